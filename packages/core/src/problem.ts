@@ -1,0 +1,162 @@
+/**
+ * The catalogue of errors. A handler names a code and says what is wrong; status and title come from here.
+ * Errors leave the services as RFC 9457 problem documents. Codes are stable: clients branch on them.
+ */
+export const PROBLEMS = {
+  // The caller's fault: the request.
+  "invalid-request": { status: 400, title: "The request does not fit its schema." },
+  "invalid-path": { status: 400, title: "The path has a part that no module or file can have." },
+  "invalid-handle": { status: 400, title: "This is not a module handle: publisher/name, then /3, @alias or @sha256:…" },
+  "invalid-name": { status: 400, title: "This name is not allowed; see the naming rules in docs/handles.md." },
+  "invalid-json": { status: 400, title: "The body is not valid JSON." },
+  "unauthenticated": { status: 401, title: "A valid token is needed: send it as Authorization: Bearer …" },
+  "forbidden": { status: 403, title: "This token may not do that." },
+  "not-found": { status: 404, title: "There is nothing at this address." },
+  "module-not-found": { status: 404, title: "There is no such module, or this token may not see it." },
+  "version-not-found": { status: 404, title: "The module has no such version; list them at …/versions." },
+  "file-not-found": { status: 404, title: "The version has no such file; list them at …/versions/{version}." },
+  "blob-not-found": { status: 404, title: "There is no blob with this digest here." },
+  "draft-not-found": { status: 404, title: "There is no such draft, or this token may not see it." },
+  "upload-not-found": { status: 404, title: "There is no such upload, or this token may not see it." },
+  "method-not-allowed": { status: 405, title: "This address does not take that method." },
+  "name-taken": { status: 409, title: "The name is taken; names differ by more than case." },
+  "version-exists": { status: 409, title: "This version exists with other content; publish under the next number." },
+  "draft-state": { status: 409, title: "The draft is in a state that does not allow this." },
+  "blobs-missing": { status: 409, title: "Files of the draft have not been uploaded yet." },
+  "upload-state": { status: 409, title: "The upload is in a state that does not allow this." },
+  "upload-incomplete": { status: 409, title: "Parts of the upload are missing." },
+  "gone": { status: 410, title: "This was deleted; its name and numbers are never used again." },
+  "body-too-large": { status: 413, title: "The body is larger than this endpoint takes." },
+  "unsupported-media-type": { status: 415, title: "This endpoint does not take that content type." },
+  "range-not-satisfiable": { status: 416, title: "The range lies outside the file." },
+  "digest-mismatch": { status: 422, title: "The bytes do not have the digest that was promised; send them again." },
+  "size-mismatch": { status: 422, title: "The bytes do not have the length that was promised; send them again." },
+  "too-many-requests": { status: 429, title: "Too much is queued; try again after the time in Retry-After." },
+
+  // The caller's fault: inputs of an inference.
+  "tensor-invalid": { status: 422, title: "An input tensor does not fit the signature." },
+  "input-missing": { status: 422, title: "An input that the signature names is missing." },
+  "input-unknown": { status: 422, title: "The signature has no input of this name." },
+  "output-unknown": { status: 422, title: "The signature has no output of this name." },
+  "signature-unknown": { status: 422, title: "The module has no signature of this name." },
+  "task-mismatch": { status: 422, title: "The module's task does not offer this operation; use infer." },
+  "image-invalid": { status: 422, title: "This is not an image that can be decoded; send JPEG, PNG or WebP." },
+  "image-too-large": { status: 422, title: "The image has too many pixels; make it smaller." },
+  "text-too-long": { status: 422, title: "A text is longer than the module takes; shorten or split it." },
+  "run-failed": { status: 422, title: "ONNX Runtime could not run the module on these inputs." },
+
+  // The module's fault: a draft is rejected with these.
+  "manifest-missing": { status: 422, title: "The module has no module.json at its root." },
+  "manifest-invalid": { status: 422, title: "module.json does not fit the schema of manifests." },
+  "manifest-mismatch": { status: 422, title: "module.json does not fit the graph." },
+  "file-empty": { status: 422, title: "A file is empty." },
+  "not-onnx": { status: 422, title: "The graph file is not an ONNX model." },
+  "git-lfs-pointer": {
+    status: 422,
+    title: "The file is a Git LFS pointer, not the model; run git lfs pull and publish again.",
+  },
+  "html-instead-of-model": {
+    status: 422,
+    title: "The file is an HTML page, not the model; the download went wrong.",
+  },
+  "graph-invalid": { status: 422, title: "The graph breaks a rule of ONNX." },
+  "graph-too-complex": { status: 422, title: "The graph is nested too deeply or has too many nodes." },
+  "operator-unsupported": { status: 422, title: "The graph uses an operator that ONNX Runtime lacks." },
+  "dtype-unsupported": { status: 422, title: "An input or output has a type that can't be served." },
+  "external-data-missing": { status: 422, title: "A file of external data is not part of the module; add it." },
+  "external-data-invalid": {
+    status: 422,
+    title: "External data must lie in a file of the module, at offsets inside it.",
+  },
+  "asset-invalid": { status: 422, title: "A file that a step refers to can't be used." },
+  "session-failed": { status: 422, title: "ONNX Runtime could not open the model." },
+  "example-failed": { status: 422, title: "An example of module.json could not be run." },
+  "inspection-timeout": { status: 422, title: "The module took longer to load or run than inspection allows." },
+  "inspection-memory": { status: 422, title: "The module took more memory than inspection allows." },
+  "inspection-crashed": { status: 422, title: "The module aborted the process that loaded it." },
+
+  // The world's fault.
+  "internal": { status: 500, title: "Something went wrong in the hub; the request id finds it in the log." },
+  "module-crashed": { status: 500, title: "The module crashed the engine on this input." },
+  "store-unavailable": { status: 503, title: "The blob store can't be reached; try again later." },
+  "database-unavailable": { status: 503, title: "The database can't be reached; try again later." },
+  "worker-unavailable": { status: 503, title: "No worker can be reached; try again later." },
+  "shutting-down": { status: 503, title: "The service is shutting down; try again." },
+  "out-of-memory": { status: 503, title: "The worker has no memory left for this module; try again later." },
+  "module-quarantined": { status: 503, title: "The module keeps crashing its engine and is held back for a while." },
+  "deadline-exceeded": { status: 504, title: "The module did not answer in time." },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** Where in the request a fault lies: `path` as in `inputs.text[3]`. */
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+/** An RFC 9457 problem document (`application/problem+json`). */
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  code: ProblemCode;
+  detail?: string;
+  requestId?: string;
+  errors?: FieldError[];
+  /** Seconds; also sent as `Retry-After`. */
+  retryAfter?: number;
+}
+
+export interface ProblemOptions {
+  errors?: FieldError[];
+  /** Seconds after which it is worth trying again. */
+  retryAfter?: number;
+  cause?: unknown;
+}
+
+/** An error with a code of the catalogue. `message` is the detail: what is wrong with this very request. */
+export class ProblemError extends Error {
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly errors: FieldError[] | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ProblemCode, detail?: string, options: ProblemOptions = {}) {
+    super(detail ?? PROBLEMS[code].title, { cause: options.cause });
+    this.name = "ProblemError";
+    this.code = code;
+    this.status = PROBLEMS[code].status;
+    this.errors = options.errors;
+    this.retryAfter = options.retryAfter;
+  }
+
+  /** The document as it goes over the wire. */
+  toDocument(requestId?: string): ProblemDocument {
+    const { title, status } = PROBLEMS[this.code];
+    return {
+      type: `https://modulehub.dev/problems/${this.code}`,
+      title,
+      status,
+      code: this.code,
+      ...(this.message !== title && { detail: this.message }),
+      ...(requestId !== undefined && { requestId }),
+      ...(this.errors && { errors: this.errors }),
+      ...(this.retryAfter !== undefined && { retryAfter: this.retryAfter }),
+    };
+  }
+
+  /** The error that a document stands for; an unknown code of a newer service becomes `internal`. */
+  static fromDocument(document: ProblemDocument): ProblemError {
+    const code = document.code in PROBLEMS ? document.code : "internal";
+    return new ProblemError(code, document.detail ?? document.title, {
+      errors: document.errors,
+      retryAfter: document.retryAfter,
+    });
+  }
+}
+
+/** Shorthand for `new ProblemError`, so that it reads as `throw problem("gone")`. */
+export function problem(code: ProblemCode, detail?: string, options?: ProblemOptions): ProblemError {
+  return new ProblemError(code, detail, options);
+}
