@@ -6,31 +6,49 @@ export const PROBLEMS = {
   // The caller's fault: the request.
   "invalid-request": { status: 400, title: "The request does not fit its schema." },
   "invalid-path": { status: 400, title: "The path has a part that no module or file can have." },
-  "invalid-handle": { status: 400, title: "This is not a module handle: publisher/name, then /3, @alias or @sha256:…" },
-  "invalid-name": { status: 400, title: "This name is not allowed; see the naming rules in docs/handles.md." },
+  "invalid-handle": {
+    status: 400,
+    title: "This is not a module handle: publisher/name, then /3, @alias or @sha256:…",
+  },
+  "invalid-name": {
+    status: 400,
+    title: "This name is not allowed; see the naming rules in docs/handles.md.",
+  },
   "invalid-json": { status: 400, title: "The body is not valid JSON." },
-  "unauthenticated": { status: 401, title: "A valid token is needed: send it as Authorization: Bearer …" },
-  "forbidden": { status: 403, title: "This token may not do that." },
+  unauthenticated: { status: 401, title: "A valid token is needed: send it as Authorization: Bearer …" },
+  forbidden: { status: 403, title: "This token may not do that." },
   "not-found": { status: 404, title: "There is nothing at this address." },
   "module-not-found": { status: 404, title: "There is no such module, or this token may not see it." },
   "version-not-found": { status: 404, title: "The module has no such version; list them at …/versions." },
-  "file-not-found": { status: 404, title: "The version has no such file; list them at …/versions/{version}." },
+  "file-not-found": {
+    status: 404,
+    title: "The version has no such file; list them at …/versions/{version}.",
+  },
   "blob-not-found": { status: 404, title: "There is no blob with this digest here." },
   "draft-not-found": { status: 404, title: "There is no such draft, or this token may not see it." },
   "upload-not-found": { status: 404, title: "There is no such upload, or this token may not see it." },
   "method-not-allowed": { status: 405, title: "This address does not take that method." },
   "name-taken": { status: 409, title: "The name is taken; names differ by more than case." },
-  "version-exists": { status: 409, title: "This version exists with other content; publish under the next number." },
+  "version-exists": {
+    status: 409,
+    title: "This version exists with other content; publish under the next number.",
+  },
   "draft-state": { status: 409, title: "The draft is in a state that does not allow this." },
   "blobs-missing": { status: 409, title: "Files of the draft have not been uploaded yet." },
   "upload-state": { status: 409, title: "The upload is in a state that does not allow this." },
   "upload-incomplete": { status: 409, title: "Parts of the upload are missing." },
-  "gone": { status: 410, title: "This was deleted; its name and numbers are never used again." },
+  gone: { status: 410, title: "This was deleted; its name and numbers are never used again." },
   "body-too-large": { status: 413, title: "The body is larger than this endpoint takes." },
   "unsupported-media-type": { status: 415, title: "This endpoint does not take that content type." },
   "range-not-satisfiable": { status: 416, title: "The range lies outside the file." },
-  "digest-mismatch": { status: 422, title: "The bytes do not have the digest that was promised; send them again." },
-  "size-mismatch": { status: 422, title: "The bytes do not have the length that was promised; send them again." },
+  "digest-mismatch": {
+    status: 422,
+    title: "The bytes do not have the digest that was promised; send them again.",
+  },
+  "size-mismatch": {
+    status: 422,
+    title: "The bytes do not have the length that was promised; send them again.",
+  },
   "too-many-requests": { status: 429, title: "Too much is queued; try again after the time in Retry-After." },
 
   // The caller's fault: inputs of an inference.
@@ -40,7 +58,10 @@ export const PROBLEMS = {
   "output-unknown": { status: 422, title: "The signature has no output of this name." },
   "signature-unknown": { status: 422, title: "The module has no signature of this name." },
   "task-mismatch": { status: 422, title: "The module's task does not offer this operation; use infer." },
-  "image-invalid": { status: 422, title: "This is not an image that can be decoded; send JPEG, PNG or WebP." },
+  "image-invalid": {
+    status: 422,
+    title: "This is not an image that can be decoded; send JPEG, PNG or WebP.",
+  },
   "image-too-large": { status: 422, title: "The image has too many pixels; make it smaller." },
   "text-too-long": { status: 422, title: "A text is longer than the module takes; shorten or split it." },
   "run-failed": { status: 422, title: "ONNX Runtime could not run the module on these inputs." },
@@ -63,7 +84,10 @@ export const PROBLEMS = {
   "graph-too-complex": { status: 422, title: "The graph is nested too deeply or has too many nodes." },
   "operator-unsupported": { status: 422, title: "The graph uses an operator that ONNX Runtime lacks." },
   "dtype-unsupported": { status: 422, title: "An input or output has a type that can't be served." },
-  "external-data-missing": { status: 422, title: "A file of external data is not part of the module; add it." },
+  "external-data-missing": {
+    status: 422,
+    title: "A file of external data is not part of the module; add it.",
+  },
   "external-data-invalid": {
     status: 422,
     title: "External data must lie in a file of the module, at offsets inside it.",
@@ -71,19 +95,25 @@ export const PROBLEMS = {
   "asset-invalid": { status: 422, title: "A file that a step refers to can't be used." },
   "session-failed": { status: 422, title: "ONNX Runtime could not open the model." },
   "example-failed": { status: 422, title: "An example of module.json could not be run." },
-  "inspection-timeout": { status: 422, title: "The module took longer to load or run than inspection allows." },
+  "inspection-timeout": {
+    status: 422,
+    title: "The module took longer to load or run than inspection allows.",
+  },
   "inspection-memory": { status: 422, title: "The module took more memory than inspection allows." },
   "inspection-crashed": { status: 422, title: "The module aborted the process that loaded it." },
 
   // The world's fault.
-  "internal": { status: 500, title: "Something went wrong in the hub; the request id finds it in the log." },
+  internal: { status: 500, title: "Something went wrong in the hub; the request id finds it in the log." },
   "module-crashed": { status: 500, title: "The module crashed the engine on this input." },
   "store-unavailable": { status: 503, title: "The blob store can't be reached; try again later." },
   "database-unavailable": { status: 503, title: "The database can't be reached; try again later." },
   "worker-unavailable": { status: 503, title: "No worker can be reached; try again later." },
   "shutting-down": { status: 503, title: "The service is shutting down; try again." },
   "out-of-memory": { status: 503, title: "The worker has no memory left for this module; try again later." },
-  "module-quarantined": { status: 503, title: "The module keeps crashing its engine and is held back for a while." },
+  "module-quarantined": {
+    status: 503,
+    title: "The module keeps crashing its engine and is held back for a while.",
+  },
   "deadline-exceeded": { status: 504, title: "The module did not answer in time." },
 } as const satisfies Record<string, { status: number; title: string }>;
 

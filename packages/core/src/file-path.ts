@@ -1,0 +1,24 @@
+/** Longest path of a file in a module, in UTF-8 bytes. */
+export const MAX_FILE_PATH_BYTES = 512;
+
+/**
+ * Whether a path of a file in a module is safe on every system it may be unpacked on: relative, `/` between
+ * segments, no empty, `.` or `..` segment, no backslash, colon, control character or other character that
+ * Windows forbids, no segment ending in a dot or space.
+ */
+export function isSafeFilePath(path: string): boolean {
+  if (
+    path.length === 0 ||
+    new TextEncoder().encode(path).length > MAX_FILE_PATH_BYTES ||
+    !path.isWellFormed()
+  )
+    return false;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+  if (/[\u0000-\u001f\u007f\\:*?"<>|]/.test(path)) return false;
+  return path
+    .split("/")
+    .every((segment) => segment !== "" && segment !== "__proto__" && !/[. ]$/.test(segment));
+}
+
+/** What a file of a version is for. */
+export type FileRole = "graph" | "weights" | "asset" | "doc";

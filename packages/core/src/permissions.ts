@@ -1,0 +1,43 @@
+/**
+ * Names of what can be done, and of who may. The one table that joins them is the API's
+ * (`identity/permissions`); the names are here because clients show them.
+ */
+
+/** Roles of a member in a publisher, each including the ones after it. `admin` is the hub's own. */
+export const ROLES = ["admin", "owner", "writer", "reader"] as const;
+export type Role = (typeof ROLES)[number];
+
+export const ACTIONS = [
+  "hub.read",
+  "publisher.create",
+  "publisher.read",
+  "publisher.delete",
+  "member.read",
+  "member.write",
+  "token.read",
+  "token.write",
+  "audit.read",
+  "module.list",
+  "module.read",
+  "module.download",
+  "module.run",
+  "module.publish",
+  "module.document",
+  "module.alias",
+  "module.yank",
+  "module.delete",
+  "module.settings",
+  "draft.read",
+  "draft.write",
+  "upload.read",
+  "upload.write",
+  "job.read",
+  "job.write",
+  /** What a worker does on its own behalf: read contents and blobs by digest. */
+  "worker.read",
+  "operator.read",
+] as const;
+export type Action = (typeof ACTIONS)[number];
+
+export const VISIBILITIES = ["public", "private"] as const;
+export type Visibility = (typeof VISIBILITIES)[number];
