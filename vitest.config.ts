@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config";
+
+/** `unit` is what `npm test` runs; the slow projects have scripts of their own and run in CI. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: [
+            "{packages,services}/*/src/**/*.test.ts",
+            "scripts/**/*.test.ts",
+            "examples/**/*.test.ts",
+          ],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 240_000,
+          // Each file starts a hub of its own; two cores run one at a time.
+          fileParallelism: false,
+        },
+      },
+    ],
+    pool: "forks",
+    maxWorkers: 2,
+  },
+});
