@@ -1,0 +1,159 @@
+import { DTYPES, type Dtype, problem, type Tensor } from "@modulehub/core";
+import type { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import type { OpenSession, Session, SessionValue } from "./session-contract.ts";
+import { runtimeProblem } from "./session-error.ts";
+
+// Since 1.29 telemetry is on by default and writes a device id into the home folder. The native library reads
+// this when it is loaded, so it must be set before the import; an import statement would be hoisted above it.
+process.env.ORT_DISABLE_TELEMETRY = "1";
+const ort = await import("onnxruntime-node");
+
+/** Version of ONNX Runtime, such as `1.30.0`. */
+export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
+
+/**
+ * Opens a graph in this process. Creating and running block the thread, and a hostile graph can abort the
+ * process or never end: inside the hub only limited child processes call this.
+ */
+export const openSession: OpenSession = async (path, options) => {
+  const executionProviders = options.executionProviders ?? ["cpu"];
+  let session: InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(path, {
+      executionProviders: [...executionProviders],
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      graphOptimizationLevel: options.optimization ?? "all",
+      enableCpuMemArena: options.arena ?? false,
+      enableMemPattern: options.arena ?? false,
+      // Warnings go to the log of the process that holds the session; errors come back as exceptions.
+      logSeverityLevel: 3,
+      extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
+    });
+  } catch (cause) {
+    throw runtimeProblem("session-failed", cause);
+  }
+  const inputs = session.inputMetadata.map(sessionValue);
+  const outputs = session.outputMetadata.map(sessionValue);
+  const unsupported = [...inputs, ...outputs].find(({ dtype }) => dtype !== null && !DTYPES[dtype].feedable);
+  if (unsupported) {
+    // Fetching a 4-bit output aborts the process.
+    await session.release();
+    throw problem(
+      "dtype-unsupported",
+      `${unsupported.name} is ${unsupported.dtype}; cast it inside the graph.`,
+    );
+  }
+  return new OpenGraph(session, inputs, outputs, executionProviders);
+};
+
+class OpenGraph implements Session {
+  readonly inputs: readonly SessionValue[];
+  readonly outputs: readonly SessionValue[];
+  readonly executionProviders: readonly string[];
+  private session: InferenceSession | undefined;
+  private readonly tensorOutputs: readonly string[];
+
+  constructor(
+    session: InferenceSession,
+    inputs: readonly SessionValue[],
+    outputs: readonly SessionValue[],
+    executionProviders: readonly string[],
+  ) {
+    this.session = session;
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.executionProviders = executionProviders;
+    this.tensorOutputs = outputs.filter(({ dtype }) => dtype !== null).map(({ name }) => name);
+  }
+
+  async run(
+    feeds: ReadonlyMap<string, Tensor>,
+    fetches: readonly string[] = this.tensorOutputs,
+  ): Promise<Map<string, Tensor>> {
+    if (!this.session) throw new Error("The session is closed.");
+    for (const { name } of this.inputs)
+      if (!feeds.has(name)) throw problem("input-missing", `The graph's input ${name} is not fed.`);
+    for (const name of fetches)
+      if (!this.tensorOutputs.includes(name))
+        throw problem("output-unknown", `The graph has no tensor output ${name}.`);
+    const fed = Object.fromEntries(
+      this.inputs.map(({ name }) => [name, toRuntime(name, feeds.get(name)!)] as const),
+    );
+    let results: InferenceSession.OnnxValueMapType;
+    try {
+      results = await this.session.run(fed, [...fetches]);
+    } catch (cause) {
+      throw runtimeProblem("run-failed", cause);
+    }
+    return new Map(fetches.map((name) => [name, fromRuntime(name, results[name])]));
+  }
+
+  async close(): Promise<void> {
+    const session = this.session;
+    this.session = undefined;
+    await session?.release();
+  }
+}
+
+function sessionValue(value: InferenceSession.ValueMetadata): SessionValue {
+  if (!value.isTensor) return { name: value.name, dtype: null, shape: [] };
+  return { name: value.name, dtype: value.type as Dtype, shape: [...value.shape] };
+}
+
+/** A tensor as the binding takes it, sharing memory. */
+function toRuntime(name: string, tensor: Tensor): RuntimeTensor {
+  const { dtype, shape, data } = tensor;
+  switch (dtype) {
+    case "string": {
+      const cut = data.findIndex((text) => text.includes("\0"));
+      if (cut >= 0)
+        throw problem(
+          "tensor-invalid",
+          `${name}[${cut}] holds a NUL character, where ONNX Runtime would cut it.`,
+        );
+      return new ort.Tensor(dtype, data, shape);
+    }
+    case "float16":
+      // Where the language has Float16Array, onnxruntime-common turns bit patterns into one, which the native
+      // binding of 1.30 can't read ("expected 4, got 0"). It does read the bits if only the type says float16.
+      return Object.assign(new ort.Tensor("uint16", data, shape), { type: dtype });
+    case "float32":
+      return new ort.Tensor(dtype, data, shape);
+    case "float64":
+      return new ort.Tensor(dtype, data, shape);
+    case "int8":
+      return new ort.Tensor(dtype, data, shape);
+    case "int16":
+      return new ort.Tensor(dtype, data, shape);
+    case "int32":
+      return new ort.Tensor(dtype, data, shape);
+    case "int64":
+      return new ort.Tensor(dtype, data, shape);
+    case "uint8":
+      return new ort.Tensor(dtype, data, shape);
+    case "uint16":
+      return new ort.Tensor(dtype, data, shape);
+    case "uint32":
+      return new ort.Tensor(dtype, data, shape);
+    case "uint64":
+      return new ort.Tensor(dtype, data, shape);
+    case "bool":
+      return new ort.Tensor(dtype, data, shape);
+    default:
+      throw problem("dtype-unsupported", `ONNX Runtime's binding takes no ${dtype} tensors (${name}).`);
+  }
+}
+
+/** A result of the binding as a tensor, sharing memory. */
+function fromRuntime(name: string, result: InferenceSession.OnnxValueMapType[string] | undefined): Tensor {
+  if (!result) throw problem("run-failed", `The run gave no output ${name}.`);
+  const shape = [...result.dims];
+  const { type, data } = result;
+  if (ArrayBuffer.isView(data) && type === "float16")
+    return { dtype: type, shape, data: new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) };
+  if (type === "int4" || type === "uint4")
+    throw problem("dtype-unsupported", `Output ${name} is ${type}; cast it inside the graph.`);
+  return { dtype: type, shape, data } as Tensor;
+}
