@@ -142,6 +142,8 @@ export interface ProblemOptions {
   errors?: FieldError[];
   /** Seconds after which it is worth trying again. */
   retryAfter?: number;
+  /** The id of the request that a service answered with this problem. */
+  requestId?: string;
   cause?: unknown;
 }
 
@@ -151,6 +153,7 @@ export class ProblemError extends Error {
   readonly status: number;
   readonly errors: FieldError[] | undefined;
   readonly retryAfter: number | undefined;
+  readonly requestId: string | undefined;
 
   constructor(code: ProblemCode, detail?: string, options: ProblemOptions = {}) {
     super(detail ?? PROBLEMS[code].title, { cause: options.cause });
@@ -159,10 +162,11 @@ export class ProblemError extends Error {
     this.status = PROBLEMS[code].status;
     this.errors = options.errors;
     this.retryAfter = options.retryAfter;
+    this.requestId = options.requestId;
   }
 
   /** The document as it goes over the wire. */
-  toDocument(requestId?: string): ProblemDocument {
+  toDocument(requestId: string | undefined = this.requestId): ProblemDocument {
     const { title, status } = PROBLEMS[this.code];
     return {
       type: `https://modulehub.dev/problems/${this.code}`,
@@ -182,6 +186,7 @@ export class ProblemError extends Error {
     return new ProblemError(code, document.detail ?? document.title, {
       errors: document.errors,
       retryAfter: document.retryAfter,
+      requestId: document.requestId,
     });
   }
 }
