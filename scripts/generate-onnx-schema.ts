@@ -75,12 +75,11 @@ for (const [, statement = "", end] of source.matchAll(/([^;{}]*)([;{}])/g)) {
   }
 }
 
-/** Proto scoping: an inner message's name wins over one at the top. */
+/** A message's own inner messages win over those at the top. */
 const resolve = (owner: string, type: string): string => {
-  for (let scope = owner; scope; scope = scope.slice(0, -1))
-    if (messages.has(scope + type)) return scope + type;
-  if (!messages.has(type)) throw new Error(`unknown message ${type}`);
-  return type;
+  const name = [owner + type, type].find((candidate) => messages.has(candidate));
+  if (!name) throw new Error(`unknown message ${type}`);
+  return name;
 };
 
 const lines = [

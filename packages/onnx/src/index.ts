@@ -9,6 +9,8 @@ export {
   openSource,
   type SourceRange,
 } from "./byte-source.ts";
+export { type CheckOptions, checkGraphFile, checkModel, type GraphReport } from "./check-model.ts";
+export type { ModuleFiles } from "./check-tensors.ts";
 export { DECODE_LIMITS, type DecodeLimits, decodeMessage, decodeModel, makeMessage } from "./decode.ts";
 export {
   decodeRecords,
@@ -19,4 +21,15 @@ export {
   modelBytes,
   writeModel,
 } from "./encode.ts";
+export { type Finding, firstRefusal } from "./finding.ts";
+export * from "./graph-walk.ts";
+export {
+  type ExternalTensor,
+  type ModelSummary,
+  type ModelValue,
+  readModel,
+  summarizeModel,
+} from "./model-summary.ts";
 export * from "./schema.ts";
+export { rawLength, tensorFromProto, tensorShape, tensorToProto } from "./tensor-proto.ts";
+export { type Dimension, tensorValue, type ValueType, valueType } from "./value-type.ts";

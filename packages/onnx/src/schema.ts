@@ -181,8 +181,8 @@ export interface TensorProtoSegment {
 }
 
 export interface SparseTensorProto {
-  values?: SparseTensorProto;
-  indices?: SparseTensorProto;
+  values?: TensorProto;
+  indices?: TensorProto;
   dims: bigint[];
   /** Fields that this table doesn't know, as they were. */
   unknown?: Lazy[];
@@ -454,8 +454,8 @@ export const SCHEMA: { readonly [M in MessageName]: readonly Field[] } = {
     { id: 2, key: "end", kind: "int64" },
   ],
   SparseTensorProto: [
-    { id: 1, key: "values", kind: "message", of: "SparseTensorProto" },
-    { id: 2, key: "indices", kind: "message", of: "SparseTensorProto" },
+    { id: 1, key: "values", kind: "message", of: "TensorProto" },
+    { id: 2, key: "indices", kind: "message", of: "TensorProto" },
     { id: 3, key: "dims", kind: "int64", repeated: true },
   ],
   TensorShapeProto: [{ id: 1, key: "dim", kind: "message", of: "TensorShapeProtoDimension", repeated: true }],
