@@ -169,7 +169,7 @@ export class ProblemError extends Error {
   toDocument(requestId: string | undefined = this.requestId): ProblemDocument {
     const { title, status } = PROBLEMS[this.code];
     return {
-      type: `https://modulehub.dev/problems/${this.code}`,
+      type: `urn:modulehub:problem:${this.code}`,
       title,
       status,
       code: this.code,
