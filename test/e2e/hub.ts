@@ -1,0 +1,187 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** The repository's root. */
+export const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** A hub started as `npm start` starts it. */
+export interface RunningHub {
+  url: string;
+  data: string;
+  /** The admin token that the hub wrote on its first start. */
+  token: string;
+  /** Everything it printed so far. */
+  output: () => string;
+  process: ChildProcess;
+  /** Ctrl-C; resolves with the exit code. */
+  interrupt(): Promise<number | null>;
+  /** SIGKILL to the process that npm start runs, as an OOM killer would. */
+  kill(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Kept from an earlier start; default: a fresh folder. */
+  data?: string;
+  env?: Record<string, string>;
+  /** Wait until the example modules are there. Default true. */
+  examples?: boolean;
+  args?: string[];
+}
+
+const started = new Set<ChildProcess>();
+const folders = new Set<string>();
+
+/** Starts a hub on a free port and waits until it is ready. */
+export async function startHub(options: StartOptions = {}): Promise<RunningHub> {
+  const data = options.data ?? temporaryFolder();
+  const port = await freePort();
+  const child = spawn(
+    "npm",
+    ["start", "--silent", "--", "--port", String(port), "--data", data, ...(options.args ?? [])],
+    {
+      cwd: ROOT,
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+      // Its own group, so that Ctrl-C can be sent as a terminal does: to all of them.
+      detached: true,
+    },
+  );
+  started.add(child);
+  let output = "";
+  child.stdout.on("data", (chunk) => (output += chunk));
+  child.stderr.on("data", (chunk) => (output += chunk));
+  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const url = `http://127.0.0.1:${port}`;
+  await until(`the hub is ready:\n${() => output}`, 60, async () => {
+    if (child.exitCode !== null) throw new Error(`npm start ended with ${child.exitCode}:\n${output}`);
+    return (await fetch(`${url}/health/ready`).catch(() => undefined))?.ok ?? false;
+  });
+  const hub: RunningHub = {
+    url,
+    data,
+    token: readFileSync(join(data, "admin-token"), "utf8").trim(),
+    output: () => output,
+    process: child,
+    async interrupt() {
+      process.kill(-child.pid!, "SIGINT");
+      return await exited;
+    },
+    async kill() {
+      process.kill(-child.pid!, "SIGKILL");
+      await exited;
+    },
+  };
+  if (options.examples ?? true)
+    await until("the example modules are published", 120, async () => {
+      const answer = await fetch(
+        `${url}/v1/modules/modulehub/imagenet/efficientnet-lite0/classification/versions/1`,
+      );
+      return answer.ok;
+    });
+  return hub;
+}
+
+/** Ends every hub that was started here, and removes their folders. */
+export async function cleanUp(): Promise<void> {
+  for (const child of started) {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exited = new Promise((resolve) => child.once("exit", resolve));
+      process.kill(-child.pid!, "SIGKILL");
+      await exited;
+    }
+  }
+  started.clear();
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  folders.clear();
+}
+
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "modulehub-e2e-"));
+  folders.add(folder);
+  return folder;
+}
+
+/** Polls until a condition holds; fails with `what` after so many seconds. */
+export async function until(what: string, seconds: number, condition: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`Waited ${seconds} s, and still not: ${what}`);
+    await sleep(100);
+  }
+}
+
+/** A request with the admin token; JSON bodies are encoded. */
+export async function call(
+  hub: RunningHub,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  const raw = body instanceof Uint8Array || typeof body === "string";
+  return await fetch(hub.url + path, {
+    method,
+    headers: {
+      authorization: `Bearer ${hub.token}`,
+      ...(body !== undefined && !raw && { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: raw ? (body as string) : JSON.stringify(body) }),
+  });
+}
+
+export interface CommandResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the `modulehub` command against a hub, as a user would from the repository. */
+export async function modulehub(hub: RunningHub, ...args: string[]): Promise<CommandResult> {
+  return await command("npx", ["modulehub", ...args], { MODULEHUB_URL: hub.url, MODULEHUB_TOKEN: hub.token });
+}
+
+/** Runs a command in the repository's root to its end. */
+export async function command(
+  file: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<CommandResult> {
+  const child = spawn(file, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  child.stderr.on("data", (chunk) => (stderr += chunk));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  return { code, stdout, stderr };
+}
+
+/** Resident memory of a process in bytes (Linux), or undefined where it can't be told. */
+export function residentBytes(pid: number): number | undefined {
+  const path = `/proc/${pid}/status`;
+  if (!existsSync(path)) return undefined;
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(path, "utf8"));
+  return match ? Number(match[1]) * 1024 : undefined;
+}
+
+async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
