@@ -78,39 +78,39 @@ test("a handle resolves to the exact version, its digest and its files", async (
   }
 });
 
+interface Photos {
+  /** By file: indices of the ImageNet classes that name it rightly, decided by looking at it. */
+  photos: Record<string, { acceptable: number[] }>;
+}
+
+const CLASSIFIER = "modulehub/imagenet/efficientnet-lite0/classification";
+const PHOTOS = (JSON.parse(readFileSync(join(ROOT, "examples/photos/expected.json"), "utf8")) as Photos)
+  .photos;
+const LABELS = readFileSync(
+  join(ROOT, "examples/modules/efficientnet-lite0/classification/labels.txt"),
+  "utf8",
+).split("\n");
+
 test("a photo sent as it is gets the class that people see in it", async () => {
-  const expected = JSON.parse(readFileSync(join(ROOT, "examples/photos/expected.json"), "utf8")) as Record<
-    string,
-    unknown
-  >;
-  expect(Object.keys(expected).length).toBeGreaterThanOrEqual(4);
-  for (const [file, entry] of Object.entries(expected)) {
-    const labels = acceptable(entry);
-    if (labels.length === 0) continue;
+  const named = Object.entries(PHOTOS).filter(([, { acceptable }]) => acceptable.length > 0);
+  expect(named.length).toBeGreaterThanOrEqual(5);
+  for (const [file, { acceptable }] of named) {
     const answer = await call(
       hub,
       "POST",
-      "/v1/modules/modulehub/imagenet/efficientnet-lite0/classification/versions/1/classify",
+      `/v1/modules/${CLASSIFIER}/versions/1/classify`,
       readFileSync(join(ROOT, "examples/photos", file)),
-      { "content-type": "image/jpeg" },
+      { "content-type": `image/${file.split(".").at(-1)!.replace("jpg", "jpeg")}` },
     );
     expect(answer.status, await answer.clone().text()).toBe(200);
     const { results } = (await answer.json()) as { results: { label: string; score: number }[][] };
-    expect(labels, file).toContain(results[0]![0]!.label);
+    expect(
+      acceptable.map((index) => LABELS[index]),
+      file,
+    ).toContain(results[0]![0]!.label);
     expect(results[0]![0]!.score).toBeLessThanOrEqual(1);
   }
 });
-
-/** The labels that expected.json lets a photo have. */
-function acceptable(entry: unknown): string[] {
-  if (Array.isArray(entry)) return entry.filter((label): label is string => typeof label === "string");
-  if (typeof entry === "object" && entry !== null)
-    for (const value of Object.values(entry)) {
-      const labels = acceptable(value);
-      if (labels.length > 0) return labels;
-    }
-  return [];
-}
 
 test("the command line publishes, resolves, embeds and classifies, and speaks JSON", async () => {
   const folder = mkdtempSync(join(tmpdir(), "modulehub-vectors-"));
@@ -146,14 +146,8 @@ test("the command line publishes, resolves, embeds and classifies, and speaks JS
   const classified = await modulehub(
     hub,
     "classify",
-    "modulehub/imagenet/efficientnet-lite0/classification",
-    join(
-      ROOT,
-      "examples/photos",
-      Object.keys(
-        JSON.parse(readFileSync(join(ROOT, "examples/photos/expected.json"), "utf8")) as object,
-      )[0]!,
-    ),
+    CLASSIFIER,
+    join(ROOT, "examples/photos/chelsea.png"),
     "--json",
   );
   expect(classified.code, classified.stderr).toBe(0);
