@@ -38,7 +38,10 @@ def last_hidden_state(config: dict, weights: dict[str, np.ndarray], ids: list[in
             scores = q[:, columns] @ k[:, columns].T / math.sqrt(width)
             likelihood = np.exp(scores - scores.max(1, keepdims=True))
             contexts.append(likelihood / likelihood.sum(1, keepdims=True) @ v[:, columns])
-        x = norm(x + dense(np.concatenate(contexts, 1), f"{layer}.attention.output.dense"), f"{layer}.attention.output.LayerNorm")
+        x = norm(
+            x + dense(np.concatenate(contexts, 1), f"{layer}.attention.output.dense"),
+            f"{layer}.attention.output.LayerNorm",
+        )
         inner = dense(x, f"{layer}.intermediate.dense")
         inner = inner * (1 + _erf(inner / math.sqrt(2))) / 2
         x = norm(x + dense(inner, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")

@@ -62,9 +62,13 @@ def build_bert(config: dict, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
     b = _Builder(weights)
 
     words = b.node("Gather", [b.weight("embeddings.word_embeddings.weight"), "input_ids"], "embeddings.words")
-    kinds = b.node("Gather", [b.weight("embeddings.token_type_embeddings.weight"), "token_type_ids"], "embeddings.types")
+    kinds = b.node(
+        "Gather", [b.weight("embeddings.token_type_embeddings.weight"), "token_type_ids"], "embeddings.types"
+    )
     shape = b.node("Shape", ["input_ids"], "ids.shape")
-    length = b.node("Slice", [shape, b.constant("int.1", np.array([1])), b.constant("int.2", np.array([2]))], "ids.length")
+    length = b.node(
+        "Slice", [shape, b.constant("int.1", np.array([1])), b.constant("int.2", np.array([2]))], "ids.length"
+    )
     positions = b.node(
         "Slice",
         [b.weight("embeddings.position_embeddings.weight"), b.constant("int.0", np.array([0])), length],
@@ -114,7 +118,10 @@ def build_bert(config: dict, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
     output = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "sequence", hidden])
     graph = helper.make_graph(b.nodes, "bert", ids, [output], list(b.initializers.values()))
     model = helper.make_model(
-        graph, producer_name="modulehub", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
+        graph,
+        producer_name="modulehub",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
     )
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -30,7 +30,7 @@ class _Tensor:
 
     def array(self) -> np.ndarray:
         values = self.storage.values
-        last = self.offset + sum((size - 1) * step for size, step in zip(self.shape, self.stride))
+        last = self.offset + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
         if self.offset < 0 or min(self.stride, default=0) < 0 or last >= len(values):
             raise ValueError(f"a tensor of shape {self.shape} reaches outside its storage")
         strides = [step * values.itemsize for step in self.stride]

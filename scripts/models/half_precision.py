@@ -23,7 +23,11 @@ def store_weights_as_float16(model: onnx.ModelProto, least_elements: int = 256) 
             raise ValueError(f"{initializer.name} does not fit into float16")
         stored = f"{initializer.name}.float16"
         initializers.append(numpy_helper.from_array(halves, stored))
-        casts.append(helper.make_node("Cast", [stored], [initializer.name], name=f"{initializer.name}.cast", to=TensorProto.FLOAT))
+        casts.append(
+            helper.make_node(
+                "Cast", [stored], [initializer.name], name=f"{initializer.name}.cast", to=TensorProto.FLOAT
+            )
+        )
     nodes = list(model.graph.node)
     del result.graph.node[:], result.graph.initializer[:]
     result.graph.node.extend(casts + nodes)

@@ -42,7 +42,9 @@ def make_photos() -> None:
     chelsea = Image.open(PHOTOS / "chelsea.png").convert("RGB")
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = 6  # to be turned by 90° clockwise to be upright
-    chelsea.transpose(Image.Transpose.ROTATE_90).save(PHOTOS / "chelsea-turned.jpg", quality=90, optimize=True, exif=exif)
+    chelsea.transpose(Image.Transpose.ROTATE_90).save(
+        PHOTOS / "chelsea-turned.jpg", quality=90, optimize=True, exif=exif
+    )
 
 
 def make_reference() -> None:
