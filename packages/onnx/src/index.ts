@@ -1,3 +1,4 @@
+export { buildTransformer, type TransformerOptions } from "./build/tiny-transformer.ts";
 export {
   type ByteSource,
   bytesSource,
@@ -22,6 +23,7 @@ export {
   writeModel,
 } from "./encode.ts";
 export { type Finding, firstRefusal } from "./finding.ts";
+export { GraphBuilder, type GraphOptions } from "./graph-builder.ts";
 export * from "./graph-walk.ts";
 export {
   type ExternalTensor,
@@ -30,6 +32,9 @@ export {
   readModel,
   summarizeModel,
 } from "./model-summary.ts";
+export type { Operator } from "./operators/operator.ts";
+export { OPERATORS, type OperatorName } from "./operators/table.ts";
 export * from "./schema.ts";
-export { rawLength, tensorFromProto, tensorShape, tensorToProto } from "./tensor-proto.ts";
+export { EXTERNAL, rawLength, tensorFromProto, tensorShape, tensorToProto } from "./tensor-proto.ts";
+export { Value } from "./value.ts";
 export { type Dimension, tensorValue, type ValueType, valueType } from "./value-type.ts";
