@@ -1,0 +1,36 @@
+import type { Readable } from "node:stream";
+import type { Digest } from "@modulehub/core";
+
+/** The first and the last byte of a range, both included, both inside the blob. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/**
+ * Where bytes lie. A store knows nothing of digests as names: bytes lie under storage keys that are made for
+ * one upload and never used again, and the database says which key has which digest.
+ *
+ * Errors: `blob-not-found` where the bytes are not there, `store-unavailable` where the store could not say.
+ * Every implementation passes `blobStoreContract`.
+ */
+export interface BlobStore {
+  /**
+   * Keeps one numbered part of an upload, replacing an earlier one of that number at once or not at all.
+   * Durable when it returns. Throws `size-mismatch` unless the body has exactly `size` bytes.
+   */
+  writePart(upload: string, number: number, body: Readable, size: number): Promise<void>;
+  /**
+   * Joins parts, in the order given, into bytes under `key`, and tells what they are: size in bytes and
+   * sha256 of what was stored. Durable when it returns. The parts stay until `discardUpload`.
+   */
+  assemble(upload: string, parts: readonly number[], key: string): Promise<{ size: number; digest: Digest }>;
+  /** Forgets an upload's parts; those of an upload that has none, too. */
+  discardUpload(upload: string): Promise<void>;
+  /** A stream of the bytes under a key, all or a range. It exists when the promise resolves. */
+  read(key: string, range?: ByteRange): Promise<Readable>;
+  /** Deletes the bytes under a key; bytes that are not there count as deleted. */
+  delete(key: string): Promise<void>;
+  /** Throws `store-unavailable` unless the store can be read and written. */
+  check(): Promise<void>;
+}

@@ -1,0 +1,132 @@
+import { createHash, randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { access, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { digestOfHex, ProblemError, problem } from "@modulehub/core";
+import type { BlobStore } from "./blob-store.ts";
+import { filesystemPaths } from "./filesystem-paths.ts";
+
+/** Bytes moved at once when parts are joined: what an assembly costs in memory. */
+const CHUNK = 1_048_576;
+
+/** A blob store in a folder, which is created. Paths: filesystem-paths.ts. */
+export async function openFilesystemStore(root: string): Promise<BlobStore> {
+  const paths = filesystemPaths(root);
+  await mkdir(paths.blobs, { recursive: true, mode: 0o700 });
+  await mkdir(paths.uploads, { recursive: true, mode: 0o700 });
+
+  return {
+    writePart: (upload, number, body, size) =>
+      storing(async () => {
+        await mkdir(paths.upload(upload), { recursive: true, mode: 0o700 });
+        const onItsWay = paths.partOnItsWay(upload, number, randomUUID());
+        await writeWhole(onItsWay, async (file) => {
+          let received = 0;
+          // Without destroying the request on an early end: the client is still owed its answer.
+          for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+            received += (chunk as Buffer).byteLength;
+            if (received > size) break;
+            await writeAll(file, chunk as Buffer);
+          }
+          if (received !== size)
+            throw problem(
+              "size-mismatch",
+              `Part ${number} must have ${size} bytes; ${received > size ? "more" : received} came.`,
+            );
+        });
+        await rename(onItsWay, paths.part(upload, number));
+      }),
+
+    assemble: (upload, parts, key) =>
+      storing(async () => {
+        await mkdir(paths.upload(upload), { recursive: true, mode: 0o700 });
+        const whole = paths.whole(upload, key);
+        const hash = createHash("sha256");
+        let size = 0;
+        await writeWhole(whole, async (file) => {
+          const buffer = Buffer.allocUnsafe(CHUNK);
+          for (const number of parts) {
+            await using part = await open(paths.part(upload, number), "r");
+            for (;;) {
+              const { bytesRead } = await part.read(buffer, 0, CHUNK, null);
+              if (bytesRead === 0) break;
+              const bytes = buffer.subarray(0, bytesRead);
+              hash.update(bytes);
+              await writeAll(file, bytes);
+              size += bytesRead;
+            }
+          }
+        });
+        const blob = paths.blob(key);
+        await mkdir(dirname(blob), { recursive: true, mode: 0o700 });
+        await rename(whole, blob);
+        await syncFolder(dirname(blob));
+        return { size, digest: digestOfHex(hash.digest("hex")) };
+      }),
+
+    discardUpload: (upload) =>
+      storing(() => rm(paths.upload(upload), { recursive: true, force: true, maxRetries: 3 })),
+
+    read: (key, range) =>
+      storing(async () => {
+        const file = await open(paths.blob(key), "r").catch((error: NodeJS.ErrnoException) => {
+          if (error.code === "ENOENT") throw problem("blob-not-found", undefined, { cause: error });
+          throw error;
+        });
+        return file.createReadStream({ ...range, highWaterMark: 262_144 });
+      }),
+
+    delete: (key) => storing(() => rm(paths.blob(key), { force: true })),
+
+    check: () =>
+      storing(async () => {
+        const mode = constants.R_OK | constants.W_OK | constants.X_OK;
+        await access(paths.blobs, mode);
+        await access(paths.uploads, mode);
+      }),
+  };
+}
+
+/** Makes a file that is complete and durable, or isn't there. */
+async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await write(file);
+    await file.sync();
+  } catch (error) {
+    await file.close();
+    await rm(path, { force: true });
+    throw error;
+  }
+  await file.close();
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let offset = 0; offset < bytes.byteLength; )
+    offset += (await file.write(bytes, offset, bytes.byteLength - offset)).bytesWritten;
+}
+
+/** So that a renamed file is there after a power cut. Windows can't open folders, and needs no such thing. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Errors of the file system as the store's; those of a request that broke off stay what they are. */
+async function storing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ProblemError || !isSystemError(error) || error.code === "ECONNRESET") throw error;
+    const detail = error.code === "ENOSPC" ? "The blob store is full; make room, then try again." : undefined;
+    throw problem("store-unavailable", detail, { retryAfter: 5, cause: error });
+  }
+}
+
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && "errno" in error && "code" in error;

@@ -1,0 +1,78 @@
+import { mkdir } from "node:fs/promises";
+import { PGlite } from "@electric-sql/pglite";
+import { PrismaPg } from "@prisma/adapter-pg";
+import pg from "pg";
+import { type ConstructorOptions, fromPglite } from "pg-boss";
+import { PrismaPGlite } from "pglite-prisma-adapter";
+import { type Prisma, PrismaClient } from "./generated/client.ts";
+
+/** Prisma's client, or the one of a transaction: what a query needs. */
+export type Queries = PrismaClient | Prisma.TransactionClient;
+
+/** An open database: PostgreSQL, or PGlite in a folder or in memory. The same code runs on each. */
+export interface Database {
+  prisma: PrismaClient;
+  /** How the job queue reaches the same database. */
+  jobOptions: ConstructorOptions;
+  /** Whether no other process writes here, so that what this process caches of it stays exact. */
+  exclusive: boolean;
+  /** Runs SQL of several statements, without parameters, as one implicit transaction: for migrations. */
+  script(sql: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Where the database is: a `postgres://` URL, a folder of PGlite's, or PGlite in memory. */
+export type DatabaseLocation =
+  | { kind: "postgresql"; url: string }
+  | { kind: "folder"; path: string }
+  | { kind: "memory" };
+
+/** Opens a database. A folder is created if need be; its caller holds the data folder's lock. */
+export async function openDatabase(location: DatabaseLocation): Promise<Database> {
+  return location.kind === "postgresql" ? openPostgres(location.url) : openPglite(location);
+}
+
+async function openPostgres(url: string): Promise<Database> {
+  const pool = new pg.Pool({ connectionString: url, max: 10, connectionTimeoutMillis: 5_000 });
+  // An idle connection that breaks is replaced at the next query; without a listener it ends the process.
+  pool.on("error", () => undefined);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  return {
+    prisma,
+    jobOptions: { connectionString: url, max: 4 },
+    exclusive: false,
+    script: async (sql) => {
+      await pool.query(sql);
+    },
+    close: async () => {
+      await prisma.$disconnect();
+      await pool.end();
+    },
+  };
+}
+
+async function openPglite(
+  location: { kind: "folder"; path: string } | { kind: "memory" },
+): Promise<Database> {
+  if (location.kind === "folder") await mkdir(location.path, { recursive: true, mode: 0o700 });
+  const pglite = await PGlite.create(location.kind === "folder" ? location.path : "memory://", {
+    // PGlite's 128 MB of buffers are memory of this process; a hub's catalogue needs few.
+    startParams: [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB"],
+  });
+  // The adapter's types may come from another copy of PGlite (Prisma's own tools bring one); what it calls,
+  // query, exec and transaction, is the same in both.
+  const client = pglite as unknown as ConstructorParameters<typeof PrismaPGlite>[0];
+  const prisma = new PrismaClient({ adapter: new PrismaPGlite(client) });
+  return {
+    prisma,
+    jobOptions: { db: fromPglite(pglite), backend: "pglite" },
+    exclusive: true,
+    script: async (sql) => {
+      await pglite.exec(sql);
+    },
+    close: async () => {
+      await prisma.$disconnect();
+      await pglite.close();
+    },
+  };
+}

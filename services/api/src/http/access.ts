@@ -1,0 +1,34 @@
+import type { Action } from "@modulehub/core";
+import type { FastifyInstance } from "fastify";
+import { ANONYMOUS, authorizeAtAll, type Identity, type Principal } from "../identity/principal.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What a request to this route does, for the permission table. A route without one stops the start. */
+    action?: Action;
+  }
+  interface FastifyRequest {
+    principal: Principal;
+  }
+}
+
+/** Authenticates every request, and refuses what its principal may do nowhere. */
+export function guardRoutes(app: FastifyInstance, identity: Identity): void {
+  app.decorateRequest("principal");
+  app.addHook("onRoute", (route) => {
+    if (route.config?.action === undefined)
+      throw new Error(
+        `Route ${String(route.method)} ${route.url} declares no action for the permission table.`,
+      );
+  });
+  app.addHook("onRequest", async (request) => {
+    const { action } = request.routeOptions.config;
+    // A path that is no route: it is answered with not-found, whoever asks.
+    if (action === undefined) {
+      request.principal = ANONYMOUS;
+      return;
+    }
+    request.principal = identity.authenticate(request.headers.authorization);
+    authorizeAtAll(request.principal, action);
+  });
+}

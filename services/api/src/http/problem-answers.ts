@@ -1,0 +1,63 @@
+import { fieldErrors, type ProblemDocument, ProblemError, problem } from "@modulehub/core";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { pathFault } from "./request-path.ts";
+
+/** Makes every error leave as a problem document with the request's id; bugs are logged whole, said short. */
+export function answerWithProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: unknown, request, reply) => {
+    const known = asProblem(error);
+    if (known.status >= 500) request.log.error({ err: error }, known.message);
+    return sendProblem(request, reply, known);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, pathFault(request.raw) ?? problem("not-found")),
+  );
+}
+
+/** Sends one problem document. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ProblemError): FastifyReply {
+  reply.removeHeader("etag").removeHeader("content-length").header("cache-control", "no-store");
+  if (error.retryAfter !== undefined) reply.header("retry-after", String(error.retryAfter));
+  if (error.status === 401) reply.header("www-authenticate", 'Bearer realm="modulehub"');
+  return reply
+    .code(error.status)
+    .type("application/problem+json")
+    .serializer((document: ProblemDocument) => JSON.stringify(document))
+    .send(error.toDocument(request.id));
+}
+
+/** The catalogue's error for anything that was thrown. */
+export function asProblem(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const issues = error.validation.flatMap((fault) =>
+      fault.params?.issue ? [fault.params.issue as { path: PropertyKey[]; message: string }] : [],
+    );
+    const errors = fieldErrors(issues);
+    const first = errors[0] ? ` ${errors[0].path || "It"}: ${errors[0].message}.` : "";
+    return problem("invalid-request", `The ${error.validationContext ?? "request"} does not fit.${first}`, {
+      errors,
+    });
+  }
+  const { code, statusCode } = error as Partial<FastifyError>;
+  switch (code) {
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+      return problem("invalid-json", "The body must be JSON in UTF-8.", { cause: error });
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return problem("body-too-large", undefined, { cause: error });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return problem("unsupported-media-type", "Send application/json.", { cause: error });
+    case "ECONNREFUSED":
+    case "P1001":
+    case "P1002":
+    case "P1017":
+      return problem("database-unavailable", undefined, { retryAfter: 2, cause: error });
+  }
+  if (error instanceof SyntaxError && statusCode === 400)
+    return problem("invalid-json", "The body must be JSON in UTF-8.", { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return problem("invalid-request", undefined, { cause: error });
+  return problem("internal", undefined, { cause: error });
+}

@@ -1,0 +1,106 @@
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { buildApp } from "./app.ts";
+import { openFilesystemStore } from "./blobs/filesystem-store.ts";
+import { type DatabaseLocation, openDatabase } from "./database/client.ts";
+import { lockDataFolder } from "./database/data-lock.ts";
+import { migrate } from "./database/migrate.ts";
+import { connectWorker } from "./gateway/worker-client.ts";
+import { adminToken } from "./identity/admin-token.ts";
+import { createIdentity } from "./identity/principal.ts";
+
+/** Every setting of the API; nothing else reads the environment. */
+const settingsSchema = z.object({
+  MODULEHUB_HOST: z.string().default("127.0.0.1").describe("Address to listen on."),
+  MODULEHUB_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .default(8080)
+    .describe("Port; 0 takes a free one."),
+  MODULEHUB_DATA: z
+    .string()
+    .default(".modulehub")
+    .describe("Folder for tokens, blobs and the embedded database."),
+  MODULEHUB_DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "must begin with postgres://")
+    .optional()
+    .describe("PostgreSQL; without it an embedded database in the data folder."),
+  MODULEHUB_PUBLIC_URL: z.url().optional().describe("The hub's address as clients know it."),
+  MODULEHUB_WORKER_URL: z.url().default("http://127.0.0.1:8090").describe("Address of the workers."),
+  MODULEHUB_WORKER_TOKEN: z.string().min(16).optional().describe("Token shared with the workers."),
+  MODULEHUB_MAX_INFERENCE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(67_108_864)
+    .describe("The most bytes of a request for inference."),
+  MODULEHUB_LOG_LEVEL: z
+    .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+    .default("info")
+    .describe("How much is logged."),
+});
+
+/** How long requests may take to finish once the service is told to stop, in milliseconds. */
+const DRAIN = 10_000;
+
+const parsed = settingsSchema.safeParse(process.env);
+if (!parsed.success) {
+  const lines = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
+  const help = Object.entries(settingsSchema.shape).map(([name, field]) => `  ${name}  ${field.description}`);
+  process.stderr.write(`Settings that do not fit:\n${lines.join("\n")}\n\nSettings:\n${help.join("\n")}\n`);
+  process.exit(2);
+}
+await main(parsed.data).catch((error: unknown) => {
+  process.stderr.write(
+    `The API could not start: ${error instanceof Error ? error.message : String(error)}\n`,
+  );
+  process.exit(1);
+});
+
+async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
+  const data = resolve(settings.MODULEHUB_DATA);
+  const lock = lockDataFolder(data);
+  const location: DatabaseLocation =
+    settings.MODULEHUB_DATABASE_URL === undefined
+      ? { kind: "folder", path: resolve(data, "database") }
+      : { kind: "postgresql", url: settings.MODULEHUB_DATABASE_URL };
+  const database = await openDatabase(location);
+  await migrate(database);
+  const workerToken = settings.MODULEHUB_WORKER_TOKEN ?? randomBytes(32).toString("base64url");
+  const worker = connectWorker({ url: settings.MODULEHUB_WORKER_URL, token: workerToken });
+  let url = settings.MODULEHUB_PUBLIC_URL?.replace(/\/+$/, "");
+  const app = await buildApp({
+    database,
+    store: await openFilesystemStore(data),
+    worker,
+    identity: createIdentity({ admin: await adminToken(data), worker: workerToken }),
+    publicUrl: () => url ?? "",
+    maxInferenceBytes: settings.MODULEHUB_MAX_INFERENCE_BYTES,
+    logLevel: settings.MODULEHUB_LOG_LEVEL,
+  });
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    const force = setTimeout(() => app.server.closeAllConnections(), DRAIN);
+    await app.close();
+    clearTimeout(force);
+    await worker.close();
+    await database.close();
+    lock.release();
+    process.exit(0);
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+  // Started by `modulehub serve`: when that is gone, nobody would stop this process.
+  process.once("disconnect", stop);
+
+  const address = await app.listen({ host: settings.MODULEHUB_HOST, port: settings.MODULEHUB_PORT });
+  url ??= address;
+  process.send?.({ kind: "listening", url: address });
+}
