@@ -1,6 +1,6 @@
-"""BERT in numpy, in float64, one text at a time and without padding: what the ONNX graph is checked against.
+"""BERT in numpy, in float64, one text at a time and without padding: what the exported graph is checked against.
 
-Devlin et al. 2019, section 3; Vaswani et al. 2017, sections 3.1 to 3.3. Written apart from bert_graph.py, with which it
+Devlin et al. 2019, section 3; Vaswani et al. 2017, sections 3.1 to 3.3. Written apart from packages/onnx, with which it
 shares nothing but the names of the weights.
 """
 

