@@ -1,0 +1,166 @@
+import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import { problem } from "@modulehub/core";
+
+/** The largest tokenizer.json that is read, in bytes; those of 250,000 tokens take 17 MB. */
+export const MAX_TOKENIZER_BYTES = 64 * 1024 * 1024;
+
+/** Turns one text into ids. Everything else (padding, limits, tensors) is the tokenize step's. */
+export interface Tokenizer {
+  /** The ids of a text without special tokens. */
+  encode(text: string): number[];
+  /** The special tokens that stand before and after a text. */
+  readonly before: readonly SpecialToken[];
+  readonly after: readonly SpecialToken[];
+  /** The type id of a text's own tokens. */
+  readonly typeId: number;
+  readonly padId: number;
+  readonly padTypeId: number;
+  /** `truncation.max_length` of tokenizer.json. */
+  readonly maxLength: number | undefined;
+}
+
+export interface SpecialToken {
+  id: number;
+  typeId: number;
+}
+
+/**
+ * A tokenizer from the text of a `tokenizer.json` and, where there is one, `tokenizer_config.json`. Knows the
+ * models WordPiece, BPE and Unigram, also of files without `model.type`: then merges tell BPE, a list as
+ * vocabulary Unigram. Throws `asset-invalid`.
+ *
+ * The patterns in a tokenizer.json come from its author: a bad one can take for ever on some text, in
+ * `encode`. Hostile files are to be used where they can be ended.
+ */
+export function parseTokenizer(json: string, configJson?: string): Tokenizer {
+  const file = parseObject(json, "tokenizer.json");
+  const config = configJson === undefined ? {} : parseObject(configJson, "tokenizer_config.json");
+  const model = object(file.model);
+  if (!model) throw invalid("it has no model");
+  const type = modelType(model);
+  let library: Library;
+  try {
+    library = new LibraryTokenizer(
+      {
+        decoder: null,
+        post_processor: null,
+        pre_tokenizer: null,
+        normalizer: null,
+        added_tokens: [],
+        ...file,
+        model: { ...model, type },
+      },
+      textTokens(config),
+    );
+  } catch (cause) {
+    throw invalid("the tokenizer's parts can't be used", cause);
+  }
+  const encode = (text: string): number[] => {
+    // Characters that neither the vocabulary nor an unknown token covers are left out, as the reference does.
+    return library.encode(text, { add_special_tokens: false }).ids.filter((id) => id !== undefined);
+  };
+  const padding = object(file.padding);
+  const truncation = object(file.truncation);
+  return {
+    encode,
+    ...specialTokens(library),
+    padId: integer(padding?.pad_id) ?? padTokenId(library, config) ?? 0,
+    padTypeId: integer(padding?.pad_type_id) ?? 0,
+    maxLength: integer(truncation?.max_length),
+  };
+}
+
+type Json = Record<string, unknown>;
+
+/** What is used of the library, whose own declarations import each other in a way that Node's resolution can't follow. */
+interface Library {
+  encode(
+    text: string,
+    options?: { add_special_tokens?: boolean; return_token_type_ids?: true },
+  ): { ids: (number | undefined)[]; tokens: string[]; token_type_ids?: number[] };
+  token_to_id(token: string): number | undefined;
+}
+
+function parseObject(json: string, name: string): Json {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw problem("asset-invalid", `${name} is not JSON.`, { cause });
+  }
+  const found = object(value);
+  if (!found) throw problem("asset-invalid", `${name} is not a JSON object.`);
+  return found;
+}
+
+const object = (value: unknown): Json | undefined =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+
+const integer = (value: unknown): number | undefined =>
+  Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined;
+
+const invalid = (reason: string, cause?: unknown) =>
+  problem("asset-invalid", `tokenizer.json can't be used: ${reason}.`, { cause });
+
+function modelType(model: Json): string {
+  const { vocab } = model;
+  const listed = Array.isArray(vocab);
+  if (!listed && !object(vocab)) throw invalid("its model has no vocabulary");
+  const type =
+    model.type ??
+    (listed
+      ? "Unigram"
+      : "merges" in model
+        ? "BPE"
+        : "max_input_chars_per_word" in model
+          ? "WordPiece"
+          : undefined);
+  if (type !== "WordPiece" && type !== "BPE" && type !== "Unigram")
+    throw invalid("its model is none of WordPiece, BPE and Unigram");
+  if (listed !== (type === "Unigram")) throw invalid(`its vocabulary is not that of a ${type} model`);
+  if (type === "BPE" && !Array.isArray(model.merges)) throw invalid("its BPE model has no merges");
+  return type;
+}
+
+/** The library reads names of special tokens as plain strings; older files hold them as objects. */
+function textTokens(config: Json): Json {
+  const named = Object.entries(config).map(([key, value]) => {
+    const content = key.endsWith("_token") ? object(value)?.content : undefined;
+    return [key, content ?? value] as const;
+  });
+  return Object.fromEntries(named);
+}
+
+function padTokenId(library: Library, config: Json): number | undefined {
+  const named = textTokens(config).pad_token;
+  for (const token of [named, "[PAD]", "<pad>"]) {
+    const id = typeof token === "string" ? library.token_to_id(token) : undefined;
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+/** Learns where special tokens go by encoding a short text with and without them. */
+function specialTokens(library: Library): Pick<Tokenizer, "before" | "after" | "typeId"> {
+  try {
+    const bare = library.encode("a", { add_special_tokens: false }).tokens;
+    const whole = library.encode("a", { return_token_type_ids: true });
+    const tokens = whole.ids.map((id: number, index: number) => ({
+      id,
+      typeId: whole.token_type_ids?.[index] ?? 0,
+    }));
+    const extra = tokens.length - bare.length;
+    for (let before = 0; before <= extra; before++) {
+      const matches = bare.every((token, index) => whole.tokens[before + index] === token);
+      if (!matches) continue;
+      return {
+        before: tokens.slice(0, before),
+        after: tokens.slice(before + bare.length),
+        typeId: bare.length > 0 ? tokens[before]!.typeId : 0,
+      };
+    }
+  } catch (cause) {
+    throw invalid("it fails on a text of one letter", cause);
+  }
+  throw invalid("its post-processor changes the text's own tokens");
+}
