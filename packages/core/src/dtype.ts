@@ -1,6 +1,8 @@
 /**
  * Element types of tensors, in ONNX Runtime's spelling. Source of the codes: `TensorProto.DataType` in
- * onnx.proto (IR 14); of the Open Inference Protocol's names: KServe's "Tensor Data Types".
+ * onnx.proto (IR 14); of the Open Inference Protocol's names: KServe's "Tensor Data Types", and Triton for BF16.
+ * The protocol has no names for floats of 8 and 4 bits and integers of 4 and 2: those here are ours, after the
+ * same pattern, so that their bits can travel too.
  */
 
 export interface DtypeFacts {
@@ -8,7 +10,7 @@ export interface DtypeFacts {
   readonly code: number;
   /** Bits an element takes in raw little-endian form; 0 for strings, whose elements carry their length. */
   readonly bits: number;
-  /** The name in the Open Inference Protocol; null where that has none, and the dtype can't travel in it. */
+  /** The name in the Open Inference Protocol's form; null for complex numbers, which are refused there. */
   readonly wire: string | null;
   /**
    * Whether onnxruntime-node can take and give tensors of this type. The others exist inside graphs only:
@@ -34,16 +36,16 @@ export const DTYPES = {
   complex64: { code: 14, bits: 64, wire: null, feedable: false },
   complex128: { code: 15, bits: 128, wire: null, feedable: false },
   bfloat16: { code: 16, bits: 16, wire: "BF16", feedable: false },
-  float8e4m3fn: { code: 17, bits: 8, wire: null, feedable: false },
-  float8e4m3fnuz: { code: 18, bits: 8, wire: null, feedable: false },
-  float8e5m2: { code: 19, bits: 8, wire: null, feedable: false },
-  float8e5m2fnuz: { code: 20, bits: 8, wire: null, feedable: false },
-  uint4: { code: 21, bits: 4, wire: null, feedable: false },
-  int4: { code: 22, bits: 4, wire: null, feedable: false },
-  float4e2m1: { code: 23, bits: 4, wire: null, feedable: false },
-  float8e8m0: { code: 24, bits: 8, wire: null, feedable: false },
-  uint2: { code: 25, bits: 2, wire: null, feedable: false },
-  int2: { code: 26, bits: 2, wire: null, feedable: false },
+  float8e4m3fn: { code: 17, bits: 8, wire: "FP8E4M3FN", feedable: false },
+  float8e4m3fnuz: { code: 18, bits: 8, wire: "FP8E4M3FNUZ", feedable: false },
+  float8e5m2: { code: 19, bits: 8, wire: "FP8E5M2", feedable: false },
+  float8e5m2fnuz: { code: 20, bits: 8, wire: "FP8E5M2FNUZ", feedable: false },
+  uint4: { code: 21, bits: 4, wire: "UINT4", feedable: false },
+  int4: { code: 22, bits: 4, wire: "INT4", feedable: false },
+  float4e2m1: { code: 23, bits: 4, wire: "FP4E2M1", feedable: false },
+  float8e8m0: { code: 24, bits: 8, wire: "FP8E8M0", feedable: false },
+  uint2: { code: 25, bits: 2, wire: "UINT2", feedable: false },
+  int2: { code: 26, bits: 2, wire: "INT2", feedable: false },
 } as const satisfies Record<string, DtypeFacts>;
 
 /** A tensor's element type, e.g. `float32`. */

@@ -1,6 +1,7 @@
 export * from "./digest.ts";
 export * from "./documentation.ts";
 export * from "./dtype.ts";
+export * from "./field-errors.ts";
 export * from "./file-path.ts";
 export * from "./handle.ts";
 export * from "./inspection.ts";
@@ -8,9 +9,21 @@ export * from "./manifest.ts";
 export * from "./permissions.ts";
 export * from "./problem.ts";
 export * from "./reserved.ts";
+export * from "./signature.ts";
 export * from "./small-floats.ts";
+export {
+  type ElementwiseStep,
+  type ImageStep,
+  type LabelsStep,
+  type PoolStep,
+  type RunStep,
+  type Step,
+  stepNames,
+  type TokenizeStep,
+} from "./steps.ts";
 export * from "./tensor.ts";
 export * from "./tensor-binary.ts";
-export * from "./tensor-json.ts";
+export * from "./tensor-from-json.ts";
+export * from "./tensor-to-json.ts";
 export * from "./url-path.ts";
 export * from "./worker-contract.ts";

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { DTYPES, type Dtype, dtypeOfWire } from "./dtype.ts";
-import type { TensorSpec } from "./manifest.ts";
 import { problem } from "./problem.ts";
-import { elementCount, type Tensor, tensorBytes, tensorFromBytes } from "./tensor.ts";
-import { checkShape, type InputTensor, tensorFromJson, tensorToJson } from "./tensor-json.ts";
+import type { TensorSpec } from "./signature.ts";
+import { elementCount, type InputTensor, type Tensor, tensorBytes, tensorFromBytes } from "./tensor.ts";
+import { checkShape, tensorFromJson } from "./tensor-from-json.ts";
+import { tensorToJson } from "./tensor-to-json.ts";
 
 /**
  * The binary form of inference: exactly the Open Inference Protocol's (KServe v2, "binary tensor data
@@ -59,6 +60,8 @@ export function inputsFromBinary(
       );
     const size = input.parameters?.binary_data_size;
     if (size === undefined) {
+      if (input.data === undefined)
+        throw problem("tensor-invalid", `${path} has neither data nor a binary_data_size.`);
       const data = { shape: input.shape, data: input.data };
       inputs.set(input.name, tensorFromJson(data, spec, path));
       continue;
@@ -82,7 +85,8 @@ export function inputsFromBinary(
 function readTensor(dtype: Dtype | "image", shape: number[], bytes: Uint8Array, path: string): InputTensor {
   if (dtype === "image") return { dtype, shape, data: readElements(bytes, elementCount(shape), path) };
   if (dtype === "string") {
-    const decoder = new TextDecoder("utf-8", { fatal: true });
+    // Otherwise a byte order mark, which belongs to the text, would be dropped.
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     const data = readElements(bytes, elementCount(shape), path).map((element, index) => {
       if (element.includes(0))
         throw problem("tensor-invalid", `${path}[${index}] holds a NUL, where ONNX Runtime would cut it.`);
@@ -94,10 +98,11 @@ function readTensor(dtype: Dtype | "image", shape: number[], bytes: Uint8Array, 
     });
     return { dtype, shape, data };
   }
-  return tensorFromBytes(dtype, shape, bytes);
+  return tensorFromBytes(dtype, shape, bytes, path);
 }
 
 function readElements(bytes: Uint8Array, count: number, path: string): Uint8Array[] {
+  // Before anything is allocated for the count.
   if (count * 4 > bytes.byteLength)
     throw problem("tensor-invalid", `${path} has fewer bytes than its shape needs.`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -42,9 +42,24 @@ export type Tensor = { [D in Dtype]: { dtype: D; shape: number[]; data: TensorSt
 /** A tensor of one known dtype. */
 export type TensorOf<D extends Dtype> = Extract<Tensor, { dtype: D }>;
 
+/** Encoded images, an element each: the pseudo-dtype `image`. */
+export interface ImageTensor {
+  dtype: "image";
+  shape: number[];
+  data: Uint8Array[];
+}
+
+/** What an input of a signature may be given. */
+export type InputTensor = Tensor | ImageTensor;
+
 type NumericData = Exclude<Tensor["data"], string[]>;
 
-const CONSTRUCTORS: Record<Exclude<Dtype, "string">, new (buffer: ArrayBuffer) => NumericData> = {
+interface NumericConstructor {
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): NumericData;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+const CONSTRUCTORS: Record<Exclude<Dtype, "string">, NumericConstructor> = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,
@@ -72,15 +87,19 @@ const CONSTRUCTORS: Record<Exclude<Dtype, "string">, new (buffer: ArrayBuffer) =
   int2: Uint8Array,
 };
 
-/** Number of elements of a shape; 1 for a scalar. Throws `tensor-invalid` where it exceeds safe integers. */
+/**
+ * Number of elements of a shape; 1 for a scalar, 0 where any dimension is 0. Throws `tensor-invalid` where a
+ * dimension is no integer from 0 up, or the number exceeds safe integers.
+ */
 export function elementCount(shape: readonly number[]): number {
   let count = 1;
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0)
       throw problem("tensor-invalid", `A shape holds ${dimension}; dimensions are integers from 0 up.`);
     count *= dimension;
-    if (!Number.isSafeInteger(count)) throw problem("tensor-invalid", "The shape has too many elements.");
   }
+  if (shape.includes(0)) return 0;
+  if (!Number.isSafeInteger(count)) throw problem("tensor-invalid", "The shape has too many elements.");
   return count;
 }
 
@@ -90,23 +109,30 @@ export function byteLength(dtype: Exclude<Dtype, "string">, count: number): numb
 }
 
 /**
- * A tensor over little-endian bytes, without copying where they are aligned. The length must fit the shape
- * (checked): a tensor can't be made that reads past its buffer.
+ * A tensor over little-endian bytes, sharing their memory where they are aligned. Throws `tensor-invalid`
+ * where their number does not fit the shape, or a byte of a bool is neither 0 nor 1. `path` names the tensor
+ * in errors.
  */
-export function tensorFromBytes(dtype: Exclude<Dtype, "string">, shape: number[], bytes: Uint8Array): Tensor {
+export function tensorFromBytes(
+  dtype: Exclude<Dtype, "string">,
+  shape: number[],
+  bytes: Uint8Array,
+  path = "The tensor",
+): Tensor {
   const expected = byteLength(dtype, elementCount(shape));
   if (bytes.byteLength !== expected)
     throw problem(
       "tensor-invalid",
-      `A ${dtype} tensor of shape [${shape}] takes ${expected} bytes, not ${bytes.byteLength}.`,
+      `${path} has ${bytes.byteLength} bytes, but ${dtype} of shape [${shape}] takes ${expected}.`,
     );
-  const Constructor = CONSTRUCTORS[dtype] as unknown as {
-    new (buffer: ArrayBufferLike, offset: number, length: number): NumericData;
-    BYTES_PER_ELEMENT: number;
-  };
+  if (dtype === "bool" && bytes.some((byte) => byte > 1))
+    throw problem("tensor-invalid", `${path} is bool, whose bytes must be 0 or 1.`);
+  const Constructor = CONSTRUCTORS[dtype];
   const size = Constructor.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not `bytes.slice()`: a Buffer's shares its memory, and so its alignment.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const data = new Constructor(aligned.buffer, aligned.byteOffset, expected / size);
+  // The table of constructors is TensorStorage's other face; TypeScript can't follow that through a union.
   return { dtype, shape, data } as Tensor;
 }
 
