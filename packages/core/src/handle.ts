@@ -84,10 +84,10 @@ export function parseReference(text: string): Reference {
 
 /**
  * Reads a handle: `publisher/name…`, then nothing, `/3`, `@alias` or `@sha256:…`. Also takes the handle's
- * URL on any hub, whose address is left out. Throws `invalid-handle`.
+ * URL on any hub, whose address is left out, and decodes it. Throws `invalid-handle` with the rule it breaks.
  */
 export function parseHandle(text: string): Handle {
-  const path = text.replace(/^https?:\/\/[^/]*\//i, "");
+  const path = /^https?:\/\//i.test(text) ? pathOfUrl(text) : text;
   const at = path.indexOf("@");
   let name = at < 0 ? path : path.slice(0, at);
   let reference: Reference = { kind: "latest" };
@@ -95,7 +95,10 @@ export function parseHandle(text: string): Handle {
     const word = path.slice(at + 1);
     if (isDigest(word)) reference = { kind: "digest", digest: word };
     else if (word !== "latest" && !isAlias(word))
-      throw problem("invalid-handle", "After @ comes an alias or a sha256: digest.");
+      throw problem(
+        "invalid-handle",
+        "After @ comes an alias or a sha256: digest; a version's number comes after a slash.",
+      );
     else if (word !== "latest") reference = { kind: "alias", alias: word };
   } else {
     const slash = name.lastIndexOf("/");
@@ -109,6 +112,17 @@ export function parseHandle(text: string): Handle {
   const fault = moduleNameFault(name);
   if (fault) throw problem("invalid-handle", fault);
   return { module: name as ModuleName, reference };
+}
+
+/** What follows the hub's address in a handle's URL, without a query, fragment or trailing slash. */
+function pathOfUrl(url: string): string {
+  const path = url.replace(/^https?:\/\/[^/?#]*\/?/i, "").replace(/\/?(?:[?#].*)?$/s, "");
+  if (/%2f/i.test(path)) throw problem("invalid-handle", "A handle's URL holds no encoded slash.");
+  try {
+    return decodeURIComponent(path);
+  } catch (cause) {
+    throw problem("invalid-handle", "The handle's URL holds a broken percent escape.", { cause });
+  }
 }
 
 /** The handle as text; `parseHandle` reads it back to an equal one. */

@@ -119,6 +119,8 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]];
+
 /** Where in the request a fault lies: `path` as in `inputs.text[3]`. */
 export interface FieldError {
   path: string;
@@ -182,7 +184,7 @@ export class ProblemError extends Error {
 
   /** The error that a document stands for; an unknown code of a newer service becomes `internal`. */
   static fromDocument(document: ProblemDocument): ProblemError {
-    const code = document.code in PROBLEMS ? document.code : "internal";
+    const code = Object.hasOwn(PROBLEMS, document.code) ? document.code : "internal";
     return new ProblemError(code, document.detail ?? document.title, {
       errors: document.errors,
       retryAfter: document.retryAfter,

@@ -19,7 +19,8 @@ export const MAX_PATH_LENGTH = 4096;
 /**
  * The internal path of a request's raw URL (path and query as sent). A path that concerns no module comes
  * back as it was. Throws `invalid-path` for `.`, `..`, empty segments, NUL, backslashes, encoded slashes and
- * broken escapes, in any encoding, and `not-found` for an internal path.
+ * broken escapes, in any encoding, `invalid-name` where the name of a module breaks its grammar, and
+ * `not-found` for an internal path.
  */
 export function internalUrl(rawUrl: string): string {
   const question = rawUrl.indexOf("?");
@@ -27,7 +28,7 @@ export function internalUrl(rawUrl: string): string {
   const query = question < 0 ? "" : rawUrl.slice(question);
   const segments = checkedSegments(path);
   if (segments[0] === "-") throw problem("not-found");
-  if (segments[0] === "v1" && segments[1] === "modules" && segments.length > 2)
+  if (segments[0] === "v1" && segments[1] === "modules" && segments[2])
     return moduleRoute(segments.slice(2)) + query;
   const first = segments[0];
   if (first === undefined || segments.length < 2 || isReserved(RESERVED_PUBLISHERS, first)) return rawUrl;
@@ -58,6 +59,8 @@ function checkedSegments(path: string): string[] {
   if (path.length > MAX_PATH_LENGTH) throw problem("invalid-path", "The path is too long.");
   if (!path.startsWith("/")) throw problem("invalid-path", "The path must begin with a slash.");
   if (path === "/") return [];
+  // Routers end a path here, so that they would see another one than was checked.
+  if (path.includes("#")) throw problem("invalid-path", "The path holds a fragment.");
   const segments = path.slice(1).split("/");
   for (const [index, segment] of segments.entries()) {
     if (segment === "" && index === segments.length - 1 && index > 0) continue;
@@ -76,6 +79,6 @@ function checkSegment(segment: string): void {
   if (decoded === "" || decoded === "." || decoded === "..")
     throw problem("invalid-path", "The path holds an empty, '.' or '..' segment.");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-  if (/[/\\\u0000-\u001f\u007f]/.test(decoded))
+  if (/[/\\\u0000-\u001f\u007f]/.test(decoded) || !decoded.isWellFormed())
     throw problem("invalid-path", "The path holds an encoded slash, a backslash or a control character.");
 }
