@@ -1,0 +1,65 @@
+/** No answer came: the hub is not there, or the connection broke. */
+export class UnreachableError extends Error {
+  /** Where the hub was expected. */
+  readonly url: string;
+  /** The system's or undici's code, such as `ECONNREFUSED`. */
+  readonly code: string;
+  /** Whether the request may have arrived; where it surely didn't, anything may be tried again. */
+  readonly sent: boolean;
+
+  constructor(url: string, cause: unknown) {
+    const code = errorCode(cause);
+    const sent = !NOTHING_SENT.has(code);
+    super(
+      sent
+        ? `The connection to the hub at ${url} broke (${code}). Check that it is running, then try again.`
+        : `No hub answers at ${url} (${code}). Start one with "modulehub serve", or give the address of another.`,
+      { cause },
+    );
+    this.name = "UnreachableError";
+    this.url = url;
+    this.code = code;
+    this.sent = sent;
+  }
+}
+
+/** Something answered, but not in the words of a hub: a proxy, or another program at this address. */
+export class UnexpectedAnswerError extends Error {
+  readonly url: string;
+  readonly status: number;
+
+  constructor(url: string, status: number, what: string, cause?: unknown) {
+    super(
+      `What answered at ${url} is not a Modulehub of this release (HTTP ${status}, ${what}). Check the address.`,
+      {
+        cause,
+      },
+    );
+    this.name = "UnexpectedAnswerError";
+    this.url = url;
+    this.status = status;
+  }
+}
+
+/** Files on this machine can't be published as they are; the message says which and what to do. */
+export class LocalFileError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "LocalFileError";
+  }
+}
+
+const NOTHING_SENT = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+function errorCode(error: unknown): string {
+  if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string")
+    return error.code;
+  return error instanceof Error ? error.name : "unknown";
+}

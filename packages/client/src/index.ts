@@ -1,0 +1,12 @@
+export { LocalFileError, UnexpectedAnswerError, UnreachableError } from "./connection-error.ts";
+export { type DerivedModule, deriveModule } from "./derive/derive-module.ts";
+export { Hub, type HubOptions } from "./hub.ts";
+export type { ClassifyAnswer, ClassifyInput, ClassifyOptions } from "./operations/classify.ts";
+export type { EmbedAnswer, EmbedInput } from "./operations/embed.ts";
+export type { InferAnswer, InferInput, InferOptions } from "./operations/infer.ts";
+export type { ModulePage, PageOptions } from "./operations/list-modules.ts";
+export type { VersionPage } from "./operations/list-versions.ts";
+export type { PublishOptions } from "./operations/publish.ts";
+export type { Resolved } from "./operations/resolve.ts";
+export { collectModule, type ModuleContent } from "./publish/collect-module.ts";
+export type { PublishEvent } from "./publish/event.ts";

@@ -1,0 +1,19 @@
+import { digestSchema, parseModuleName } from "@modulehub/core";
+import { z } from "zod";
+import type { Transport } from "../transport.ts";
+import type { PageOptions } from "./list-modules.ts";
+
+const page = z.looseObject({
+  items: z.array(z.looseObject({ version: z.int(), digest: digestSchema, publishedAt: z.string() })),
+  next: z.string().optional(),
+});
+export type VersionPage = z.infer<typeof page>;
+
+export async function listVersions(
+  transport: Transport,
+  module: string,
+  options: PageOptions = {},
+): Promise<VersionPage> {
+  const path = `v1/modules/${parseModuleName(module)}/versions`;
+  return transport.call("GET", path, page, { query: { ...options } });
+}

@@ -1,0 +1,200 @@
+import {
+  type Digest,
+  formatHandle,
+  ProblemError,
+  parseHandle,
+  problem,
+  publisherOf,
+  type Visibility,
+} from "@modulehub/core";
+import { UnexpectedAnswerError } from "../connection-error.ts";
+import { collectModule, type ModuleContent } from "../publish/collect-module.ts";
+import { type Draft, type DraftRequest, decidedDraft, openDraft, publishDraft } from "../publish/draft.ts";
+import type { PublishEvent } from "../publish/event.ts";
+import { EventChannel } from "../publish/event-channel.ts";
+import { Slots } from "../publish/slots.ts";
+import { hashFile, type SourceFile } from "../publish/source-file.ts";
+import { upload } from "../publish/upload.ts";
+import type { Transport } from "../transport.ts";
+import { createPublisher } from "./create-publisher.ts";
+
+export interface PublishOptions {
+  /** Of a module that this draft creates; `private` unless said. */
+  visibility?: Visibility;
+  /** Makes the publisher where there is none and the token may. */
+  createPublisher?: boolean;
+  signal?: AbortSignal;
+}
+
+/** Parts on their way at once. */
+const PARTS_AT_ONCE = 4;
+/** Files whose uploads are open at once; small ones are mostly waiting for answers. */
+const FILES_AT_ONCE = 4;
+const LEAST_PAUSE_MS = 50;
+
+/**
+ * Publishes a folder or a bare `.onnx` file as the next version of a module, or as the one that the handle
+ * names. Ends with `published`, `rejected` or `failed`; throws as Hub says, and LocalFileError. Stopping to read
+ * the events stops publishing; what has arrived at the hub is not sent again next time.
+ */
+export async function* publish(
+  transport: Transport,
+  path: string,
+  handle: string,
+  options: PublishOptions = {},
+): AsyncGenerator<PublishEvent, void> {
+  const { module, reference } = parseHandle(handle);
+  if (reference.kind === "alias" || reference.kind === "digest")
+    throw problem(
+      "invalid-handle",
+      "Publish under publisher/name, or publisher/name/3 to choose the number.",
+    );
+  const version = reference.kind === "version" ? reference.version : undefined;
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal;
+  const channel = new EventChannel<PublishEvent>();
+  const push = (event: PublishEvent) => channel.push(event);
+
+  const work = async () => {
+    const content = await collectModule(path);
+    if (content.derived) push({ kind: "derived", manifest: content.manifest, ...content.derived });
+    const files = await hashAll(content, push, signal);
+    const request: DraftRequest = {
+      files: files.map(({ source, digest }) => ({ path: source.path, size: source.size, digest })),
+      version,
+      visibility: options.visibility,
+    };
+    const open = () => openDraft(transport, module, request, signal);
+    const draft = options.createPublisher
+      ? await openWithPublisher(transport, publisherOf(module), open)
+      : await open();
+    await sendMissing({ transport, publisher: publisherOf(module), draft, files, push, signal });
+    if (draft.state === "uploading") {
+      push({ kind: "verifying" });
+      await publishDraft(transport, draft.id, signal);
+    }
+    const decided = await decidedDraft(transport, draft.id, signal);
+    push(outcome(transport, module, decided));
+  };
+
+  const done = work().then(
+    () => channel.end(),
+    (error: unknown) => channel.fail(error),
+  );
+  try {
+    yield* channel;
+  } finally {
+    stop.abort();
+    await done;
+  }
+}
+
+interface HashedFile {
+  source: SourceFile;
+  digest: Digest;
+}
+
+async function hashAll(
+  content: ModuleContent,
+  push: (event: PublishEvent) => void,
+  signal: AbortSignal,
+): Promise<HashedFile[]> {
+  const totalBytes = content.files.reduce((sum, file) => sum + file.size, 0);
+  const files: HashedFile[] = [];
+  const report = paced(push);
+  let hashedBytes = 0;
+  for (const source of content.files) {
+    const add = (bytes: number) => {
+      hashedBytes += bytes;
+      report({ kind: "hashing", path: source.path, hashedBytes, totalBytes }, hashedBytes === totalBytes);
+    };
+    files.push({ source, digest: await hashFile(source, add, signal) });
+  }
+  return files;
+}
+
+/** The publisher may be missing, or be no one's business: then opening the draft says which. */
+async function openWithPublisher(
+  transport: Transport,
+  publisher: string,
+  open: () => Promise<Draft>,
+): Promise<Draft> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.status !== 404) throw error;
+    await createPublisher(transport, publisher).catch((refusal: unknown) => {
+      // Who may not make publishers learns more from the first refusal.
+      throw refusal instanceof ProblemError && refusal.code === "name-taken" ? error : refusal;
+    });
+    return open();
+  }
+}
+
+/** Sends what the hub lacks, equal files once. */
+async function sendMissing(job: {
+  transport: Transport;
+  publisher: string;
+  draft: Draft;
+  files: HashedFile[];
+  push: (event: PublishEvent) => void;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { draft, push } = job;
+  const wanted = new Set(draft.missing ?? []);
+  const byDigest = new Map(job.files.map((file) => [file.digest, file]));
+  const missing = [...byDigest.values()].filter(({ digest }) => wanted.has(digest));
+  const totalBytes = missing.reduce((sum, { source }) => sum + source.size, 0);
+  const { id } = draft;
+  push({ kind: "draft", id, files: job.files.length, missing: [...wanted], missingBytes: totalBytes });
+
+  const stop = new AbortController();
+  const signal = AbortSignal.any([job.signal, stop.signal]);
+  const partSlots = new Slots(PARTS_AT_ONCE);
+  const fileSlots = new Slots(FILES_AT_ONCE);
+  const sent = new Map<Digest, number>();
+  const report = paced(push);
+  const send = async ({ source, digest }: HashedFile) => {
+    signal.throwIfAborted();
+    const onSent = (bytes: number) => {
+      sent.set(digest, bytes);
+      const sentBytes = sent.values().reduce((sum, part) => sum + part, 0);
+      report({ kind: "sending", path: source.path, sentBytes, totalBytes }, sentBytes === totalBytes);
+    };
+    const { transport, publisher } = job;
+    await upload({ transport, publisher, source, digest, slots: partSlots, onSent, signal });
+  };
+  let first: { error: unknown } | undefined;
+  await Promise.all(
+    missing.map((file) =>
+      fileSlots
+        .run(() => send(file))
+        .catch((error: unknown) => {
+          first ??= { error };
+          stop.abort();
+        }),
+    ),
+  );
+  if (first) throw first.error;
+}
+
+/** Passes on an event at most every 50 ms, and always the last. */
+function paced(push: (event: PublishEvent) => void): (event: PublishEvent, last: boolean) => void {
+  let next = 0;
+  return (event, last) => {
+    const now = performance.now();
+    if (now < next && !last) return;
+    next = now + LEAST_PAUSE_MS;
+    push(event);
+  };
+}
+
+function outcome(transport: Transport, module: string, draft: Draft): PublishEvent {
+  if (draft.state === "rejected") return { kind: "rejected", problems: draft.problems ?? [] };
+  if (draft.state !== "published") return { kind: "failed", problems: draft.problems ?? [] };
+  const { version, digest } = draft;
+  if (typeof version !== "number" || !digest)
+    throw new UnexpectedAnswerError(transport.url, 200, "a published draft without its version");
+  const handle = formatHandle({ ...parseHandle(module), reference: { kind: "version", version } });
+  return { kind: "published", handle, module, version, digest };
+}

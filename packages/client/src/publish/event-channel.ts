@@ -1,0 +1,38 @@
+/** Joins work that reports as it goes with a consumer that reads one event at a time, in order. */
+export class EventChannel<T> {
+  readonly #events: T[] = [];
+  #ended = false;
+  #error: unknown;
+  #failed = false;
+  #wake: () => void = () => {};
+
+  push(event: T): void {
+    this.#events.push(event);
+    this.#wake();
+  }
+
+  /** After this the consumer gets what is left, then the end, or the error. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#error = error;
+    this.#failed = true;
+    this.end();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void> {
+    for (;;) {
+      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) yield event;
+      if (this.#failed) throw this.#error;
+      if (this.#ended) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      // What came between the look above and here must not be slept over.
+      if (this.#events.length > 0 || this.#ended) resolve();
+      await promise;
+    }
+  }
+}
