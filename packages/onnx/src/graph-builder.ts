@@ -201,7 +201,9 @@ class Graph {
     if (!repeats && inputs.length > entry.inputs.length)
       throw refuse(`it takes ${entry.inputs.length} inputs.`);
     if (repeats && inputs.length === 0) throw refuse("it takes at least one input.");
-    if (outputs < 1 || outputs > entry.outputs) throw refuse(`it has ${entry.outputs} outputs at most.`);
+    const least = entry.leastOutputs ?? 1;
+    if (outputs < least || outputs > entry.outputs)
+      throw refuse(`it has ${least} to ${entry.outputs} outputs.`);
     entry.inputs.forEach((spec, index) => {
       const input = inputs[index];
       if (!/[?.]$/.test(spec) && !input) throw refuse(`the input "${spec}" is missing.`);
@@ -343,7 +345,8 @@ for (const name of Object.keys(OPERATORS) as OperatorName[]) {
     const last = args.at(-1);
     const attributes = isAttributes(last) ? last : {};
     const inputs = (isAttributes(last) ? args.slice(0, -1) : args).flat() as (Value | null | undefined)[];
-    const [value] = this.nodes(name, inputs, attributes, 1);
+    const entry: Operator = OPERATORS[name];
+    const [value] = this.nodes(name, inputs, attributes, entry.leastOutputs ?? 1);
     if (!value) throw new TypeError(`${name} has no output`);
     return value;
   };

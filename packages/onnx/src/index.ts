@@ -1,4 +1,7 @@
+export { murmur3 } from "./build/murmur3.ts";
+export { buildTextEmbedding, type TextEmbeddingOptions } from "./build/text-embedding.ts";
 export { buildTransformer, type TransformerOptions } from "./build/tiny-transformer.ts";
+export { readWordVectors, type WordVectors } from "./build/word-vectors.ts";
 export {
   type ByteSource,
   bytesSource,

@@ -46,6 +46,8 @@ export interface Operator {
   inputs: readonly string[];
   /** Most outputs. */
   outputs: number;
+  /** Outputs that a node must have, used or not; one unless told. */
+  leastOutputs?: number;
   attributes: Readonly<Record<string, AttributeSpec>>;
   /** Opset in which an input took the place of the attribute of its name; until then it is an attribute. */
   inputSince?: Readonly<Record<string, number>>;

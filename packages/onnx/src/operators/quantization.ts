@@ -41,6 +41,7 @@ export const QUANTIZATION = {
     since: 11,
     inputs: ["x"],
     outputs: 3,
+    leastOutputs: 3,
     attributes: {},
     infer: (inference): Inferred[] => [
       { dtype: "uint8", shape: given(inference, 0).shape },

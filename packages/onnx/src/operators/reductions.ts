@@ -95,6 +95,7 @@ export const REDUCTIONS = {
     since: 10,
     inputs: ["x", "k"],
     outputs: 2,
+    leastOutputs: 2,
     attributes: { axis: "int", largest: "int", sorted: "int" },
     infer: (inference) => {
       const { dtype, shape } = given(inference, 0);

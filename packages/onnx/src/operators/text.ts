@@ -28,6 +28,7 @@ export const TEXT = {
     since: 20,
     inputs: ["x"],
     outputs: 2,
+    leastOutputs: 2,
     attributes: { delimiter: "string", maxsplit: "int" },
     infer: (inference) => {
       const { shape } = strings(inference);
@@ -73,6 +74,20 @@ export const TEXT = {
         throw misfit("StringNormalizer takes tensors of shape [n] or [1, n]; flatten its input.");
       return [{ dtype: "string", shape: inference.attributes.stopwords ? shape.map(() => null) : shape }];
     },
+  }),
+  Tokenizer: operator({
+    domain: "com.microsoft",
+    since: 1,
+    inputs: ["x"],
+    outputs: 1,
+    attributes: {
+      mark: "int!",
+      mincharnum: "int!",
+      pad_value: "string!",
+      tokenexp: "string",
+      separators: "strings",
+    },
+    infer: (inference) => [{ dtype: "string", shape: [...strings(inference).shape, null] }],
   }),
   LabelEncoder: operator({
     domain: "ai.onnx.ml",

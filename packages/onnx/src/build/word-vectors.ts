@@ -1,0 +1,130 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { problem } from "@modulehub/core";
+
+/** Words, most frequent first, and their vectors: row i of the row-major `vectors` belongs to `words[i]`. */
+export interface WordVectors {
+  words: string[];
+  vectors: Float32Array;
+  dimensions: number;
+}
+
+const MAGIC = "MHWV0001";
+/** Larger headers, or blocks of words, are not of a file that anyone made on purpose. */
+const MOST_HEADER = 1 << 16;
+const MOST_VALUES = 1 << 29;
+
+/**
+ * Reads word vectors from a file, `.gz` or not: the text of GloVe (`word v1 … vd` a line), that of word2vec (the
+ * same after a line `count dimensions`), or the compact `.mhwv`. Text is streamed; reading stops after `limit`
+ * words. Throws `asset-invalid`, naming the line, for what is none of these.
+ */
+export async function readWordVectors(path: string, limit = Number.POSITIVE_INFINITY): Promise<WordVectors> {
+  const file = createReadStream(path);
+  const stream: Readable = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
+  const failed = new Promise<never>((_, reject) => {
+    file.once("error", reject);
+    stream.once("error", (cause) =>
+      reject(problem("asset-invalid", "The word vectors are damaged: not gzip.", { cause })),
+    );
+  });
+  try {
+    return await Promise.race([readAny(stream, limit), failed]);
+  } finally {
+    file.destroy();
+    stream.destroy();
+  }
+}
+
+async function readAny(stream: Readable, limit: number): Promise<WordVectors> {
+  const chunks = stream[Symbol.asyncIterator]();
+  const first: IteratorResult<Buffer> = await chunks.next();
+  if (first.done) throw problem("asset-invalid", "The file of word vectors is empty.");
+  stream.unshift(first.value);
+  if (first.value.toString("latin1", 0, MAGIC.length) !== MAGIC) return readText(stream, limit);
+  const parts: Buffer[] = [];
+  for await (const chunk of stream) parts.push(chunk);
+  return decodeCompact(Buffer.concat(parts), limit);
+}
+
+async function readText(stream: Readable, limit: number): Promise<WordVectors> {
+  const words: string[] = [];
+  let vectors = new Float32Array(1 << 16);
+  let dimensions = 0;
+  let number = 0;
+  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+    number += 1;
+    if (words.length >= limit) break;
+    const fields = line.trimEnd().split(" ");
+    if (line === "" || (number === 1 && fields.length === 2 && fields.every((field) => /^\d+$/.test(field))))
+      continue;
+    dimensions ||= fields.length - 1;
+    if (fields.length - 1 !== dimensions || dimensions < 1 || !fields[0])
+      throw problem(
+        "asset-invalid",
+        `Line ${number} has ${fields.length - 1} numbers; the lines before have ${dimensions}.`,
+      );
+    const from = words.length * dimensions;
+    if (from + dimensions > vectors.length) {
+      const larger = new Float32Array(Math.max(vectors.length * 2, from + dimensions));
+      larger.set(vectors);
+      vectors = larger;
+    }
+    for (let i = 0; i < dimensions; i++) {
+      const value = Number(fields[i + 1] || Number.NaN);
+      if (!Number.isFinite(value))
+        throw problem("asset-invalid", `Line ${number} holds something that is not a number.`);
+      vectors[from + i] = value;
+    }
+    words.push(fields[0]);
+  }
+  if (words.length === 0) throw problem("asset-invalid", "The file holds no word vectors.");
+  return { words, vectors: vectors.slice(0, words.length * dimensions), dimensions };
+}
+
+/** The compact form; its layout is written down in examples/word-vectors/SOURCE.md. */
+function decodeCompact(file: Buffer, limit: number): WordVectors {
+  const broken = () => problem("asset-invalid", "The compact word vectors are damaged; make the file again.");
+  let at = MAGIC.length;
+  const take = (length: number): Buffer => {
+    if (at + length > file.length) throw broken();
+    at += length;
+    return file.subarray(at - length, at);
+  };
+  const headerLength = take(4).readUInt32LE();
+  if (headerLength > MOST_HEADER) throw broken();
+  const { count, dimensions } = compactHeader(take(headerLength).toString("utf8"));
+  const words = take(take(4).readUInt32LE()).toString("utf8").split("\n");
+  if (words.length !== count || count * dimensions > MOST_VALUES) throw broken();
+  const scales = take(4 * count);
+  const codes = take(count * dimensions);
+  const kept = Math.min(count, limit);
+  const vectors = new Float32Array(kept * dimensions);
+  for (let row = 0; row < kept; row++) {
+    const scale = scales.readFloatLE(4 * row);
+    for (let i = row * dimensions; i < (row + 1) * dimensions; i++) vectors[i] = scale * codes.readInt8(i);
+  }
+  return { words: words.slice(0, kept), vectors, dimensions };
+}
+
+function compactHeader(text: string): { count: number; dimensions: number } {
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch (cause) {
+    throw problem("asset-invalid", "The header of the compact word vectors is not JSON.", { cause });
+  }
+  if (typeof header === "object" && header !== null && "words" in header && "dimensions" in header) {
+    const { words, dimensions } = header;
+    if ("encoding" in header && header.encoding === "int8-row-scale")
+      if (
+        typeof words === "number" &&
+        typeof dimensions === "number" &&
+        Number.isSafeInteger(words * dimensions)
+      )
+        if (words > 0 && dimensions > 0) return { count: words, dimensions };
+  }
+  throw problem("asset-invalid", "The header of the compact word vectors is not one that is known here.");
+}
