@@ -1,3 +1,11 @@
+export {
+  type AppendedStep,
+  appendSteps,
+  type ImageScaling,
+  normalizeRows,
+  poolTokens,
+  prependImageScaling,
+} from "./append-steps.ts";
 export { murmur3 } from "./build/murmur3.ts";
 export { buildTextEmbedding, type TextEmbeddingOptions } from "./build/text-embedding.ts";
 export { buildTransformer, type TransformerOptions } from "./build/tiny-transformer.ts";
@@ -26,7 +34,17 @@ export {
   writeModel,
 } from "./encode.ts";
 export { type Finding, firstRefusal } from "./finding.ts";
+export { storeAsFloat16 } from "./float16-storage.ts";
 export { GraphBuilder, type GraphOptions } from "./graph-builder.ts";
+export {
+  addOutputs,
+  cutOutputs,
+  type Joint,
+  joinModels,
+  opsetOf,
+  prune,
+  renameValues,
+} from "./graph-editor.ts";
 export * from "./graph-walk.ts";
 export {
   type ExternalTensor,
@@ -37,6 +55,7 @@ export {
 } from "./model-summary.ts";
 export type { Operator } from "./operators/operator.ts";
 export { OPERATORS, type OperatorName } from "./operators/table.ts";
+export { reduce, squeeze, unsqueeze } from "./portable.ts";
 export * from "./schema.ts";
 export { EXTERNAL, rawLength, tensorFromProto, tensorShape, tensorToProto } from "./tensor-proto.ts";
 export { Value } from "./value.ts";
