@@ -145,18 +145,21 @@ function specialTokens(library: Library): Pick<Tokenizer, "before" | "after" | "
   try {
     const bare = library.encode("a", { add_special_tokens: false }).tokens;
     const whole = library.encode("a", { return_token_type_ids: true });
-    const tokens = whole.ids.map((id: number, index: number) => ({
-      id,
-      typeId: whole.token_type_ids?.[index] ?? 0,
-    }));
-    const extra = tokens.length - bare.length;
+    const extra = whole.tokens.length - bare.length;
+    const special = (index: number): SpecialToken => {
+      const id = whole.ids[index];
+      if (id === undefined)
+        throw new Error(`The special token ${whole.tokens[index]} is not in the vocabulary.`);
+      return { id, typeId: whole.token_type_ids?.[index] ?? 0 };
+    };
+    const range = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => special(from + i));
     for (let before = 0; before <= extra; before++) {
-      const matches = bare.every((token, index) => whole.tokens[before + index] === token);
-      if (!matches) continue;
+      if (!bare.every((token, index) => whole.tokens[before + index] === token)) continue;
       return {
-        before: tokens.slice(0, before),
-        after: tokens.slice(before + bare.length),
-        typeId: bare.length > 0 ? tokens[before]!.typeId : 0,
+        before: range(0, before),
+        after: range(before + bare.length, whole.tokens.length),
+        typeId: (bare.length > 0 && whole.token_type_ids?.[before]) || 0,
       };
     }
   } catch (cause) {
