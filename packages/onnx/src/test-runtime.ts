@@ -1,0 +1,51 @@
+import type { Tensor } from "@modulehub/core";
+import ort from "onnxruntime-node";
+import { modelBytes } from "./encode.ts";
+import type { ModelProto } from "./schema.ts";
+
+/** Tensors by name; feeds and fetches of tests. */
+export type Tensors = Record<string, Tensor>;
+
+/** Runs a model on ONNX Runtime, which is the judge of what graphs mean. Outputs keep its own shapes and types. */
+export async function runModel(model: ModelProto | Uint8Array, feeds: Tensors): Promise<Tensors> {
+  const bytes = model instanceof Uint8Array ? model : modelBytes(model);
+  const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1, logSeverityLevel: 4 });
+  try {
+    const fed = Object.entries(feeds).map(([name, { dtype, shape, data }]) => [
+      name,
+      Reflect.construct(ort.Tensor, [dtype, data, shape]),
+    ]);
+    const fetched = await session.run(Object.fromEntries(fed));
+    return Object.fromEntries(
+      Object.entries(fetched).map(([name, { type, dims, data }]) => [
+        name,
+        { dtype: type, shape: [...dims], data } as Tensor,
+      ]),
+    );
+  } finally {
+    await session.release();
+  }
+}
+
+export const float32 = (shape: number[], values: readonly number[]): Tensor => ({
+  dtype: "float32",
+  shape,
+  data: Float32Array.from(values),
+});
+
+export const int64 = (shape: number[], values: readonly number[]): Tensor => ({
+  dtype: "int64",
+  shape,
+  data: BigInt64Array.from(values, BigInt),
+});
+
+export const texts = (values: string[]): Tensor => ({
+  dtype: "string",
+  shape: [values.length],
+  data: values,
+});
+
+/** Numbers of a tensor, for comparisons. */
+export function numbers(tensor: Tensor | undefined): number[] {
+  return Array.from(tensor?.data ?? [], Number);
+}
