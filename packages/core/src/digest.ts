@@ -9,8 +9,10 @@ export type Digest = string & { readonly [digestBrand]: true };
 
 const PATTERN = /^sha256:[0-9a-f]{64}$/;
 
+/** Whether a text is a digest: `sha256:` and 64 lower-case hex digits. */
 export const isDigest = (text: string): text is Digest => PATTERN.test(text);
 
+/** A digest in JSON. */
 export const digestSchema = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), {
   message: "must be sha256: and 64 lower-case hex digits",
 });

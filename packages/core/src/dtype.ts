@@ -19,6 +19,7 @@ export interface DtypeFacts {
   readonly feedable: boolean;
 }
 
+/** Every element type of ONNX. */
 export const DTYPES = {
   float32: { code: 1, bits: 32, wire: "FP32", feedable: true },
   uint8: { code: 2, bits: 8, wire: "UINT8", feedable: true },
@@ -51,6 +52,7 @@ export const DTYPES = {
 /** A tensor's element type, e.g. `float32`. */
 export type Dtype = keyof typeof DTYPES;
 
+/** Their names, in the order of the codes. */
 export const DTYPE_NAMES = Object.keys(DTYPES) as [Dtype, ...Dtype[]];
 
 const BY_CODE = new Map<number, Dtype>(DTYPE_NAMES.map((name) => [DTYPES[name].code, name]));

@@ -28,6 +28,7 @@ const valueInfo = z.object({
   shape: z.array(z.union([z.number(), z.string(), z.null()])).nullable(),
 });
 
+/** What loading a version and running its examples showed. */
 export const inspectionReportSchema = z.object({
   runtime: z.object({
     /** Version of ONNX Runtime. */

@@ -7,6 +7,7 @@
 export const ROLES = ["admin", "owner", "writer", "reader"] as const;
 export type Role = (typeof ROLES)[number];
 
+/** What can be done: the kind of thing, then the deed. */
 export const ACTIONS = [
   "hub.read",
   "publisher.create",
@@ -39,5 +40,6 @@ export const ACTIONS = [
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
+/** Who may read a module: everyone, or the members of its publisher. */
 export const VISIBILITIES = ["public", "private"] as const;
 export type Visibility = (typeof VISIBILITIES)[number];

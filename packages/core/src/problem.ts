@@ -117,8 +117,10 @@ export const PROBLEMS = {
   "deadline-exceeded": { status: 504, title: "The module did not answer in time." },
 } as const satisfies Record<string, { status: number; title: string }>;
 
+/** A stable code of the catalogue. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
+/** Every code there is. */
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]];
 
 /** Where in the request a fault lies: `path` as in `inputs.text[3]`. */
@@ -140,6 +142,7 @@ export interface ProblemDocument {
   retryAfter?: number;
 }
 
+/** What a problem may carry besides its code and detail. */
 export interface ProblemOptions {
   errors?: FieldError[];
   /** Seconds after which it is worth trying again. */

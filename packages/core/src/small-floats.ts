@@ -94,7 +94,7 @@ export function smallFloatTable(dtype: SmallFloat): readonly number[] {
 }
 
 /**
- * The code of the nearest number, ties to the even code. Undefined where the format can't hold it: beyond its
+ * The code of the nearest number; ties go to the even code, in `float8e8m0` up (as ONNX's Cast). Undefined where the format can't hold it: beyond its
  * largest number, a NaN or infinity that it lacks, zero and negative numbers in `float8e8m0`.
  */
 export function smallFloatCode(dtype: SmallFloat, value: number): number | undefined {
@@ -116,7 +116,8 @@ export function smallFloatCode(dtype: SmallFloat, value: number): number | undef
   }
   const below = size - magnitudes[low]!;
   const above = magnitudes[high]! - size;
-  const code = below < above || (below === above && low % 2 === 0) ? low : high;
+  const tieGoesDown = LAYOUTS[dtype].mantissa > 0 && low % 2 === 0;
+  const code = below < above || (below === above && tieGoesDown) ? low : high;
   // The formats without a negative zero keep NaN in its place.
   return code === 0 && Number.isNaN(values[sign]!) ? 0 : code | sign;
 }

@@ -14,6 +14,7 @@ import { tensorToJson } from "./tensor-to-json.ts";
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
 
+/** The JSON header of a request. */
 export const binaryRequestSchema = z.object({
   id: z.string().max(256).optional(),
   parameters,

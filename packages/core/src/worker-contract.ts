@@ -21,6 +21,7 @@ export const WORKER_ROUTES = {
   inspect: "/v1/inspect",
 } as const;
 
+/** What the API answers to workers; a digest follows. */
 export const INTERNAL_ROUTES = {
   contents: "/internal/contents/",
   blobs: "/internal/blobs/",
