@@ -11,6 +11,7 @@ import { listModules, type ModulePage, type PageOptions } from "./operations/lis
 import { listVersions, type VersionPage } from "./operations/list-versions.ts";
 import { type PublishOptions, publish } from "./operations/publish.ts";
 import { type Resolved, resolve } from "./operations/resolve.ts";
+import { type ShownVersion, showVersion } from "./operations/show-version.ts";
 import type { PublishEvent } from "./publish/event.ts";
 import { Transport } from "./transport.ts";
 
@@ -56,6 +57,11 @@ export class Hub {
   /** Publishes a folder, or a bare `.onnx` file, and tells step by step how far it is. */
   publish(path: string, handle: string, options?: PublishOptions): AsyncGenerator<PublishEvent, void> {
     return publish(this.#transport, path, handle, options);
+  }
+
+  /** The version that a handle stands for, with its manifest. */
+  showVersion(handle: string): Promise<ShownVersion> {
+    return showVersion(this.#transport, handle);
   }
 
   createPublisher(id: string): Promise<void> {

@@ -8,5 +8,6 @@ export type { ModulePage, PageOptions } from "./operations/list-modules.ts";
 export type { VersionPage } from "./operations/list-versions.ts";
 export type { PublishOptions } from "./operations/publish.ts";
 export type { Resolved } from "./operations/resolve.ts";
+export type { ShownVersion } from "./operations/show-version.ts";
 export { collectModule, type ModuleContent } from "./publish/collect-module.ts";
 export type { PublishEvent } from "./publish/event.ts";

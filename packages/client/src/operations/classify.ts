@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Transport } from "../transport.ts";
 import { type Items, itemsToJson } from "./items.ts";
-import { modulePath } from "./module-path.ts";
+import { operationPath } from "./module-path.ts";
 
 export type ClassifyInput = Items;
 
@@ -24,5 +24,5 @@ export async function classify(
   options: ClassifyOptions = {},
 ): Promise<ClassifyAnswer> {
   const body = { inputs: itemsToJson(inputs), topK: options.topK };
-  return transport.call("POST", modulePath(handle, "classify"), answer, { body, retry: "safe" });
+  return transport.call("POST", operationPath(handle, "classify"), answer, { body, retry: "safe" });
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Transport } from "../transport.ts";
 import { type Items, itemsToJson } from "./items.ts";
-import { modulePath } from "./module-path.ts";
+import { operationPath } from "./module-path.ts";
 
 export type EmbedInput = Items;
 
@@ -16,5 +16,5 @@ export type EmbedAnswer = z.infer<typeof answer>;
 
 export async function embed(transport: Transport, handle: string, inputs: EmbedInput): Promise<EmbedAnswer> {
   const body = { inputs: itemsToJson(inputs) };
-  return transport.call("POST", modulePath(handle, "embed"), answer, { body, retry: "safe" });
+  return transport.call("POST", operationPath(handle, "embed"), answer, { body, retry: "safe" });
 }

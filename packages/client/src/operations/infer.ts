@@ -2,7 +2,7 @@ import { DTYPE_NAMES, digestSchema, type JsonTensor, type Tensor, tensorToJson }
 import { z } from "zod";
 import type { Transport } from "../transport.ts";
 import { type Image, imageToJson } from "./image.ts";
-import { modulePath } from "./module-path.ts";
+import { operationPath } from "./module-path.ts";
 
 type TypedArray =
   | Float32Array
@@ -62,7 +62,7 @@ export async function infer(
     Object.entries(inputs).map(([name, value]) => [name, inputToJson(value)]),
   );
   const body = { signature, inputs: tensors, outputs };
-  return transport.call("POST", modulePath(handle, "infer"), answer, { body, retry: "safe", signal });
+  return transport.call("POST", operationPath(handle, "infer"), answer, { body, retry: "safe", signal });
 }
 
 function inputToJson(input: InferInput): unknown {

@@ -1,21 +1,25 @@
-import { type Handle, parseHandle } from "@modulehub/core";
+import { parseHandle } from "@modulehub/core";
 
-/** The path of an operation on the version that a handle means. Throws `invalid-handle`. */
-export function modulePath(handle: string, operation: string): string {
+/** The path of the version that a handle means. Throws `invalid-handle`. */
+export function versionPath(handle: string): string {
   const { module, reference } = parseHandle(handle);
-  const version = versionSegment(reference);
-  return `v1/modules/${module}/${version === undefined ? "" : `versions/${version}/`}${operation}`;
-}
-
-function versionSegment(reference: Handle["reference"]): string | undefined {
+  const versions = `v1/modules/${module}/versions`;
   switch (reference.kind) {
     case "latest":
-      return undefined;
+      return `${versions}/latest`;
     case "version":
-      return String(reference.version);
+      return `${versions}/${reference.version}`;
     case "alias":
-      return reference.alias;
+      return `${versions}/${reference.alias}`;
     case "digest":
-      return reference.digest;
+      return `${versions}/${reference.digest}`;
   }
+}
+
+/** The path of an operation on that version; the latest needs no word. */
+export function operationPath(handle: string, operation: "infer" | "embed" | "classify"): string {
+  const { module, reference } = parseHandle(handle);
+  return reference.kind === "latest"
+    ? `v1/modules/${module}/${operation}`
+    : `${versionPath(handle)}/${operation}`;
 }

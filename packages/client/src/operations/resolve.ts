@@ -13,7 +13,7 @@ const page = z.looseObject({
 });
 
 /** An exact version: its handle with the number, its digest, and where each of its files lies. */
-export type Resolved = Omit<z.infer<typeof page>, "next">;
+export type Resolved = z.infer<typeof page>;
 
 /** All files of the version that a handle means, however many pages they come in. */
 export async function resolve(transport: Transport, handle: string): Promise<Resolved> {

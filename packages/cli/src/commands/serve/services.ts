@@ -1,0 +1,105 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { KeptAlive } from "./kept-alive.ts";
+import { freePort } from "./port.ts";
+import { type Ending, ServiceProcess } from "./service-process.ts";
+
+export interface ServicesOptions {
+  host: string;
+  /** 0 takes any. */
+  port: number;
+  /** The data folder. */
+  data: string;
+  environment: NodeJS.ProcessEnv;
+  /** Where the services' logs go besides DATA/logs. */
+  echo?: NodeJS.WritableStream;
+  onWorkerRestart(ending: Ending, pauseMs: number): void;
+}
+
+/** A hub that runs: the API, and a worker beside it. */
+export interface RunningHub {
+  url: string;
+  /** Settles when the API ends without having been told to. */
+  apiEnded: Promise<Ending>;
+  /** The API first, so that nothing asks a worker that is going. */
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+/** The API waits 10 s for open requests. */
+const API_GRACE_MS = 15_000;
+const WORKER_GRACE_MS = 10_000;
+
+/** Where the services begin. They are processes of their own: nothing of them is imported here. */
+const mainOf = (service: "api" | "worker"): string =>
+  fileURLToPath(import.meta.resolve(`@modulehub/${service}/main`));
+
+/**
+ * Starts the worker, then the API, with a token that only those two know. Throws PortError, and ServiceEnded
+ * with what a service said where it could not start; nothing is left running then.
+ */
+export async function startServices(options: ServicesOptions): Promise<RunningHub> {
+  const data = resolve(options.data);
+  const port = await freePort(options.host, options.port);
+  const logs = resolve(data, "logs");
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  const shared: NodeJS.ProcessEnv = {
+    ...options.environment,
+    MODULEHUB_WORKER_TOKEN: randomBytes(32).toString("base64url"),
+  };
+  const hubUrl = `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`;
+  const startWorker = (workerPort: string) =>
+    new ServiceProcess({
+      name: "worker",
+      main: mainOf("worker"),
+      environment: {
+        ...shared,
+        MODULEHUB_WORKER_HOST: "127.0.0.1",
+        MODULEHUB_WORKER_PORT: workerPort,
+        MODULEHUB_HUB_URL: reachable(hubUrl),
+        MODULEHUB_CACHE: shared.MODULEHUB_CACHE || resolve(data, "cache"),
+      },
+      logFile: resolve(logs, "worker.log"),
+      echo: options.echo,
+    });
+  const first = startWorker("0");
+  const workerUrl = await first.listening;
+  const worker = new KeptAlive(first, () => startWorker(new URL(workerUrl).port), options.onWorkerRestart);
+  const api = new ServiceProcess({
+    name: "api",
+    main: mainOf("api"),
+    environment: {
+      ...shared,
+      MODULEHUB_HOST: options.host,
+      MODULEHUB_PORT: String(port),
+      MODULEHUB_DATA: data,
+      MODULEHUB_WORKER_URL: workerUrl,
+    },
+    logFile: resolve(logs, "api.log"),
+    echo: options.echo,
+  });
+  try {
+    const url = await api.listening;
+    return {
+      url: reachable(url),
+      apiEnded: api.ended,
+      stop: async () => {
+        await api.stop(API_GRACE_MS);
+        await worker.stop(WORKER_GRACE_MS);
+      },
+      kill: () => {
+        api.kill();
+        worker.kill();
+      },
+    };
+  } catch (error) {
+    await worker.stop(WORKER_GRACE_MS);
+    throw error;
+  }
+}
+
+/** An address that listens everywhere is reached here by the loopback. */
+const reachable = (url: string): string =>
+  url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");

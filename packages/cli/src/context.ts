@@ -1,0 +1,16 @@
+import type { Settings } from "./settings.ts";
+
+/** What a command works with: nothing reaches for the process but main.ts. */
+export interface Context {
+  settings: Settings;
+  /** Handed on to the services that `serve` starts. */
+  environment: NodeJS.ProcessEnv;
+  out: NodeJS.WriteStream;
+  err: NodeJS.WriteStream;
+}
+
+/** A line of a command's result. */
+export const print = (context: Context, line: string): void => void context.out.write(`${line}\n`);
+
+/** A line about what is going on. */
+export const say = (context: Context, line: string): void => void context.err.write(`${line}\n`);

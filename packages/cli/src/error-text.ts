@@ -1,0 +1,22 @@
+import { type ProblemDocument, ProblemError } from "@modulehub/core";
+
+/** An error as lines for people: the sentence, the fields at fault, then code and request id for a report. */
+export function errorText(error: unknown): string {
+  if (error instanceof ProblemError) return problemText(error.toDocument());
+  return `modulehub: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+export function problemText(document: ProblemDocument): string {
+  const lines = [`modulehub: ${document.detail ?? document.title}`];
+  for (const { path, message } of document.errors ?? []) lines.push(`  ${path}: ${message}`);
+  const id = document.requestId === undefined ? "" : `, request ${document.requestId}`;
+  lines.push(`  (code ${document.code}${id})`);
+  return lines.join("\n");
+}
+
+/** The same for programs: a problem document, or `{detail}` where it is not the hub that refused. */
+export function errorJson(error: unknown): string {
+  if (error instanceof ProblemError) return JSON.stringify(error.toDocument());
+  const name = error instanceof Error ? error.name : "Error";
+  return JSON.stringify({ title: name, detail: error instanceof Error ? error.message : String(error) });
+}

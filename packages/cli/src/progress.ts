@@ -1,0 +1,58 @@
+import { byteText } from "./byte-text.ts";
+
+const BAR = 24;
+
+/**
+ * Shows how far a piece of work is: on a terminal one line that is drawn over and over, elsewhere one line when
+ * a phase begins.
+ */
+export class Progress {
+  readonly #stream: NodeJS.WriteStream;
+  #phase = "";
+  #drawn = false;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  /** A phase whose end can't be foretold. */
+  phase(name: string): void {
+    if (name === this.#phase) return;
+    this.#phase = name;
+    if (this.#stream.isTTY) this.#draw(`${name} …`);
+    else this.#stream.write(`${name}\n`);
+  }
+
+  /** A phase of so many bytes. */
+  bytes(name: string, done: number, total: number, detail: string): void {
+    if (!this.#stream.isTTY) {
+      if (name !== this.#phase) this.#stream.write(`${name} ${byteText(total)}\n`);
+      this.#phase = name;
+      return;
+    }
+    this.#phase = name;
+    const share = total === 0 ? 1 : done / total;
+    const full = Math.round(share * BAR);
+    const bar = "█".repeat(full) + "░".repeat(BAR - full);
+    const percent = `${Math.floor(share * 100)}`.padStart(3);
+    this.#draw(`${name.padEnd(9)} ${bar} ${percent} % of ${byteText(total)}  ${detail}`);
+  }
+
+  /** A line that stays. */
+  note(text: string): void {
+    this.clear();
+    this.#stream.write(`${text}\n`);
+  }
+
+  /** Wipes the line that is being drawn over; whatever is written next begins clean. */
+  clear(): void {
+    if (this.#drawn) this.#stream.write("\r\u001b[2K");
+    this.#drawn = false;
+  }
+
+  #draw(text: string): void {
+    const columns = this.#stream.columns ?? 80;
+    this.#stream.write(`\r\u001b[2K${text.slice(0, columns - 1)}`);
+    this.#drawn = true;
+  }
+}
