@@ -112,6 +112,10 @@ test.each([
   [JSON.stringify(TRANSFORMER).replace("cat is", "cat\\ud83d"), "surrogate"],
   [`{"a":${"[".repeat(65)}${"]".repeat(65)}}`, "deep"],
   [`{"a":${"[".repeat(400_000)}${"]".repeat(400_000)}}`, "deep"],
+  [
+    JSON.stringify(Object.fromEntries(Array.from({ length: 4097 }, (_, index) => [`s${index}`, {}]))),
+    "4096 names",
+  ],
   ["[".repeat(400_000), "not JSON"],
   ['{"a":'.repeat(100_000), "not JSON"],
   ["", "not JSON"],
@@ -157,7 +161,7 @@ test.each([
 });
 
 test("the faults of a manifest are at most 20, however many it has", () => {
-  const signatures = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`s${index}`, { a: 1 }]));
+  const signatures = Object.fromEntries(Array.from({ length: 4000 }, (_, index) => [`s${index}`, { a: 1 }]));
   expect(invalid(JSON.stringify({ schemaVersion: 1, task: "x", signatures })).errors).toHaveLength(20);
 });
 

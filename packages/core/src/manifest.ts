@@ -15,6 +15,8 @@ export const MAX_MANIFEST_BYTES = 1_048_576;
 
 /** How deep module.json may be nested: a tensor of 32 dimensions in an example, and what stands around it. */
 const MAX_DEPTH = 64;
+/** Names in one object. A schema's errors, one a name, cost far more than the names themselves. */
+const MAX_NAMES = 4096;
 
 const example = z.strictObject({
   title: z.string().max(200).optional(),
@@ -119,23 +121,33 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 }
 
 /**
- * Why JSON can't be a manifest whatever it says: nesting that would exhaust a stack, the key `__proto__`, and
+ * Why JSON can't be a manifest whatever it says: nesting that would exhaust a stack, objects of
+ * very many names, the key `__proto__`, and
  * strings that PostgreSQL's jsonb and UTF-8 can't hold. Walks without recursion.
  */
-function jsonFault(value: unknown): string | undefined {
-  const pending: { value: unknown; depth: number }[] = [{ value, depth: 0 }];
-  for (let next = pending.pop(); next; next = pending.pop()) {
-    const { value, depth } = next;
+function jsonFault(root: unknown): string | undefined {
+  const pending: { parent: object; depth: number }[] = [];
+  /** A fault of a string; lists and objects are left for later. */
+  const visit = (value: unknown, depth: number): string | undefined => {
     if (typeof value === "string" && !isStorable(value)) return STRING_FAULT;
-    if (typeof value !== "object" || value === null) continue;
-    if (depth >= MAX_DEPTH) return `module.json is nested more than ${MAX_DEPTH} deep.`;
-    for (const [key, inner] of Object.entries(value)) {
-      if (key === "__proto__") return "module.json holds the key __proto__; rename it.";
-      if (!isStorable(key)) return STRING_FAULT;
-      pending.push({ value: inner, depth: depth + 1 });
+    if (typeof value === "object" && value !== null) pending.push({ parent: value, depth });
+    return undefined;
+  };
+  let fault = visit(root, 1);
+  for (let next = pending.pop(); next && !fault; next = pending.pop()) {
+    const { parent, depth } = next;
+    if (depth > MAX_DEPTH) return `module.json is nested more than ${MAX_DEPTH} deep.`;
+    if (Array.isArray(parent)) for (const value of parent) fault ??= visit(value, depth + 1);
+    else {
+      const entries = Object.entries(parent);
+      if (entries.length > MAX_NAMES) return `module.json has an object of more than ${MAX_NAMES} names.`;
+      for (const [key, value] of entries) {
+        if (key === "__proto__") return "module.json holds the key __proto__; rename it.";
+        fault ??= isStorable(key) ? visit(value, depth + 1) : STRING_FAULT;
+      }
     }
   }
-  return undefined;
+  return fault;
 }
 
 const STRING_FAULT = "module.json holds a NUL character or half of a surrogate pair in a string.";
