@@ -25,12 +25,7 @@ export async function writeTextEmbedding(
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0)
     throw new LocalFileError(`${folder} is not empty. Name a folder that is, or that does not exist yet.`);
-  const made = await writeTextEmbeddingGraph(
-    request.vectors,
-    join(folder, "model.onnx"),
-    normalize,
-    request.words,
-  );
+  const made = await writeGraph(request.vectors, join(folder, "model.onnx"), normalize, request.words);
   const json = JSON.stringify(manifest(made.dimensions, request.maxWords), null, 2);
   await writeFile(join(folder, "module.json"), `${json}\n`);
   await writeFile(join(folder, "README.md"), readme(request, made));
@@ -38,12 +33,12 @@ export async function writeTextEmbedding(
   return made;
 }
 
-/** Writes the graph alone. A file that can't be read is a LocalFileError, one of another form `asset-invalid`. */
-export async function writeTextEmbeddingGraph(
+/** A file that can't be read is a LocalFileError, one of another form `asset-invalid`. */
+async function writeGraph(
   vectors: string,
   graph: string,
   normalize: boolean,
-  limit?: number,
+  limit: number | undefined,
 ): Promise<{ words: number; dimensions: number; bytes: number }> {
   const table = await readWordVectors(vectors, limit).catch((error: unknown) => {
     if (error instanceof Error && "syscall" in error)

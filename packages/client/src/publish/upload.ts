@@ -47,7 +47,7 @@ export async function upload(job: UploadJob): Promise<void> {
     sent.set(n, bytes);
     job.onSent(sent.values().reduce((sum, part) => sum + part, 0));
   };
-  const count = Math.max(1, Math.ceil(source.size / state.partSize));
+  const count = Math.ceil(source.size / state.partSize);
   for (;;) {
     for (const n of state.received) report(n, partRange(source, state, n).length);
     const received = new Set([...state.received, ...sent.keys()]);
@@ -63,13 +63,20 @@ export async function upload(job: UploadJob): Promise<void> {
         job.slots.run(() => sendPart(job, state, part, (bytes) => report(part.n, bytes))),
       ),
     );
-    state = await readUpload(job, state.id);
+    state = await readUpload(job, state.id, firstMissing(sent));
   }
   await complete(job, state.id);
 }
 
-const readUpload = (job: UploadJob, id: string): Promise<Upload> =>
-  job.transport.call("GET", `v1/uploads/${id}`, uploadSchema, { signal: job.signal });
+/** The hub tells addresses of parts from a number on. */
+const readUpload = (job: UploadJob, id: string, from: number): Promise<Upload> =>
+  job.transport.call("GET", `v1/uploads/${id}`, uploadSchema, { query: { from }, signal: job.signal });
+
+function firstMissing(sent: ReadonlyMap<number, number>): number {
+  let n = 1;
+  while (sent.has(n)) n += 1;
+  return n;
+}
 
 function partRange(
   source: SourceFile,
@@ -109,7 +116,7 @@ async function sendPart(
       if (attempt === PART_ATTEMPTS || job.signal.aborted || !partMayRetry(error)) throw error;
     }
     await sleep(Math.random() * Math.min(5_000, 200 * 2 ** attempt), undefined, { signal: job.signal });
-    const now = await readUpload(job, state.id);
+    const now = await readUpload(job, state.id, part.n);
     if (now.received.includes(part.n)) return report(length);
     url = now.parts.find(({ n }) => n === part.n)?.url ?? url;
   }
