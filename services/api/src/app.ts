@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -17,8 +18,20 @@ import { documentRoutes } from "./http/openapi.ts";
 import { answerWithProblems } from "./http/problem-answers.ts";
 import { rewriteUrl } from "./http/request-path.ts";
 import type { Identity } from "./identity/principal.ts";
+import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
+import { createDraftEvents } from "./publish/draft-events.ts";
+import { verifyDraft } from "./publish/verify-draft.ts";
+import { createResolver } from "./registry/resolver.ts";
+import { draftRoutes } from "./routes/drafts.ts";
+import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { inferenceRoutes } from "./routes/inference.ts";
+import { internalRoutes } from "./routes/internal.ts";
+import { moduleRoutes } from "./routes/modules.ts";
 import { operationRoutes } from "./routes/operation.ts";
+import { publisherRoutes } from "./routes/publishers.ts";
+import { uploadRoutes } from "./routes/uploads.ts";
+import { versionRoutes } from "./routes/versions.ts";
 
 /** What the API is made of; main.ts, or a test, puts it together. */
 export interface AppDeps {
@@ -31,6 +44,8 @@ export interface AppDeps {
   /** The most bytes that a request for inference may have. */
   maxInferenceBytes: number;
   logLevel: string;
+  /** How often a verification is tried when no worker can be reached. Default: for half a minute. */
+  retries?: RetryPolicy;
   /** Where the log goes, line by line. Default: standard output. */
   logStream?: { write(line: string): void };
 }
@@ -51,7 +66,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
       ...(deps.logStream && { stream: deps.logStream }),
       serializers: { req: () => ({}) },
     },
-    disableRequestLogging: true,
+    // One line a request is written when it was answered: http/metrics.ts.
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request) => {
       const id = request.headers["x-request-id"];
       return typeof id === "string" && /^[\w.-]{1,64}$/.test(id) ? id : randomUUID();
@@ -77,6 +93,26 @@ export async function buildApp(deps: AppDeps): Promise<App> {
 
   healthRoutes(app, deps);
   operationRoutes(app, registry);
+  publisherRoutes(app, deps);
+  moduleRoutes(app, deps);
+  versionRoutes(app, deps);
+  fileRoutes(app, deps);
+  uploadRoutes(app, deps);
+  internalRoutes(app, deps);
+
+  const { database, store, worker } = deps;
+  const events = createDraftEvents();
+  const resolver = createResolver(database);
+  const jobs = createJobQueue(database, app.log, deps.retries);
+  draftRoutes(app, deps, jobs, events);
+  inferenceRoutes(app, deps, resolver);
+  app.addHook("onReady", () =>
+    jobs.start({
+      inspect: (job) =>
+        verifyDraft({ database, store, worker, events, log: app.log, forget: resolver.forget }, job),
+    }),
+  );
+  app.addHook("onClose", () => jobs.stop());
 
   addRefusals();
   return app;

@@ -1,0 +1,78 @@
+import type { Digest } from "@modulehub/core";
+import type { Queries } from "../database/client.ts";
+
+/** What keeps a blob alive. */
+export interface Holder {
+  kind: "version" | "draft" | "upload";
+  id: string;
+  publisher: string;
+}
+
+export interface StoredBlob {
+  id: number;
+  digest: Digest;
+  size: number;
+  storageKey: string;
+}
+
+/**
+ * Those of some digests whose bytes a publisher may refer to: its own, and those of public modules. Others
+ * count as missing, although they may be stored: knowing a digest must not tell that a private file exists.
+ */
+export async function blobsOpenTo(
+  queries: Queries,
+  publisher: string,
+  digests: readonly Digest[],
+): Promise<Map<Digest, StoredBlob>> {
+  const wanted = [...new Set(digests)];
+  const rows = await queries.$queryRaw<{ id: number; digest: Digest; size: bigint; storage_key: string }[]>`
+    SELECT b.id, b.digest, b.size, b.storage_key FROM blob b
+    WHERE b.state = 'stored' AND b.digest = ANY(${wanted}::text[]) AND EXISTS (
+      SELECT FROM blob_reference r
+      LEFT JOIN version v ON v.id = CASE WHEN r.holder_kind = 'version' THEN r.holder_id::int END
+      LEFT JOIN module m ON m.id = v.module_id
+      WHERE r.blob_id = b.id AND (r.publisher_id = ${publisher} OR m.visibility = 'public'))`;
+  return new Map(
+    rows.map(({ id, digest, size, storage_key }) => [
+      digest,
+      { id, digest, size: Number(size), storageKey: storage_key },
+    ]),
+  );
+}
+
+/** The stored blob of a digest, whoever's it is: for what refers to it already. */
+export async function storedBlob(queries: Queries, digest: string): Promise<StoredBlob | undefined> {
+  const row = await queries.blob.findFirst({ where: { digest, state: "stored" } });
+  if (row === null) return undefined;
+  return { id: row.id, digest: row.digest as Digest, size: Number(row.size), storageKey: row.storageKey };
+}
+
+/**
+ * Makes a holder keep blobs alive, and returns the ids of those it now keeps; one that is missing from them
+ * is being collected, and its bytes must be sent again. Touching the row is what collection looks at: a
+ * reference alone would not be seen by a collection that runs beside this transaction. Rows are locked in
+ * the order of their ids, so that two holders can't wait for each other.
+ */
+export async function takeReferences(
+  queries: Queries,
+  holder: Holder,
+  blobs: readonly number[],
+): Promise<Set<number>> {
+  const ids = [...new Set(blobs)];
+  const rows = await queries.$queryRaw<{ id: number }[]>`
+    UPDATE blob SET touched_at = clock_timestamp()
+    WHERE state = 'stored' AND id IN (
+      SELECT id FROM blob WHERE id = ANY(${ids}::int[]) AND state = 'stored' ORDER BY id FOR UPDATE)
+    RETURNING id`;
+  const kept = rows.map(({ id }) => id);
+  await queries.$executeRaw`
+    INSERT INTO blob_reference (blob_id, holder_kind, holder_id, publisher_id)
+    SELECT id, ${holder.kind}, ${holder.id}, ${holder.publisher} FROM unnest(${kept}::int[]) AS id
+    ON CONFLICT DO NOTHING`;
+  return new Set(kept);
+}
+
+/** Lets go of all that a holder kept alive. */
+export async function dropReferences(queries: Queries, holder: Pick<Holder, "kind" | "id">): Promise<void> {
+  await queries.blobReference.deleteMany({ where: { holderKind: holder.kind, holderId: holder.id } });
+}

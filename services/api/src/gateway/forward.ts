@@ -1,0 +1,117 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+import { BINARY_HEADER, type ModuleName, ProblemError, problem, WORKER_HEADERS } from "@modulehub/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Resolution } from "../registry/resolver.ts";
+import type { WorkerClient } from "./worker-client.ts";
+
+/** What a worker reads of a client's headers, and a client of a worker's. */
+const REQUEST_HEADERS = ["content-type", "content-length", "accept", BINARY_HEADER] as const;
+const ANSWER_HEADERS = [
+  "content-type",
+  "content-length",
+  "retry-after",
+  "server-timing",
+  BINARY_HEADER,
+] as const;
+
+/**
+ * Streams a request to the workers and the answer back: nothing is buffered or parsed, and nothing is tried
+ * again, for a run that was begun may not be run twice. When the client goes away, so does the request to
+ * the worker.
+ *
+ * Throws, before anything was answered: `body-too-large`, by the announced length or as soon as more bytes
+ * came; `worker-unavailable`; `deadline-exceeded`. A worker's own problem documents pass as they are: they
+ * carry this request's id, which goes with it.
+ */
+export async function forward(
+  worker: WorkerClient,
+  target: { path: string; module: ModuleName; resolution: Resolution; maxBytes: number },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const { path, module, resolution, maxBytes } = target;
+  const announced = request.headers["content-length"];
+  if (announced !== undefined && Number(announced) > maxBytes) throw tooLarge(maxBytes);
+  const abort = new AbortController();
+  const raw = reply.raw;
+  raw.once("close", () => {
+    if (!raw.writableFinished) abort.abort();
+  });
+  try {
+    await worker.pool.stream(
+      {
+        method: "POST",
+        path,
+        headers: {
+          ...picked(request.headers, REQUEST_HEADERS),
+          authorization: worker.authorization,
+          [WORKER_HEADERS.digest]: resolution.digest,
+          [WORKER_HEADERS.module]: module,
+          [WORKER_HEADERS.version]: String(resolution.version),
+          [WORKER_HEADERS.caller]: request.principal.caller,
+          [WORKER_HEADERS.requestId]: request.id,
+        },
+        // With an announced length Node lets no more bytes through; otherwise they are counted.
+        body:
+          announced === undefined
+            ? Readable.from(counted(request, maxBytes), { objectMode: false })
+            : request.raw,
+        signal: abort.signal,
+      },
+      ({ statusCode, headers }) => {
+        if (statusCode === 401 || statusCode === 403)
+          throw problem("worker-unavailable", "The worker does not accept the hub's token.");
+        reply.hijack();
+        raw.writeHead(statusCode, {
+          ...picked(headers, ANSWER_HEADERS),
+          "x-request-id": request.id,
+          "x-content-type-options": "nosniff",
+        });
+        return raw;
+      },
+    );
+  } catch (error) {
+    // Nobody is there to be told, or part of the answer is out already: the broken connection says it.
+    if (reply.sent || raw.destroyed) {
+      request.log.info({ err: error }, "an answer broke off");
+      if (!reply.sent) reply.hijack();
+      raw.destroy();
+      return;
+    }
+    // What is left of the body won't be read: this connection can't take another request.
+    if (!request.raw.complete) reply.header("connection", "close");
+    throw asGatewayProblem(error);
+  }
+}
+
+function asGatewayProblem(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+  if (code === "UND_ERR_HEADERS_TIMEOUT") return problem("deadline-exceeded", undefined, { cause: error });
+  return problem("worker-unavailable", undefined, { retryAfter: 2, cause: error });
+}
+
+async function* counted(request: FastifyRequest, maxBytes: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of request.raw.iterator({ destroyOnReturn: false })) {
+    bytes += (chunk as Buffer).byteLength;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    yield chunk as Buffer;
+  }
+}
+
+const tooLarge = (maxBytes: number): ProblemError =>
+  problem(
+    "body-too-large",
+    `A request for inference has at most ${maxBytes} bytes; send fewer inputs at once.`,
+  );
+
+function picked(headers: IncomingHttpHeaders, names: readonly string[]): Record<string, string> {
+  const chosen: Record<string, string> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (typeof value === "string") chosen[name] = value;
+  }
+  return chosen;
+}

@@ -1,0 +1,92 @@
+import { type Digest, type ProblemDocument, problem, problemDocumentSchema } from "@modulehub/core";
+import { z } from "zod";
+import { blobsOpenTo } from "../blobs/references.ts";
+import type { Queries } from "../database/client.ts";
+import { fileListSchema, type ListedFile } from "./file-list.ts";
+
+/**
+ * States of a draft. What leads from one to another is in transitions.ts, one function each.
+ *
+ *     uploading ─► verifying ─► published
+ *        │            ├───────► rejected     the module's fault
+ *        │            └───────► failed       the world's fault; publishing again re-opens it
+ *        └──► cancelled · expired
+ */
+export const DRAFT_STATES = [
+  "uploading",
+  "verifying",
+  "published",
+  "rejected",
+  "failed",
+  "expired",
+  "cancelled",
+] as const;
+export type DraftState = (typeof DRAFT_STATES)[number];
+
+/** Whether nothing more happens to a draft unless someone asks for it. */
+export const isEndState = (state: DraftState): boolean => state !== "uploading" && state !== "verifying";
+
+/** A draft as the database has it, with its columns of JSON read. */
+export interface Draft {
+  id: string;
+  moduleId: number;
+  module: string;
+  publisher: string;
+  state: DraftState;
+  files: ListedFile[];
+  requestedVersion: number | null;
+  aliases: string[];
+  problems: ProblemDocument[];
+  version: number | null;
+  digest: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+  expiresAt: Date;
+}
+
+/** Reads a draft. Throws `draft-not-found`. */
+export async function readDraft(queries: Queries, id: string): Promise<Draft> {
+  const row = await queries.draft.findUnique({ where: { id }, include: { module: true } });
+  if (row === null) throw problem("draft-not-found");
+  const { module, ...columns } = row;
+  return {
+    ...columns,
+    module: module.name,
+    publisher: module.publisherId,
+    state: z.enum(DRAFT_STATES).parse(row.state),
+    files: fileListSchema.parse(row.files),
+    problems: z.array(problemDocumentSchema).parse(row.problems),
+  };
+}
+
+/** The digests of a draft's files that still have to be sent, in the order of the files. */
+export async function missingBlobs(
+  queries: Queries,
+  draft: Pick<Draft, "publisher" | "files">,
+): Promise<Digest[]> {
+  const digests = [...new Set(draft.files.map(({ digest }) => digest))];
+  const there = await blobsOpenTo(queries, draft.publisher, digests);
+  return digests.filter((digest) => !there.has(digest));
+}
+
+/** A draft as clients see it. */
+export async function describeDraft(queries: Queries, draft: Draft) {
+  const open = draft.state === "uploading" || draft.state === "failed";
+  return {
+    id: draft.id,
+    state: draft.state,
+    module: draft.module,
+    ...(draft.requestedVersion !== null && { requestedVersion: draft.requestedVersion }),
+    missing: open ? await missingBlobs(queries, draft) : [],
+    ...(draft.version !== null && {
+      version: draft.version,
+      handle: `${draft.module}/${draft.version}`,
+    }),
+    ...(draft.digest !== null && { digest: draft.digest }),
+    ...(draft.problems.length > 0 && { problems: draft.problems }),
+    createdAt: draft.createdAt.toISOString(),
+    updatedAt: draft.updatedAt.toISOString(),
+    expiresAt: draft.expiresAt.toISOString(),
+  };
+}
+export type DraftAnswer = Awaited<ReturnType<typeof describeDraft>>;

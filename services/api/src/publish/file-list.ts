@@ -1,0 +1,79 @@
+import {
+  type Digest,
+  digestSchema,
+  type FieldError,
+  isSafeFilePath,
+  MAX_MANIFEST_BYTES,
+  type Manifest,
+  manifestPaths,
+  problem,
+} from "@modulehub/core";
+import { z } from "zod";
+
+/** The most files that a version may have. */
+export const MAX_FILES = 10_000;
+
+/** The most bytes that one file may have: what 10,000 parts of the largest size hold. */
+export const MAX_FILE_BYTES = 2 ** 42;
+
+export const fileListSchema = z
+  .array(
+    z.strictObject({
+      path: z.string().max(512),
+      size: z.int().min(0).max(MAX_FILE_BYTES),
+      digest: digestSchema.meta({ type: "string", pattern: "^sha256:[0-9a-f]{64}$" }),
+    }),
+  )
+  .min(1)
+  .max(MAX_FILES);
+
+/** A file as its publisher lists it. */
+export interface ListedFile {
+  path: string;
+  size: number;
+  digest: Digest;
+}
+
+/**
+ * Checks what a schema can't say of a file list. Throws `manifest-missing` without a module.json at the
+ * root, and `invalid-request` for paths that are unsafe, that differ by case only (they would be one file on
+ * some systems), that are both file and folder, or for one digest with two sizes.
+ */
+export function checkFileList(files: readonly ListedFile[]): void {
+  const errors: FieldError[] = [];
+  const seen = new Set<string>();
+  const sizes = new Map<Digest, number>();
+  const fold = (path: string) => path.normalize("NFC").toLowerCase();
+  for (const [index, file] of files.entries()) {
+    const refuse = (message: string) => errors.push({ path: `files[${index}]`, message });
+    const folded = fold(file.path);
+    if (!isSafeFilePath(file.path)) refuse("path must be a safe relative path inside the module");
+    else if (seen.has(folded)) refuse("path is there twice, or differs from another by case only");
+    seen.add(folded);
+    if ((sizes.get(file.digest) ?? file.size) !== file.size) refuse("this digest is there with another size");
+    sizes.set(file.digest, file.size);
+  }
+  for (const [index, file] of files.entries()) {
+    const folders = fold(file.path).split("/").slice(0, -1);
+    if (folders.some((_, depth) => seen.has(folders.slice(0, depth + 1).join("/"))))
+      errors.push({ path: `files[${index}]`, message: "a folder of its path is listed as a file" });
+  }
+  if (errors.length > 0)
+    throw problem("invalid-request", `The file list has faults. ${errors[0]!.path}: ${errors[0]!.message}.`, {
+      errors: errors.slice(0, 20),
+    });
+  const manifest = files.find(({ path }) => path === "module.json");
+  if (manifest === undefined) throw problem("manifest-missing");
+  if (manifest.size > MAX_MANIFEST_BYTES)
+    throw problem("manifest-invalid", `module.json has more than ${MAX_MANIFEST_BYTES} bytes.`);
+}
+
+/** Throws `manifest-invalid` where a manifest uses files that are not listed. */
+export function checkManifestFiles(manifest: Manifest, files: readonly ListedFile[]): void {
+  const listed = new Set(files.map(({ path }) => path));
+  const errors = [...manifestPaths(manifest)]
+    .filter((path) => !listed.has(path))
+    .map((path) => ({ path: "module.json", message: `uses ${path}, which is not among the files` }));
+  if (errors.length > 0)
+    throw problem("manifest-invalid", `module.json ${errors[0]!.message}.`, { errors: errors.slice(0, 20) });
+}

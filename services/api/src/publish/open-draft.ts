@@ -1,0 +1,86 @@
+import { hash, randomUUID } from "node:crypto";
+import { type ModuleName, manifestSchema, problem, type Visibility, versionContent } from "@modulehub/core";
+import { blobsOpenTo, takeReferences } from "../blobs/references.ts";
+import type { Database, Queries } from "../database/client.ts";
+import type { Module } from "../database/generated/client.ts";
+import { isUniqueViolation } from "../database/violations.ts";
+import { ensureModule } from "../registry/modules.ts";
+import { type Draft, readDraft } from "./draft.ts";
+import { checkFileList, type ListedFile } from "./file-list.ts";
+
+/** How long a draft waits for its files, in milliseconds. */
+const DRAFT_LIFE = 7 * 24 * 3_600_000;
+
+export interface DraftRequest {
+  files: ListedFile[];
+  version?: number | undefined;
+  aliases?: string[] | undefined;
+  visibility?: Visibility | undefined;
+}
+
+/**
+ * Opens a draft, and makes its module if that is new. Blobs that are there already are kept for it from now
+ * on. Throws for a bad file list, a name that can't be, and `version-exists` as soon as it is sure.
+ */
+export async function openDraft(database: Database, name: ModuleName, request: DraftRequest): Promise<Draft> {
+  checkFileList(request.files);
+  const attempt = () =>
+    database.prisma.$transaction((tx) => insertDraft(tx, name, request), { timeout: 30_000 });
+  const id = await attempt().catch((error: unknown) => {
+    // Someone made the module, or one that clashes with it, at the same time: look again.
+    if (isUniqueViolation(error)) return attempt();
+    throw error;
+  });
+  return readDraft(database.prisma, id);
+}
+
+async function insertDraft(tx: Queries, name: ModuleName, request: DraftRequest): Promise<string> {
+  const module = await ensureModule(tx, name, request.visibility);
+  if (request.version !== undefined) await refuseOtherContent(tx, module, request.version, request.files);
+  const id = randomUUID();
+  const digests = request.files.map(({ digest }) => digest);
+  const there = await blobsOpenTo(tx, module.publisherId, digests);
+  for (const file of request.files) {
+    const blob = there.get(file.digest);
+    if (blob !== undefined && blob.size !== file.size)
+      throw problem("size-mismatch", `The bytes of ${file.digest} are ${blob.size}, not ${file.size}.`);
+  }
+  const kept = [...there.values()].map((blob) => blob.id);
+  await takeReferences(tx, { kind: "draft", id, publisher: module.publisherId }, kept);
+  await tx.draft.create({
+    data: {
+      id,
+      moduleId: module.id,
+      state: "uploading",
+      files: request.files.map(({ path, size, digest }) => ({ path, size, digest })),
+      requestedVersion: request.version ?? null,
+      aliases: [...new Set(request.aliases ?? [])],
+      expiresAt: new Date(Date.now() + DRAFT_LIFE),
+    },
+  });
+  return id;
+}
+
+/** Before anything is uploaded: a version that exists can only be published again with the same content. */
+async function refuseOtherContent(
+  tx: Queries,
+  module: Module,
+  number: number,
+  files: ListedFile[],
+): Promise<void> {
+  const key = { lowerName: module.lowerName, version: number };
+  if ((await tx.tombstone.findUnique({ where: { lowerName_version: key } })) !== null)
+    throw problem("gone", `Version ${number} was deleted; publish under the next number.`);
+  const version = await tx.version.findUnique({
+    where: { moduleId_number: { moduleId: module.id, number } },
+  });
+  if (version === null) return;
+  // With the same module.json, the same files lie inside the digest; with another one it is another content.
+  const manifest = manifestSchema.parse(version.manifest);
+  const row = await tx.versionFile.findUnique({
+    where: { versionId_path: { versionId: version.id, path: "module.json" } },
+  });
+  const sameManifest = files.some(({ path, digest }) => path === "module.json" && digest === row?.digest);
+  if (!sameManifest || `sha256:${hash("sha256", versionContent(files, manifest))}` !== version.digest)
+    throw problem("version-exists");
+}

@@ -1,0 +1,194 @@
+import {
+  type Batching,
+  type Digest,
+  fileRole,
+  type InspectionReport,
+  type Manifest,
+  manifestPaths,
+  type ProblemDocument,
+  problem,
+} from "@modulehub/core";
+import { blobsOpenTo, dropReferences, takeReferences } from "../blobs/references.ts";
+import type { Database, Queries } from "../database/client.ts";
+import type { Prisma } from "../database/generated/client.ts";
+import type { JobQueue } from "../jobs/job-queue.ts";
+import { type Draft, type DraftState, readDraft } from "./draft.ts";
+
+/**
+ * The transitions of a draft, one function each: every one is a transaction that locks the draft's row, asks
+ * whether its state allows it, and changes all that belongs together. Those that a job makes return false,
+ * and change nothing, where the draft has moved on meanwhile.
+ */
+async function transition<T>(
+  database: Database,
+  id: string,
+  work: (tx: Queries, draft: Draft) => Promise<T>,
+): Promise<T> {
+  const run = async (tx: Queries) => {
+    await tx.$queryRaw`SELECT 1 FROM draft WHERE id = ${id} FOR UPDATE`;
+    return work(tx, await readDraft(tx, id));
+  };
+  return database.prisma.$transaction(run, { timeout: 60_000, maxWait: 30_000 });
+}
+
+/** uploading | failed → verifying, with the job that verifies. Throws `blobs-missing` or `draft-state`. */
+export async function startVerifying(database: Database, jobs: JobQueue, id: string): Promise<void> {
+  await transition(database, id, async (tx, draft) => {
+    // Asked for twice, or answered before: what was wanted is under way.
+    if (draft.state === "verifying" || draft.state === "published") return;
+    if (draft.state !== "uploading" && draft.state !== "failed")
+      throw problem("draft-state", `The draft is ${draft.state}; open a new one.`);
+    const there = await blobsOpenTo(
+      tx,
+      draft.publisher,
+      draft.files.map(({ digest }) => digest),
+    );
+    const missing = draft.files.filter(({ digest }) => !there.has(digest));
+    if (missing.length > 0)
+      throw problem("blobs-missing", `${missing.length} files are missing; upload them first.`, {
+        errors: missing.slice(0, 20).map(({ path, digest }) => ({ path, message: `${digest} is missing` })),
+      });
+    const wrong = draft.files.find(({ size, digest }) => there.get(digest)?.size !== size);
+    if (wrong !== undefined)
+      throw problem(
+        "size-mismatch",
+        `${wrong.path} has ${there.get(wrong.digest)?.size} bytes, not ${wrong.size}.`,
+      );
+    const blobs = [...there.values()].map((blob) => blob.id);
+    const kept = await takeReferences(tx, { kind: "draft", id, publisher: draft.publisher }, blobs);
+    if (kept.size !== blobs.length) throw problem("blobs-missing", "Some bytes are gone; send them again.");
+    await setState(tx, id, "verifying", []);
+    await jobs.sendInspection(tx, id);
+  });
+}
+
+/** What a verified draft becomes. */
+export interface Verified {
+  digest: Digest;
+  manifest: Manifest;
+  report: InspectionReport;
+  batching: Record<string, Batching>;
+}
+
+/**
+ * verifying → published: the version exists from this transaction on, complete. The module's row is locked,
+ * so that its numbers are given out one after the other. A number that was asked for and exists makes this
+ * a success with the same content, and rejected with other content.
+ */
+export async function publishVersion(database: Database, id: string, verified: Verified): Promise<boolean> {
+  return transition(database, id, async (tx, draft) => {
+    if (draft.state !== "verifying") return false;
+    const [module] = await tx.$queryRaw<{ next_version: number }[]>`
+      SELECT next_version FROM module WHERE id = ${draft.moduleId} FOR UPDATE`;
+    if (module === undefined) return false;
+    const number = draft.requestedVersion ?? module.next_version;
+    const existing = await tx.version.findUnique({
+      where: { moduleId_number: { moduleId: draft.moduleId, number } },
+    });
+    if (existing !== null && existing.digest !== verified.digest) {
+      await end(tx, id, "rejected", [problem("version-exists").toDocument()]);
+      return true;
+    }
+    const versionId = existing?.id ?? (await insertVersion(tx, draft, number, verified));
+    for (const name of draft.aliases)
+      await tx.alias.upsert({
+        where: { moduleId_name: { moduleId: draft.moduleId, name } },
+        create: { moduleId: draft.moduleId, name, versionId },
+        update: { versionId, updatedAt: new Date() },
+      });
+    const nextVersion = Math.max(module.next_version, number + 1);
+    await tx.module.update({ where: { id: draft.moduleId }, data: { nextVersion } });
+    await tx.draft.update({ where: { id }, data: { version: number, digest: verified.digest } });
+    await end(tx, id, "published", []);
+    return true;
+  });
+}
+
+async function insertVersion(tx: Queries, draft: Draft, number: number, verified: Verified): Promise<number> {
+  const { digest, manifest, report, batching } = verified;
+  const version = await tx.version.create({
+    data: {
+      moduleId: draft.moduleId,
+      number,
+      digest,
+      manifest: json(manifest),
+      report: json(report),
+      batching,
+    },
+  });
+  const used = manifestPaths(manifest);
+  const files = draft.files.map((file) => ({ ...file, role: fileRole(file.path, used) }));
+  await tx.$executeRaw`
+    INSERT INTO version_file (version_id, path, size, digest, role)
+    SELECT ${version.id}, f.path, f.size, f.digest, f.role
+    FROM jsonb_to_recordset(${JSON.stringify(files)}::jsonb)
+      AS f(path text, size bigint, digest text, role text)`;
+  const held = await tx.blobReference.findMany({ where: { holderKind: "draft", holderId: draft.id } });
+  const holder = { kind: "version", id: String(version.id), publisher: draft.publisher } as const;
+  const kept = await takeReferences(
+    tx,
+    holder,
+    held.map(({ blobId }) => blobId),
+  );
+  if (kept.size !== new Set(files.map((file) => file.digest)).size)
+    throw new Error(`Draft ${draft.id} lost a blob that it referred to.`);
+  return version.id;
+}
+
+/** verifying → rejected: the module's fault. */
+export async function rejectDraft(
+  database: Database,
+  id: string,
+  problems: ProblemDocument[],
+): Promise<boolean> {
+  return transition(database, id, async (tx, draft) => {
+    if (draft.state !== "verifying") return false;
+    await end(tx, id, "rejected", problems);
+    return true;
+  });
+}
+
+/** verifying → failed: the world's fault. The draft keeps its blobs, for it can be published again. */
+export async function failDraft(
+  database: Database,
+  id: string,
+  problems: ProblemDocument[],
+): Promise<boolean> {
+  return transition(database, id, async (tx, draft) => {
+    if (draft.state !== "verifying") return false;
+    await setState(tx, id, "failed", problems);
+    return true;
+  });
+}
+
+/** uploading | failed → cancelled; one that has ended already stays as it is. Throws `draft-state`. */
+export async function cancelDraft(database: Database, id: string): Promise<void> {
+  await transition(database, id, async (tx, draft) => {
+    if (draft.state === "verifying")
+      throw problem("draft-state", "The draft is being verified; it can't be cancelled now.");
+    if (draft.state === "uploading" || draft.state === "failed") await end(tx, id, "cancelled", []);
+  });
+}
+
+async function end(
+  tx: Queries,
+  id: string,
+  state: "published" | "rejected" | "cancelled",
+  problems: ProblemDocument[],
+): Promise<void> {
+  await dropReferences(tx, { kind: "draft", id });
+  await setState(tx, id, state, problems);
+}
+
+async function setState(
+  tx: Queries,
+  id: string,
+  state: DraftState,
+  problems: ProblemDocument[],
+): Promise<void> {
+  await tx.draft.update({ where: { id }, data: { state, problems: json(problems) } });
+}
+
+/** What was parsed by a schema is JSON; Prisma's type for that has no optional fields. */
+const json = (value: Manifest | InspectionReport | ProblemDocument[]): Prisma.InputJsonValue =>
+  JSON.parse(JSON.stringify(value));

@@ -1,0 +1,101 @@
+import { hash } from "node:crypto";
+import {
+  digestOfHex,
+  fileRole,
+  type InspectResponse,
+  type Manifest,
+  type ModuleName,
+  manifestPaths,
+  ProblemError,
+  parseManifest,
+  parseModuleName,
+  problem,
+  versionContent,
+} from "@modulehub/core";
+import type { FastifyBaseLogger } from "fastify";
+import type { BlobStore } from "../blobs/blob-store.ts";
+import { storedBlob } from "../blobs/references.ts";
+import type { Database } from "../database/client.ts";
+import type { WorkerClient } from "../gateway/worker-client.ts";
+import type { InspectionJob } from "../jobs/job-queue.ts";
+import { type Draft, readDraft } from "./draft.ts";
+import type { DraftEvents } from "./draft-events.ts";
+import { checkManifestFiles } from "./file-list.ts";
+import { failDraft, publishVersion, rejectDraft } from "./transitions.ts";
+
+export interface VerifyDeps {
+  database: Database;
+  store: BlobStore;
+  worker: WorkerClient;
+  events: DraftEvents;
+  log: FastifyBaseLogger;
+  /** Called after a version was published, for what is remembered about its module. */
+  forget: (module: ModuleName) => void;
+}
+
+/**
+ * The job that decides a draft in `verifying`: the manifest is read, the digest computed, the module
+ * inspected by a worker. What is the module's fault rejects the draft; what is the world's throws, to be
+ * tried again, and fails the draft at the last try. May run twice, or beside itself, without harm.
+ */
+export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise<void> {
+  const { database, events, log } = deps;
+  const draft = await readDraft(database.prisma, job.draft);
+  if (draft.state !== "verifying") return;
+  try {
+    await decide(deps, draft, job.signal);
+  } catch (error) {
+    if (!job.last || job.signal.aborted) {
+      log.warn({ err: error, draft: draft.id }, "verification will be tried again");
+      events.tell(draft.id, { kind: "progress", step: "waiting" });
+      throw error;
+    }
+    log.error({ err: error, draft: draft.id }, "verification failed");
+    const known = error instanceof ProblemError && error.status >= 500 ? error : problem("internal");
+    await failDraft(database, draft.id, [known.toDocument()]);
+  }
+  events.tell(draft.id, { kind: "changed" });
+}
+
+async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Promise<void> {
+  const { database, events } = deps;
+  events.tell(draft.id, { kind: "progress", step: "reading" });
+  const bytes = await manifestBytes(deps, draft);
+  let manifest: Manifest;
+  try {
+    manifest = parseManifest(bytes);
+    checkManifestFiles(manifest, draft.files);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    await rejectDraft(database, draft.id, [error.toDocument()]);
+    return;
+  }
+  const digest = digestOfHex(hash("sha256", versionContent(draft.files, manifest)));
+  const used = manifestPaths(manifest);
+  const files = draft.files.map((file) => ({ ...file, role: fileRole(file.path, used) }));
+  events.tell(draft.id, { kind: "progress", step: "inspecting" });
+  const outcome: InspectResponse = await deps.worker.inspect({ digest, files }, signal);
+  if (outcome.outcome === "rejected") {
+    await rejectDraft(database, draft.id, outcome.problems);
+    return;
+  }
+  const { report } = outcome;
+  const batching = Object.fromEntries(
+    Object.entries(report.signatures).map(([name, signature]) => [name, signature.batching]),
+  );
+  await publishVersion(database, draft.id, { digest, manifest, report, batching });
+  deps.forget(parseModuleName(draft.module));
+}
+
+/** The bytes of module.json; their number was bounded when the draft was opened. */
+async function manifestBytes(deps: VerifyDeps, draft: Draft): Promise<Uint8Array> {
+  const file = draft.files.find(({ path }) => path === "module.json");
+  const blob = file && (await storedBlob(deps.database.prisma, file.digest));
+  if (blob === undefined) throw new Error(`Draft ${draft.id} has lost its module.json.`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of await deps.store.read(blob.storageKey)) chunks.push(chunk as Buffer);
+  const bytes = Buffer.concat(chunks);
+  if (digestOfHex(hash("sha256", bytes)) !== blob.digest)
+    throw problem("store-unavailable", "The blob store returned other bytes than were stored.");
+  return bytes;
+}

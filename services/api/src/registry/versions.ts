@@ -1,0 +1,123 @@
+import {
+  type Action,
+  batchingSchema,
+  type Content,
+  type Digest,
+  type ModuleName,
+  problem,
+  type Reference,
+  versionFileSchema,
+} from "@modulehub/core";
+import { z } from "zod";
+import type { Queries } from "../database/client.ts";
+import type { Module, Version } from "../database/generated/client.ts";
+import type { Principal } from "../identity/principal.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { findModule } from "./modules.ts";
+
+/**
+ * The version that a reference means. `latest` is the highest that is not yanked; a digest of which there
+ * are several versions means the lowest. Throws `version-not-found`, or `gone` for a deleted number.
+ */
+export async function findVersion(queries: Queries, module: Module, reference: Reference): Promise<Version> {
+  const version = await lookUp(queries, module.id, reference);
+  if (version !== null) return version;
+  if (reference.kind === "version") {
+    const key = { lowerName: module.lowerName, version: reference.version };
+    if ((await queries.tombstone.findUnique({ where: { lowerName_version: key } })) !== null)
+      throw problem("gone");
+  }
+  if (reference.kind === "latest") throw problem("version-not-found", "Nothing has been published here yet.");
+  throw problem("version-not-found");
+}
+
+async function lookUp(queries: Queries, moduleId: number, reference: Reference): Promise<Version | null> {
+  switch (reference.kind) {
+    case "latest":
+      return queries.version.findFirst({ where: { moduleId, yankedAt: null }, orderBy: { number: "desc" } });
+    case "version":
+      return queries.version.findUnique({
+        where: { moduleId_number: { moduleId, number: reference.version } },
+      });
+    case "digest":
+      return queries.version.findFirst({
+        where: { moduleId, digest: reference.digest },
+        orderBy: { number: "asc" },
+      });
+    case "alias": {
+      const key = { moduleId, name: reference.alias };
+      const alias = await queries.alias.findUnique({
+        where: { moduleId_name: key },
+        include: { version: true },
+      });
+      return alias?.version ?? null;
+    }
+  }
+}
+
+/** Module and version of a name and a reference, for a principal. Throws as the two look-ups do. */
+export async function findModuleVersion(
+  queries: Queries,
+  principal: Principal,
+  action: Action,
+  name: ModuleName,
+  reference: Reference,
+): Promise<{ module: Module; version: Version }> {
+  const module = await findModule(queries, principal, action, name);
+  return { module, version: await findVersion(queries, module, reference) };
+}
+
+const fileRow = z.object({
+  path: z.string(),
+  size: z.bigint().transform(Number),
+  digest: z.string(),
+  role: z.string(),
+});
+
+/** A version's files by path: all, or those after a path. */
+export async function versionFiles(
+  queries: Queries,
+  versionId: number,
+  page?: { after: string; limit: number },
+) {
+  const rows = await queries.versionFile.findMany({
+    where: { versionId, ...(page && { path: { gt: page.after } }) },
+    orderBy: { path: "asc" },
+    ...(page && { take: page.limit }),
+  });
+  return rows.map((row) => versionFileSchema.parse(fileRow.parse(row)));
+}
+
+/** A page of a module's versions, highest first, yanked ones included and marked. */
+export async function listVersions(
+  queries: Queries,
+  moduleId: number,
+  page: { limit: number; cursor?: string | undefined },
+) {
+  const before = page.cursor === undefined ? undefined : decodeCursor(z.int(), page.cursor);
+  const rows = await queries.version.findMany({
+    where: { moduleId, ...(before !== undefined && { number: { lt: before } }) },
+    orderBy: { number: "desc" },
+    take: page.limit + 1,
+    select: { number: true, digest: true, publishedAt: true, yankedAt: true },
+  });
+  const items = rows.slice(0, page.limit).map((row) => ({
+    version: row.number,
+    digest: row.digest,
+    publishedAt: row.publishedAt.toISOString(),
+    ...(row.yankedAt !== null && { yanked: true }),
+  }));
+  return rows.length > page.limit ? { items, next: encodeCursor(items.at(-1)!.version) } : { items };
+}
+
+/**
+ * What a worker has to know of a version's digest: its files without documentation, and what may be batched.
+ * Versions of one digest agree in both. Throws `version-not-found`.
+ */
+export async function contentOf(queries: Queries, digest: Digest): Promise<Content> {
+  const version = await queries.version.findFirst({ where: { digest }, orderBy: { id: "asc" } });
+  if (version === null) throw problem("version-not-found");
+  const files = await versionFiles(queries, version.id);
+  const batching = z.record(z.string(), batchingSchema).parse(version.batching);
+  return { digest, files: files.filter(({ role }) => role !== "doc"), batching };
+}

@@ -1,0 +1,41 @@
+import { WORKER_ROUTES } from "@modulehub/core";
+import type { z } from "zod";
+import type { App, AppDeps } from "../app.ts";
+import { forward } from "../gateway/forward.ts";
+import type { Resolver } from "../registry/resolver.ts";
+import { handleOf, moduleParams, versionParams } from "./schemas.ts";
+
+const OPERATIONS = [
+  ["infer", "Run a signature: JSON tensors, or the binary form of the Open Inference Protocol"],
+  ["embed", "Embed texts or images"],
+  ["classify", "Classify texts or images"],
+] as const;
+
+/** Inference: everything in a request but its address is between the client and the worker. */
+export function inferenceRoutes(app: App, deps: AppDeps, resolver: Resolver): void {
+  app.register(async (scope: App) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+
+    for (const [operation, summary] of OPERATIONS)
+      for (const [url, params] of [
+        [`/-/modules/:module/${operation}`, moduleParams],
+        [`/-/modules/:module/versions/:version/${operation}`, versionParams],
+      ] as const)
+        scope.post<{ Params: { module: string; version?: string } }>(
+          url,
+          {
+            config: { action: "module.run" },
+            schema: { summary, tags: ["inference"], params: params satisfies z.ZodType },
+          },
+          async (request, reply) => {
+            const { module, reference } = handleOf(request.params);
+            const resolution = await resolver.resolve(request.principal, "module.run", module, reference);
+            const path = WORKER_ROUTES[operation];
+            const target = { path, module, resolution, maxBytes: deps.maxInferenceBytes };
+            await forward(deps.worker, target, request, reply);
+            return reply;
+          },
+        );
+  });
+}

@@ -1,0 +1,40 @@
+import { z } from "zod";
+import type { App, AppDeps } from "../app.ts";
+import { createPublisher, readPublisher } from "../registry/publishers.ts";
+
+const publisher = z
+  .object({ id: z.string(), displayName: z.string(), createdAt: z.string() })
+  .meta({ id: "Publisher" });
+
+export function publisherRoutes(app: App, { database }: AppDeps): void {
+  app.post(
+    "/v1/publishers",
+    {
+      config: { action: "publisher.create" },
+      schema: {
+        summary: "Make a publisher",
+        tags: ["publishers"],
+        body: z.strictObject({ id: z.string().max(64), displayName: z.string().min(1).max(200).optional() }),
+        response: { 201: publisher },
+      },
+    },
+    async (request, reply) => {
+      const { id, displayName } = request.body;
+      return reply.code(201).send(await createPublisher(database.prisma, id, displayName));
+    },
+  );
+
+  app.get(
+    "/v1/publishers/:publisher",
+    {
+      config: { action: "publisher.read" },
+      schema: {
+        summary: "Read a publisher",
+        tags: ["publishers"],
+        params: z.object({ publisher: z.string() }),
+        response: { 200: publisher },
+      },
+    },
+    async (request) => readPublisher(database.prisma, request.params.publisher),
+  );
+}

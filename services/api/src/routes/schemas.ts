@@ -1,0 +1,57 @@
+import {
+  batchingSchema,
+  digestSchema,
+  type Handle,
+  type ModuleName,
+  parseModuleName,
+  parseReference,
+  type Reference,
+} from "@modulehub/core";
+import { z } from "zod";
+
+/** Forms that several resources share. */
+
+export const digestText = z.string().meta({ pattern: "^sha256:[0-9a-f]{64}$" });
+
+export const digestInput = digestSchema.meta({ type: "string", pattern: "^sha256:[0-9a-f]{64}$" });
+
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z.string().max(2048).optional(),
+});
+
+export const problemDocument = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string().optional(),
+    requestId: z.string().optional(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    retryAfter: z.number().optional(),
+  })
+  .meta({ id: "Problem", description: "RFC 9457, with a code of the hub's catalogue." });
+
+export const versionFile = z
+  .object({
+    path: z.string(),
+    size: z.int().min(0),
+    digest: digestText,
+    role: z.enum(["graph", "weights", "asset", "doc"]),
+  })
+  .meta({ id: "VersionFile" });
+
+export const batchingBySignature = z.record(z.string(), batchingSchema);
+
+/** `{module}` of an internal route: the name that core has taken apart already, checked once more. */
+export const moduleParams = z.object({ module: z.string() });
+export const versionParams = moduleParams.extend({ version: z.string() });
+
+/** A handle's parts, from the parameters of a route; without a version the latest is meant. */
+export function handleOf(params: { module: string; version?: string }): Handle {
+  const module: ModuleName = parseModuleName(params.module);
+  const reference: Reference =
+    params.version === undefined ? { kind: "latest" } : parseReference(params.version);
+  return { module, reference };
+}

@@ -1,0 +1,154 @@
+import type { Readable } from "node:stream";
+import { problem } from "@modulehub/core";
+import { z } from "zod";
+import type { App, AppDeps } from "../app.ts";
+import type { Upload } from "../database/generated/client.ts";
+import { MAX_FILE_BYTES } from "../publish/file-list.ts";
+import {
+  cancelUpload,
+  completeUpload,
+  openUpload,
+  partCount,
+  partSizeOf,
+  readUpload,
+  receivedParts,
+  receivePart,
+} from "../publish/uploads.ts";
+import { digestInput, digestText } from "./schemas.ts";
+
+/** How many parts' URLs one answer holds. */
+const URLS = 100;
+
+const upload = z
+  .object({
+    id: z.string(),
+    state: z.enum(["open", "stored", "failed", "cancelled"]),
+    publisher: z.string(),
+    size: z.int(),
+    digest: digestText.optional(),
+    partSize: z.int(),
+    parts: z.array(z.object({ n: z.int(), url: z.string() })),
+    received: z.array(z.int()),
+    expiresAt: z.string(),
+  })
+  .meta({ id: "Upload" });
+
+const uploadParams = z.object({ id: z.string().max(64) });
+
+export function uploadRoutes(app: App, deps: AppDeps): void {
+  const { database, publicUrl } = deps;
+
+  app.post(
+    "/v1/uploads",
+    {
+      config: { action: "upload.write" },
+      schema: {
+        summary: "Open an upload; its bytes are sent in numbered parts",
+        tags: ["uploads"],
+        body: z.strictObject({
+          publisher: z.string().max(64),
+          size: z.int().min(0).max(MAX_FILE_BYTES),
+          digest: digestInput.optional(),
+        }),
+        response: { 201: upload },
+      },
+    },
+    async (request, reply) => reply.code(201).send(await describe(await openUpload(deps, request.body))),
+  );
+
+  app.get(
+    "/v1/uploads/:id",
+    {
+      config: { action: "upload.read" },
+      schema: {
+        summary: "Which parts are there, and the URLs of more, from a part on",
+        tags: ["uploads"],
+        params: uploadParams,
+        querystring: z.object({ from: z.coerce.number().int().min(1).default(1) }),
+        response: { 200: upload },
+      },
+    },
+    async (request) => describe(await readUpload(database.prisma, request.params.id), request.query.from),
+  );
+
+  app.delete(
+    "/v1/uploads/:id",
+    {
+      config: { action: "upload.write" },
+      schema: {
+        summary: "Cancel an upload",
+        tags: ["uploads"],
+        params: uploadParams,
+        response: { 200: upload },
+      },
+    },
+    async (request) => {
+      await cancelUpload(deps, await readUpload(database.prisma, request.params.id));
+      return describe(await readUpload(database.prisma, request.params.id));
+    },
+  );
+
+  app.post(
+    "/v1/uploads/:id/complete",
+    {
+      config: { action: "upload.write" },
+      schema: {
+        summary: "Join the parts and verify their digest",
+        tags: ["uploads"],
+        params: uploadParams,
+        body: z.strictObject({ digest: digestInput }),
+        response: { 200: upload },
+      },
+    },
+    async (request) => {
+      await completeUpload(deps, await readUpload(database.prisma, request.params.id), request.body.digest);
+      return describe(await readUpload(database.prisma, request.params.id));
+    },
+  );
+
+  app.register(async (scope: App) => {
+    // A part's bytes go to the store as they come, of whatever type the client says they are.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+    scope.put(
+      "/v1/uploads/:id/parts/:n",
+      {
+        config: { action: "upload.write" },
+        schema: {
+          summary: "Send a part: exactly partSize bytes, the last one the rest",
+          tags: ["uploads"],
+          params: uploadParams.extend({ n: z.coerce.number().int() }),
+          response: { 200: z.object({ n: z.int(), size: z.int() }) },
+        },
+      },
+      async (request) => {
+        const { id, n } = request.params;
+        const found = await readUpload(database.prisma, id);
+        const size = partSizeOf(found, n);
+        const announced = request.headers["content-length"];
+        if (announced !== undefined && Number(announced) !== size)
+          throw problem("size-mismatch", `Part ${n} must have ${size} bytes, not ${announced}.`);
+        await receivePart(deps, found, n, (request.body as Readable | undefined) ?? request.raw);
+        return { n, size };
+      },
+    );
+  });
+
+  async function describe(row: Upload, from = 1) {
+    const count = row.state === "open" ? Math.max(0, Math.min(URLS, partCount(row) - from + 1)) : 0;
+    return {
+      id: row.id,
+      state: upload.shape.state.parse(row.state),
+      publisher: row.publisherId,
+      size: Number(row.size),
+      ...(row.digest !== null && { digest: row.digest }),
+      partSize: row.partSize,
+      parts: Array.from({ length: count }, (_, index) => ({
+        n: from + index,
+        url: `${publicUrl()}/v1/uploads/${row.id}/parts/${from + index}`,
+      })),
+      received: await receivedParts(database.prisma, row),
+      expiresAt: row.expiresAt.toISOString(),
+    };
+  }
+}

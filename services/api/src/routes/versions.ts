@@ -1,0 +1,219 @@
+import { hash } from "node:crypto";
+import {
+  formatHandle,
+  inspectionReportSchema,
+  type ModuleName,
+  manifestSchema,
+  parseHandle,
+} from "@modulehub/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { App, AppDeps } from "../app.ts";
+import type { Module, Version } from "../database/generated/client.ts";
+import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
+import { findModule } from "../registry/modules.ts";
+import { findModuleVersion, listVersions, versionFiles } from "../registry/versions.ts";
+import {
+  batchingBySignature,
+  digestText,
+  handleOf,
+  moduleParams,
+  pageQuery,
+  versionFile,
+  versionParams,
+} from "./schemas.ts";
+
+/** The most files that one answer of resolve lists. */
+const RESOLVE_PAGE = 1000;
+
+const versionAnswer = z
+  .object({
+    handle: z.string(),
+    module: z.string(),
+    version: z.int(),
+    digest: digestText,
+    url: z.string(),
+    publishedAt: z.string(),
+    yanked: z.boolean().optional(),
+    manifest: manifestSchema,
+    files: z.array(versionFile),
+    report: inspectionReportSchema,
+    batching: batchingBySignature,
+  })
+  .meta({ id: "Version" });
+
+export function versionRoutes(app: App, deps: AppDeps): void {
+  const { database, publicUrl } = deps;
+
+  app.get(
+    "/-/modules/:module/versions",
+    {
+      config: { action: "module.read" },
+      schema: {
+        summary: "List a module's versions, highest first",
+        tags: ["versions"],
+        params: moduleParams,
+        querystring: pageQuery,
+        response: {
+          200: z.object({
+            items: z.array(
+              z.object({
+                version: z.int(),
+                digest: digestText,
+                publishedAt: z.string(),
+                yanked: z.boolean().optional(),
+              }),
+            ),
+            next: z.string().optional(),
+          }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { module: name } = handleOf(request.params);
+      const module = await findModule(database.prisma, request.principal, "module.read", name);
+      reply.header("cache-control", "no-cache").header("vary", "Authorization");
+      return listVersions(database.prisma, module.id, request.query);
+    },
+  );
+
+  app.get(
+    "/-/modules/:module/versions/:version",
+    {
+      config: { action: "module.read" },
+      schema: {
+        summary: "Read a version: manifest, files, inspection report",
+        tags: ["versions"],
+        params: versionParams,
+        response: { 200: versionAnswer },
+      },
+    },
+    async (request, reply) => {
+      const { module, reference } = handleOf(request.params);
+      const found = await findModuleVersion(
+        database.prisma,
+        request.principal,
+        "module.read",
+        module,
+        reference,
+      );
+      return answerVersion(request, reply, found);
+    },
+  );
+
+  app.get(
+    "/-/handle/:handle",
+    {
+      config: { action: "module.read" },
+      schema: {
+        summary: "The handle's own URL: its version as JSON",
+        tags: ["versions"],
+        params: z.object({ handle: z.string() }),
+        response: { 200: versionAnswer },
+      },
+    },
+    async (request, reply) => {
+      const { module, reference } = parseHandle(request.params.handle);
+      const found = await findModuleVersion(
+        database.prisma,
+        request.principal,
+        "module.read",
+        module,
+        reference,
+      );
+      return answerVersion(request, reply, found);
+    },
+  );
+
+  app.get(
+    "/v1/resolve",
+    {
+      config: { action: "module.read" },
+      schema: {
+        summary: "What a handle means: exact version, digest and files",
+        tags: ["versions"],
+        querystring: z.object({ handle: z.string().max(512), cursor: z.string().max(2048).optional() }),
+        response: {
+          200: z.object({
+            handle: z.string(),
+            module: z.string(),
+            version: z.int(),
+            digest: digestText,
+            url: z.string(),
+            files: z.array(
+              z.object({ path: z.string(), size: z.int(), digest: digestText, url: z.string() }),
+            ),
+            next: z.string().optional(),
+          }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { handle, cursor } = request.query;
+      const { module: name, reference } = parseHandle(handle);
+      const { module, version } = await findModuleVersion(
+        database.prisma,
+        request.principal,
+        "module.read",
+        name,
+        reference,
+      );
+      const after = cursor === undefined ? "" : decodeCursor(z.string(), cursor);
+      const files = await versionFiles(database.prisma, version.id, { after, limit: RESOLVE_PAGE + 1 });
+      const page = files.slice(0, RESOLVE_PAGE);
+      const { handle: exact, url } = addressOf(module, version);
+      reply.header("cache-control", "no-cache").header("vary", "Authorization");
+      return {
+        handle: exact,
+        module: module.name,
+        version: version.number,
+        digest: version.digest,
+        url,
+        files: page.map(({ path, size, digest }) => ({
+          path,
+          size,
+          digest,
+          url: `${publicUrl()}/v1/modules/${module.name}/versions/${version.number}/files/${path
+            .split("/")
+            .map(encodeURIComponent)
+            .join("/")}`,
+        })),
+        ...(files.length > RESOLVE_PAGE && { next: encodeCursor(page.at(-1)!.path) }),
+      };
+    },
+  );
+
+  function addressOf(module: Module, version: Version): { handle: string; url: string } {
+    const reference = { kind: "version", version: version.number } as const;
+    const handle = formatHandle({ module: module.name as ModuleName, reference });
+    return { handle, url: `${publicUrl()}/${handle}` };
+  }
+
+  async function answerVersion(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { module, version }: { module: Module; version: Version },
+  ) {
+    const { handle, url } = addressOf(module, version);
+    const answer = {
+      handle,
+      module: module.name,
+      version: version.number,
+      digest: version.digest,
+      url,
+      publishedAt: version.publishedAt.toISOString(),
+      ...(version.yankedAt !== null && { yanked: true }),
+      manifest: manifestSchema.parse(version.manifest),
+      files: await versionFiles(database.prisma, version.id),
+      report: inspectionReportSchema.parse(version.report),
+      batching: batchingBySignature.parse(version.batching),
+    };
+    const etag = `"${hash("sha256", JSON.stringify(answer)).slice(0, 32)}"`;
+    reply
+      .header("cache-control", module.visibility === "public" ? "no-cache" : "private, no-store")
+      .header("vary", "Accept, Authorization")
+      .header("etag", etag);
+    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+    return answer;
+  }
+}
