@@ -2,8 +2,10 @@ import { open } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { problem, type Signature, type TokenizeStep } from "@modulehub/core";
 import { MAX_LABELS_BYTES, parseLabels } from "./steps/labels.ts";
-import { MAX_TOKENIZER_BYTES, parseTokenizer, type Tokenizer } from "./steps/tokenizer.ts";
+import type { Tokenizer } from "./steps/tokenizer.ts";
 
+/** The largest tokenizer.json that is read, in bytes; those of 250,000 tokens take 17 MB. */
+const MAX_TOKENIZER_BYTES = 64 * 1024 * 1024;
 const MAX_CONFIG_BYTES = 1_048_576;
 
 /** A tokenizer of a module and the most tokens of a text, where anything sets a limit. */
@@ -22,6 +24,8 @@ export async function loadTokenizer(folder: string, step: TokenizeStep): Promise
   if (json === undefined)
     throw problem("asset-invalid", `${step.tokenizer} is not part of the module; add it.`);
   const config = await readText(folder, beside("tokenizer_config.json"), MAX_CONFIG_BYTES);
+  // Engines compile graphs but never tokenize: the library is loaded by those that need it.
+  const { parseTokenizer } = await import("./steps/tokenizer.ts");
   const tokenizer = parseTokenizer(json, config);
   const limits = [beside("sentence_bert_config.json"), "sentence_bert_config.json"];
   let maxLength = step.maxLength;
@@ -84,7 +88,9 @@ export async function readBounded(
   });
   if (!file) return undefined;
   try {
-    const { size } = await file.stat();
+    const stats = await file.stat();
+    if (!stats.isFile()) throw problem("asset-invalid", `${path} is not a file.`);
+    const { size } = stats;
     if (size > limit) throw problem("asset-invalid", `${path} has ${size} bytes; at most ${limit} are read.`);
     return await file.readFile();
   } finally {

@@ -32,6 +32,11 @@ export async function compileGraph(
   digest?: string,
 ): Promise<CompiledGraph> {
   const original = join(folder, plan.run.graph);
+  if (!(await exists(original)))
+    throw problem(
+      "manifest-mismatch",
+      `module.json names ${plan.run.graph}, which is not a file of the module.`,
+    );
   const fetches = [...new Set(plan.fetches.values())];
   const feeds = [...plan.feeds.keys()];
   if (plan.appended.length === 0) return { path: original, feeds, fetches };

@@ -6,7 +6,7 @@ export interface Truncation {
   input: string;
   /** Row-major index of the element in the input. */
   item: number;
-  /** Tokens or words that were kept, of how many. */
+  /** Tokens (special ones not counted) or words that were kept, of how many. */
   kept: number;
   of: number;
 }

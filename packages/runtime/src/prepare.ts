@@ -3,7 +3,6 @@ import type { LoadedTokenizer } from "./assets.ts";
 import { checkInputs } from "./inputs.ts";
 import type { Prepared, Truncation } from "./module.ts";
 import type { Plan } from "./plan.ts";
-import { imageTensor } from "./steps/image.ts";
 import { tokenize } from "./steps/tokenize.ts";
 import { cutWords } from "./steps/words.ts";
 
@@ -31,6 +30,8 @@ export async function prepareInputs(
     if (preparing.kind === "image") {
       if (input.dtype !== "image")
         throw problem("manifest-mismatch", `The image step reads ${step.from}, which is no image.`);
+      // Engines compile graphs but never decode images: the library is loaded by those that need it.
+      const { imageTensor } = await import("./steps/image.ts");
       named.set(step.as, await imageTensor(preparing.step, input));
       continue;
     }

@@ -122,6 +122,12 @@ test.each([
   expect(() => parseTokenizer(json)).toThrow(expect.objectContaining({ code: "asset-invalid" }));
 });
 
+test("ids that are no integers are an invalid asset, not a crash", () => {
+  const model = { type: "WordPiece", unk_token: "a", vocab: { a: 0, b: 1.5 } };
+  const tokenizer = parseTokenizer(JSON.stringify({ model }));
+  expect(() => tokenizer.encode("b")).toThrow(expect.objectContaining({ code: "asset-invalid" }));
+});
+
 /** A folder of real tokenizers with reference ids, each `{name}/tokenizer.json` and `expected-ids.json`. */
 const DATA = process.env.MODULEHUB_TEST_DATA;
 if (DATA === undefined)

@@ -1,9 +1,6 @@
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { problem } from "@modulehub/core";
 
-/** The largest tokenizer.json that is read, in bytes; those of 250,000 tokens take 17 MB. */
-export const MAX_TOKENIZER_BYTES = 64 * 1024 * 1024;
-
 /** Turns one text into ids. Everything else (padding, limits, tensors) is the tokenize step's. */
 export interface Tokenizer {
   /** The ids of a text without special tokens. */
@@ -56,8 +53,16 @@ export function parseTokenizer(json: string, configJson?: string): Tokenizer {
     throw invalid("the tokenizer's parts can't be used", cause);
   }
   const encode = (text: string): number[] => {
+    let ids: (number | undefined)[];
+    try {
+      ids = library.encode(text, { add_special_tokens: false }).ids;
+    } catch (cause) {
+      throw invalid("it fails on a text", cause);
+    }
     // Characters that neither the vocabulary nor an unknown token covers are left out, as the reference does.
-    return library.encode(text, { add_special_tokens: false }).ids.filter((id) => id !== undefined);
+    const known = ids.filter((id) => id !== undefined && id !== null);
+    if (!known.every((id) => Number.isSafeInteger(id))) throw invalid("it gives ids that are no integers");
+    return known;
   };
   const padding = object(file.padding);
   const truncation = object(file.truncation);
