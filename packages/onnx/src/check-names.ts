@@ -53,6 +53,7 @@ function checkGraph(graph: GraphProto, outer: Scope | null, where: string, findi
     scope.own.add(name);
   }
   checkNodes(graph.node, scope, where, findings);
+  checkNodeNames(graph.node, where, findings);
   const outputs = new Set<string>();
   for (const { name = "" } of graph.output) {
     if (outputs.has(name))
@@ -61,6 +62,17 @@ function checkGraph(graph: GraphProto, outer: Scope | null, where: string, findi
     else if (!scope.has(name))
       findings.refuse("graph-invalid", where, `Nothing in the graph makes the output ${quote(name)}.`);
     outputs.add(name);
+  }
+}
+
+/** ONNX Runtime refuses two nodes of one name; it takes constants out before it looks. */
+function checkNodeNames(nodes: readonly NodeProto[], where: string, findings: Findings): void {
+  const seen = new Set<string>();
+  for (const { name, opType } of nodes) {
+    if (!name || opType === "Constant") continue;
+    if (seen.has(name))
+      findings.refuse("graph-invalid", where, `Two nodes are named ${quote(name)}; rename one.`);
+    seen.add(name);
   }
 }
 

@@ -211,7 +211,7 @@ export function joinModels(first: ModelProto, second: ModelProto, { feeds, keep 
     functions: [...first.functions, ...second.functions],
     graph: {
       ...head,
-      node: [...head.node, ...renamed.node],
+      node: [...head.node, ...withFreshNames(renamed.node, head.node)],
       initializer: [...head.initializer, ...renamed.initializer],
       sparseInitializer: [...head.sparseInitializer, ...renamed.sparseInitializer],
       input: [
@@ -222,4 +222,17 @@ export function joinModels(first: ModelProto, second: ModelProto, { feeds, keep 
     },
   };
   return prune(joined, { keepInputs: true });
+}
+
+/** Nodes renamed where another list has their name: the runtime refuses two nodes of one name. */
+function withFreshNames(nodes: readonly NodeProto[], others: readonly NodeProto[]): NodeProto[] {
+  const taken = new Set([...others, ...nodes].map((node) => node.name));
+  const clashing = new Set(others.map((node) => node.name));
+  return nodes.map((node) => {
+    if (!node.name || !clashing.has(node.name)) return node;
+    let name = `second/${node.name}`;
+    while (taken.has(name)) name = `second/${name}`;
+    taken.add(name);
+    return { ...node, name };
+  });
 }

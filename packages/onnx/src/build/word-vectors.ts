@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { problem } from "@modulehub/core";
 
@@ -15,6 +14,7 @@ const MAGIC = "MHWV0001";
 /** Larger headers, or blocks of words, are not of a file that anyone made on purpose. */
 const MOST_HEADER = 1 << 16;
 const MOST_VALUES = 1 << 29;
+const LONGEST_LINE = 1 << 20;
 
 /**
  * Reads word vectors from a file, `.gz` or not: the text of GloVe (`word v1 … vd` a line), that of word2vec (the
@@ -23,41 +23,58 @@ const MOST_VALUES = 1 << 29;
  */
 export async function readWordVectors(path: string, limit = Number.POSITIVE_INFINITY): Promise<WordVectors> {
   const file = createReadStream(path);
-  const stream: Readable = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
-  const failed = new Promise<never>((_, reject) => {
-    file.once("error", reject);
-    stream.once("error", (cause) =>
-      reject(problem("asset-invalid", "The word vectors are damaged: not gzip.", { cause })),
-    );
-  });
+  // The pipeline hands errors of the file on to the reader.
+  const stream = path.endsWith(".gz") ? pipeline(file, createGunzip(), () => undefined) : file;
   try {
-    return await Promise.race([readAny(stream, limit), failed]);
+    return await readAny(stream, limit);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && `${error.code}`.startsWith("Z_"))
+      throw problem("asset-invalid", "The word vectors are damaged: not gzip.", { cause: error });
+    throw error;
   } finally {
     file.destroy();
-    stream.destroy();
   }
 }
 
-async function readAny(stream: Readable, limit: number): Promise<WordVectors> {
-  const chunks = stream[Symbol.asyncIterator]();
-  const first: IteratorResult<Buffer> = await chunks.next();
+async function readAny(chunks: AsyncIterable<Buffer>, limit: number): Promise<WordVectors> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const first = await iterator.next();
   if (first.done) throw problem("asset-invalid", "The file of word vectors is empty.");
-  stream.unshift(first.value);
-  if (first.value.toString("latin1", 0, MAGIC.length) !== MAGIC) return readText(stream, limit);
-  const parts: Buffer[] = [];
-  for await (const chunk of stream) parts.push(chunk);
+  const rest = { [Symbol.asyncIterator]: () => iterator };
+  if (first.value.toString("latin1", 0, MAGIC.length) !== MAGIC)
+    return readText(lines(first.value, rest), limit);
+  const parts = [first.value];
+  for await (const chunk of rest) parts.push(chunk);
   return decodeCompact(Buffer.concat(parts), limit);
 }
 
-async function readText(stream: Readable, limit: number): Promise<WordVectors> {
+/** Lines without their ends; throws where one never ends. */
+async function* lines(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let open = decoder.decode(first, { stream: true });
+  const cut = function* (): Generator<string> {
+    const whole = open.split("\n");
+    open = whole.pop() ?? "";
+    if (open.length > LONGEST_LINE) throw problem("asset-invalid", "A line of the word vectors is too long.");
+    for (const line of whole) yield line.trimEnd();
+  };
+  yield* cut();
+  for await (const chunk of rest) {
+    open += decoder.decode(chunk, { stream: true });
+    yield* cut();
+  }
+  yield open.trimEnd();
+}
+
+async function readText(source: AsyncIterable<string>, limit: number): Promise<WordVectors> {
   const words: string[] = [];
   let vectors = new Float32Array(1 << 16);
   let dimensions = 0;
   let number = 0;
-  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of source) {
     number += 1;
     if (words.length >= limit) break;
-    const fields = line.trimEnd().split(" ");
+    const fields = line.split(" ");
     if (line === "" || (number === 1 && fields.length === 2 && fields.every((field) => /^\d+$/.test(field))))
       continue;
     dimensions ||= fields.length - 1;

@@ -113,6 +113,8 @@ function split(inference: Inference): Inferred[] {
   if (sizes && typeof size === "number" && sumOf(sizes) !== size)
     throw misfit(`The parts of Split add up to ${sumOf(sizes)}, the axis has ${size}.`);
   const chunk = typeof size === "number" ? Math.ceil(size / inference.outputs) : null;
+  if (!sizes && chunk !== null && typeof size === "number" && chunk * (inference.outputs - 1) >= size)
+    throw misfit(`An axis of ${size} does not split into ${inference.outputs} parts.`);
   return Array.from({ length: inference.outputs }, (_, at) => {
     const even = chunk === null || typeof size !== "number" ? null : Math.min(chunk, size - at * chunk);
     return { dtype, shape: shape.map((dim, index) => (index === axis ? (sizes?.[at] ?? even) : dim)) };
