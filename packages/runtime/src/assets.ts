@@ -41,12 +41,18 @@ export async function loadLabels(folder: string, path: string): Promise<string[]
   return parseLabels(bytes);
 }
 
-/** Loads everything that a signature's steps read, and forgets it: whether it can be used. */
-export async function checkAssets(folder: string, signature: Signature): Promise<void> {
+/**
+ * Loads everything that a signature's steps read, and forgets it: whether it can be used. Gives the number of
+ * classes of each labels file.
+ */
+export async function checkAssets(folder: string, signature: Signature): Promise<Map<string, number>> {
+  const classes = new Map<string, number>();
   for (const step of signature.steps ?? []) {
     if ("tokenize" in step) await loadTokenizer(folder, step.tokenize);
-    if ("labels" in step) await loadLabels(folder, step.labels.labels);
+    if ("labels" in step)
+      classes.set(step.labels.labels, (await loadLabels(folder, step.labels.labels)).length);
   }
+  return classes;
 }
 
 function sentenceLimit(path: string, json: string | undefined): number | undefined {

@@ -49,14 +49,17 @@ export async function checkModule(folder: string, manifest: Manifest): Promise<M
     });
   for (const [name, signature] of Object.entries(manifest.signatures)) {
     if (findings.length >= MOST) break;
+    let classes: ReadonlyMap<string, number> = new Map();
     if (!assetPaths(signature).some((path) => missing.has(path)))
-      await collect(() => checkAssets(folder, signature));
+      await collect(async () => {
+        classes = await checkAssets(folder, signature);
+      });
     const path = graphPath(signature);
     if (missing.has(path)) continue;
     await collect(() => {
       using source = openSource(join(folder, path));
       const summary = readModel(source);
-      const details = checkSignature(signature, planSignature(signature), summary);
+      const details = checkSignature(signature, planSignature(signature), summary, classes);
       for (const detail of details)
         findings.push({ code: "manifest-mismatch", detail: `Signature ${name}: ${detail}` });
     });
@@ -64,10 +67,21 @@ export async function checkModule(folder: string, manifest: Manifest): Promise<M
   return findings.slice(0, MOST);
 }
 
-type Known = { dtype: Dtype | "image"; rank: number | null };
+interface Known {
+  dtype: Dtype | "image";
+  /** Null where the graph leaves it open. */
+  rank: number | null;
+  /** Size of the last axis, where it is fixed. */
+  last?: number;
+}
 
 /** What doesn't fit between a signature and its graph, a sentence each. */
-function checkSignature(signature: Signature, plan: Plan, graph: ModelSummary): string[] {
+function checkSignature(
+  signature: Signature,
+  plan: Plan,
+  graph: ModelSummary,
+  classes: ReadonlyMap<string, number>,
+): string[] {
   const details: string[] = [];
   const known = new Map<string, Known>();
   for (const [name, { dtype, shape }] of Object.entries(signature.inputs))
@@ -88,9 +102,13 @@ function checkSignature(signature: Signature, plan: Plan, graph: ModelSummary): 
     const dtype = value && dtypeOf(value);
     if (!value) details.push(`the graph has no output ${output}; it has ${listed(graph.outputs)}.`);
     else if (!dtype) details.push(`the graph's output ${output} is a ${value.type}, which can't be served.`);
-    else known.set(name, { dtype, rank: value.shape?.length ?? null });
+    else {
+      const last = value.shape?.at(-1);
+      const rank = value.shape?.length ?? null;
+      known.set(name, { dtype, rank, ...(typeof last === "number" && { last }) });
+    }
   }
-  checkAfterRun(details, signature, known);
+  checkAfterRun(details, signature, known, classes);
   return details;
 }
 
@@ -113,7 +131,12 @@ function checkFeeds(details: string[], known: Map<string, Known>, plan: Plan, gr
   }
 }
 
-function checkAfterRun(details: string[], signature: Signature, known: Map<string, Known>): void {
+function checkAfterRun(
+  details: string[],
+  signature: Signature,
+  known: Map<string, Known>,
+  classes: ReadonlyMap<string, number>,
+): void {
   for (const step of signature.steps ?? []) {
     if ("pool" in step) {
       const from = known.get(step.pool.from);
@@ -121,6 +144,12 @@ function checkAfterRun(details: string[], signature: Signature, known: Map<strin
         details.push(`pool reads ${step.pool.from}, which has ${from.rank} dimensions instead of 3.`);
       known.set(step.pool.as, { dtype: from?.dtype ?? "float32", rank: 2 });
     } else if ("labels" in step) {
+      const { last } = known.get(step.labels.from) ?? {};
+      const lines = classes.get(step.labels.labels);
+      if (last !== undefined && lines !== undefined && last !== lines)
+        details.push(
+          `${step.labels.labels} has ${lines} lines, but ${step.labels.from} has ${last} classes.`,
+        );
       known.set(`${step.labels.as}.labels`, { dtype: "string", rank: 2 });
       known.set(`${step.labels.as}.scores`, { dtype: "float32", rank: 2 });
     } else if ("normalize" in step || "softmax" in step || "sigmoid" in step) {

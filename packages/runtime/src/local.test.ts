@@ -229,6 +229,9 @@ test("an image classifier's softmax runs in its graph and its labels after it", 
   expect(blue).toBeCloseTo(Math.exp(0.2) / total, 6);
   expect(await checkModule(module, (await openModule(module)).manifest)).toEqual([]);
   await writeFile(join(module, "labels.txt"), "red\ngreen\n");
+  expect(await checkModule(module, (await openModule(module)).manifest)).toMatchObject([
+    { code: "manifest-mismatch", detail: expect.stringContaining("2 lines") },
+  ]);
   await expect(runModule(module, "default", new Map([["image", image]]), openSession)).rejects.toMatchObject({
     code: "manifest-mismatch",
   });

@@ -5,6 +5,9 @@ import { resample } from "./resample.ts";
 /** The most pixels of an image, before anything is decoded. */
 export const MAX_IMAGE_PIXELS = 50_000_000;
 
+/** The longest side of an image in pixels; no JPEG or WebP has a longer one. */
+export const MAX_IMAGE_SIDE = 65_535;
+
 /** Seconds that decoding and resizing one image may take. */
 const TIME_LIMIT = 20;
 
@@ -62,10 +65,10 @@ export async function decodeImage(bytes: Uint8Array, step: ImageStep, place: str
   try {
     const header = await open().metadata();
     const { width, height } = header.autoOrient;
-    if (width * height > MAX_IMAGE_PIXELS)
+    if (width * height > MAX_IMAGE_PIXELS || Math.max(width, height) > MAX_IMAGE_SIDE)
       throw problem(
         "image-too-large",
-        `${place} has ${width} × ${height} pixels; at most ${MAX_IMAGE_PIXELS / 1e6} million are taken.`,
+        `${place} has ${width} × ${height} pixels; at most ${MAX_IMAGE_PIXELS / 1e6} million are taken, ${MAX_IMAGE_SIDE} a side.`,
       );
     if (header.format !== format) throw new Error(`The header says ${format}, the decoder ${header.format}.`);
     const background = step.background ?? [255, 255, 255];
@@ -75,7 +78,8 @@ export async function decodeImage(bytes: Uint8Array, step: ImageStep, place: str
       header.space === "cmyk" ? await cmykAsRgb(upright) : upright.flatten({ background: { r, g, b } });
     const target = resizedSize(step.resize, width, height);
     if (!target) return await rgbPixels(image);
-    if (target.width * target.height > MAX_IMAGE_PIXELS)
+    // Enlarging goes through an image of the new width and the old height.
+    if (target.width * Math.max(target.height, height) > MAX_IMAGE_PIXELS)
       throw problem(
         "image-too-large",
         `${place} would have ${target.width} × ${target.height} pixels after resizing; send one less narrow.`,

@@ -154,3 +154,11 @@ test("an image so narrow that resizing would blow it up is refused", async () =>
     code: "image-too-large",
   });
 });
+
+test("an image with a side longer than any camera's is refused", async () => {
+  const line = await png(70_000, 1, new Array(210_000).fill(7));
+  const resize = { width: 8, height: 8 };
+  await expect(imageTensor(step({ resize }), images(line))).rejects.toMatchObject({
+    code: "image-too-large",
+  });
+});
