@@ -2,12 +2,13 @@ import { type ProblemDocument, ProblemError } from "@modulehub/core";
 
 /** An error as lines for people: the sentence, the fields at fault, then code and request id for a report. */
 export function errorText(error: unknown): string {
-  if (error instanceof ProblemError) return problemText(error.toDocument());
+  if (error instanceof ProblemError) return `modulehub: ${problemText(error.toDocument())}`;
   return `modulehub: ${error instanceof Error ? error.message : String(error)}`;
 }
 
+/** A problem document in the same way. */
 export function problemText(document: ProblemDocument): string {
-  const lines = [`modulehub: ${document.detail ?? document.title}`];
+  const lines = [document.detail ?? document.title];
   for (const { path, message } of document.errors ?? []) lines.push(`  ${path}: ${message}`);
   const id = document.requestId === undefined ? "" : `, request ${document.requestId}`;
   lines.push(`  (code ${document.code}${id})`);

@@ -82,6 +82,6 @@ function show(context: Context, progress: Progress, event: PublishEvent, { json 
       if (event.problems.length === 0)
         say(context, "modulehub: the draft failed without a reason. Publish again.");
       for (const document of event.problems)
-        say(context, json ? JSON.stringify(document) : problemText(document));
+        say(context, json ? JSON.stringify(document) : `modulehub: ${problemText(document)}`);
   }
 }

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { Hub } from "@modulehub/client";
 import { Command } from "commander";
 import { type Context, print, say } from "../../context.ts";
@@ -74,7 +74,7 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   };
   const tokenFile = join(data, "admin-token");
   if (options.json) print(context, JSON.stringify({ event: "ready", url: hub.url, adminToken: tokenFile }));
-  else print(context, greeting(hub.url, relative(process.cwd(), tokenFile) || tokenFile));
+  else print(context, greeting(hub.url, tokenFile));
 
   const examples = options.examples
     ? withExamples(hub.url, tokenFile, tell, stopping.signal)
