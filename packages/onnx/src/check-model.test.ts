@@ -1,4 +1,5 @@
 import type { ProblemCode } from "@modulehub/core";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type CheckOptions, checkGraphFile, checkModel } from "./check-model.ts";
 import { makeMessage } from "./decode.ts";
@@ -317,4 +318,20 @@ test("a hostile model with thousands of faults gives a list that can be read", (
   const findings = checkModel(modelOf({ node: [...many, node("Relu", ["x"], ["y"])] }));
   expect(findings.length).toBeLessThanOrEqual(50);
   expect(Math.max(...findings.map((finding) => finding.detail.length))).toBeLessThan(300);
+});
+
+test("a model with bytes changed at random is read and checked, or refused, and never breaks the checks", () => {
+  const flips = fc.array(fc.tuple(fc.nat(PYTHON_MODEL.length - 1), fc.nat(255)), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(flips, (changes) => {
+      const bytes = Uint8Array.from(PYTHON_MODEL);
+      for (const [at, value] of changes) bytes[at] = value;
+      const { findings } = checkGraphFile(bytes);
+      expect(findings.every((finding) => finding.detail.length < 400)).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -35,7 +35,8 @@ export {
 } from "./encode.ts";
 export { type Finding, firstRefusal } from "./finding.ts";
 export { storeAsFloat16 } from "./float16-storage.ts";
-export { GraphBuilder, type GraphOptions } from "./graph-builder.ts";
+export type { GraphOptions } from "./graph.ts";
+export { GraphBuilder } from "./graph-builder.ts";
 export {
   addOutputs,
   cutOutputs,
