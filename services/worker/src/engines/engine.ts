@@ -1,0 +1,69 @@
+import type { Tensor } from "@modulehub/core";
+
+/** What an engine loads: the graph of one signature of a module in a folder. */
+export interface SessionSpec {
+  /** The module's folder, with module.json at its root. */
+  folder: string;
+  signature: string;
+  /** Threads that one run uses. */
+  threads: number;
+}
+
+/** What a load found. */
+export interface SessionInfo {
+  /** The compiled graph's inputs that must be fed, and the outputs that a run gives. */
+  feeds: string[];
+  fetches: string[];
+  executionProviders: string[];
+  milliseconds: number;
+}
+
+/** How an engine came to its end. */
+export type EngineExit =
+  /** It was killed because a load or run overstayed its deadline. */
+  | { kind: "timeout" }
+  /** It was killed because it held more memory than it may. */
+  | { kind: "memory" }
+  /** It was killed because it was no longer wanted. */
+  | { kind: "killed" }
+  /** It died by itself. */
+  | { kind: "crash"; code: number | null; signal: string | null; stderr: string };
+
+/** The engine died of what was asked, or before it was begun (`start`). */
+export class EngineDied extends Error {
+  override name = "EngineDied";
+  readonly exit: EngineExit;
+  readonly during: "start" | "load" | "run";
+
+  constructor(exit: EngineExit, during: "start" | "load" | "run") {
+    super(`the engine ended during ${during}: ${exit.kind}`);
+    this.exit = exit;
+    this.during = during;
+  }
+}
+
+/**
+ * A place where graphs run that can be killed. It holds the sessions of one module only: nothing of one
+ * module ever touches another. Loads and runs are done one after the other.
+ */
+export interface Engine {
+  /** Opens a signature's session. Throws EngineDied, or what the runtime says (`session-failed`, `out-of-memory`). */
+  load(spec: SessionSpec, deadlineMs: number): Promise<SessionInfo>;
+  /**
+   * Runs a session that was loaded. After `deadlineMs` from its start the engine is killed.
+   * Throws EngineDied, or `run-failed`, `tensor-invalid`, `out-of-memory`, after which the engine lives on.
+   */
+  run(
+    signature: string,
+    feeds: ReadonlyMap<string, Tensor>,
+    deadlineMs: number,
+  ): Promise<Map<string, Tensor>>;
+  /** Ends the process at once; its memory is back when `exited` resolves. */
+  kill(reason?: "killed" | "memory"): void;
+  readonly exited: Promise<EngineExit>;
+  /** Memory that it holds now, in bytes; 0 once it has ended. */
+  residentBytes(): number;
+}
+
+/** Starts an engine; resolves when it can take a load. Throws EngineDied where it can't be started. */
+export type SpawnEngine = () => Promise<Engine>;

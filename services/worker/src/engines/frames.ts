@@ -1,0 +1,171 @@
+import type { Readable, Writable } from "node:stream";
+import { binaryBytes, DTYPE_NAMES, type Dtype, type Tensor, tensorFromBytes } from "@modulehub/core";
+import { z } from "zod";
+
+/**
+ * What goes over the pipe between the worker and an engine, in both directions:
+ *
+ *     u32 length of all that follows │ u32 length of the header │ header, JSON │ tensors' bytes
+ *
+ * Tensors follow in the header's order, each at an offset (from the first length field's start) that is a
+ * multiple of 8, so that they are read without a copy. Strings are a u32 length and UTF-8 bytes an element.
+ * An engine may be in the hands of whoever wrote the model, so everything read from one is checked.
+ */
+export interface Frame {
+  message: Readonly<Record<string, unknown>>;
+  tensors: Map<string, Tensor>;
+}
+
+/** The largest frame that is read or written, in bytes. */
+export const MAX_FRAME_BYTES = 512 * 1024 * 1024;
+
+const ALIGNMENT = 8;
+const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
+
+const headerSchema = z.object({
+  message: z.record(z.string(), z.unknown()),
+  tensors: z
+    .array(
+      z.object({
+        name: z.string(),
+        dtype: z.enum(DTYPE_NAMES),
+        shape: z.array(z.int().min(0)).max(64),
+        bytes: z.int().min(0),
+      }),
+    )
+    .max(4096),
+});
+
+/** A frame that breaks the format, or is too large. The pipe is of no use after it. */
+export class FrameError extends Error {
+  override name = "FrameError";
+}
+
+/** A frame as chunks to write one after the other; numeric tensors are not copied. Throws FrameError. */
+export function encodeFrame({ message, tensors }: Frame): Uint8Array[] {
+  const bodies = [...tensors.values()].map(binaryBytes);
+  const list = [...tensors].map(([name, { dtype, shape }], index) => ({
+    name,
+    dtype,
+    shape,
+    bytes: bodies[index]!.byteLength,
+  }));
+  const header = Buffer.from(JSON.stringify({ message, tensors: list }));
+  const start = Buffer.alloc(8);
+  const chunks: Uint8Array[] = [start, header];
+  let length = 8 + header.byteLength;
+  for (const body of bodies) {
+    const padding = align(length) - length;
+    if (padding > 0) chunks.push(new Uint8Array(padding));
+    chunks.push(body);
+    length += padding + body.byteLength;
+  }
+  if (length > MAX_FRAME_BYTES) throw new FrameError(`a frame of ${length} bytes is too large`);
+  start.writeUInt32LE(length - 4, 0);
+  start.writeUInt32LE(header.byteLength, 4);
+  return chunks;
+}
+
+/** The frame in `bytes`, all of it with both length fields. Throws FrameError. */
+export function decodeFrame(bytes: Buffer<ArrayBuffer>): Frame {
+  const headerEnd = 8 + bytes.readUInt32LE(4);
+  if (headerEnd > bytes.byteLength) throw new FrameError("the header ends beyond the frame");
+  let parsed: z.infer<typeof headerSchema>;
+  try {
+    parsed = headerSchema.parse(JSON.parse(bytes.toString("utf8", 8, headerEnd)));
+  } catch (cause) {
+    throw new FrameError("the header is not what a header looks like", { cause });
+  }
+  const tensors = new Map<string, Tensor>();
+  let offset = headerEnd;
+  for (const { name, dtype, shape, bytes: size } of parsed.tensors) {
+    offset = align(offset);
+    if (offset + size > bytes.byteLength) throw new FrameError("a tensor ends beyond the frame");
+    tensors.set(name, decodeTensor(dtype, shape, bytes.subarray(offset, offset + size)));
+    offset += size;
+  }
+  if (offset !== bytes.byteLength) throw new FrameError("bytes are left over");
+  return { message: parsed.message, tensors };
+}
+
+function decodeTensor(dtype: Dtype, shape: number[], bytes: Buffer): Tensor {
+  try {
+    if (dtype !== "string") return tensorFromBytes(dtype, shape, bytes);
+  } catch (cause) {
+    throw new FrameError("a tensor does not fit its shape", { cause });
+  }
+  const data: string[] = [];
+  for (let offset = 0; offset < bytes.byteLength; ) {
+    const start = offset + 4;
+    const end = start <= bytes.byteLength ? start + bytes.readUInt32LE(offset) : Infinity;
+    if (end > bytes.byteLength) throw new FrameError("a string ends beyond its tensor");
+    data.push(bytes.toString("utf8", start, end));
+    offset = end;
+  }
+  if (data.length !== shape.reduce((product, dimension) => product * dimension, 1))
+    throw new FrameError("a tensor of strings does not fit its shape");
+  return { dtype, shape, data };
+}
+
+/** Writes a frame, in one go. */
+export function writeFrame(stream: Writable, frame: Frame): void {
+  const chunks = encodeFrame(frame);
+  stream.cork();
+  for (const chunk of chunks) stream.write(chunk);
+  stream.uncork();
+}
+
+/**
+ * Calls `onFrame` for every whole frame that arrives; memory is taken as bytes come, not as lengths promise.
+ * `onFault` is called once, for a frame that breaks the format, and nothing is read after it.
+ */
+export function readFrames(
+  stream: Readable,
+  onFrame: (frame: Frame) => void,
+  onFault: (error: FrameError) => void,
+  maxBytes: number = MAX_FRAME_BYTES,
+): void {
+  let pending: Buffer[] = [];
+  let held = 0;
+  let broken = false;
+  stream.on("data", (chunk: Buffer) => {
+    if (broken) return;
+    pending.push(chunk);
+    held += chunk.byteLength;
+    try {
+      for (let size = frameSize(pending, held, maxBytes); size > 0 && held >= size; ) {
+        const all = joined(pending);
+        const frame = decodeFrame(all.subarray(0, size));
+        pending = all.byteLength > size ? [all.subarray(size)] : [];
+        held -= size;
+        onFrame(frame);
+        size = frameSize(pending, held, maxBytes);
+      }
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      broken = true;
+      pending = [];
+      onFault(error);
+    }
+  });
+}
+
+/** Bytes of the frame that `pending` begins with; 0 where too few have come to tell. */
+function frameSize(pending: Buffer[], held: number, maxBytes: number): number {
+  if (held < 8) return 0;
+  const first = pending[0]!.byteLength >= 4 ? pending[0]! : Buffer.concat(pending);
+  const size = 4 + first.readUInt32LE(0);
+  if (size < 8 || size > maxBytes) throw new FrameError(`a frame of ${size} bytes`);
+  return size;
+}
+
+/** The chunks as one buffer whose start is aligned for every dtype. */
+function joined(chunks: Buffer[]): Buffer<ArrayBuffer> {
+  const all = Buffer.from(new ArrayBuffer(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)));
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return all;
+}

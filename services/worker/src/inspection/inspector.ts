@@ -1,0 +1,145 @@
+import { availableParallelism } from "node:os";
+import {
+  type InspectRequest,
+  type InspectResponse,
+  type ProblemCode,
+  problem,
+  type VersionFile,
+} from "@modulehub/core";
+import { type ChildLimits, residentBytes, startChild } from "../engines/child-process.ts";
+import { readFrames } from "../engines/frames.ts";
+import type { ModuleCache } from "../modules/module-cache.ts";
+import { type ChildMessage, type ChildTask, childMessageSchema } from "./child-messages.ts";
+
+/** Time that a child has to begin. */
+const START_MS = 30_000;
+/** Time that fetching a draft's files may take. */
+const FETCH_MS = 15 * 60_000;
+const WATCH_MS = 100;
+const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
+
+/** How an inspecting process came to its end. */
+interface ChildEnd {
+  /** The last word that it said about the outcome. */
+  outcome: Exclude<ChildMessage, { kind: "phase" }> | undefined;
+  /** What it was doing; undefined where it never began. */
+  phase: string | undefined;
+  killed: "timeout" | "memory" | undefined;
+  signal: string | null;
+  stderr: string;
+}
+
+/**
+ * Inspects drafts, one after the other: fetches their files, verified, then has a limited child check, load and
+ * run them. However the child ends, this says which of the module's faults it was; what is the world's fault (files
+ * that can't be fetched, a child that can't be started) is thrown instead.
+ */
+export class Inspector {
+  readonly #modules: ModuleCache;
+  readonly #limits: ChildLimits;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(modules: ModuleCache, limits: ChildLimits) {
+    this.#modules = modules;
+    this.#limits = limits;
+  }
+
+  /** Throws `store-unavailable`, `blob-not-found`, `worker-unavailable`: the world's faults. */
+  inspect(request: InspectRequest): Promise<InspectResponse> {
+    const turn = this.#tail.then(() => this.#inspectNow(request.files));
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #inspectNow(files: VersionFile[]): Promise<InspectResponse> {
+    const empty = files.filter(({ size, role }) => size === 0 && role === "graph");
+    if (empty.length > 0)
+      return rejected(empty.map(({ path }) => ({ code: "file-empty", detail: `${path} is empty.` })));
+    return this.#modules.withDraft(files, AbortSignal.timeout(FETCH_MS), async (folder) => {
+      const task = {
+        folder,
+        files: files.map(({ path, size }) => ({ path, size })),
+        threads: availableParallelism(),
+      };
+      return judge(await runChild(task, this.#limits), this.#limits);
+    });
+  }
+}
+
+function runChild(task: ChildTask, limits: ChildLimits): Promise<ChildEnd> {
+  return new Promise((resolve) => {
+    const entry = new URL("./inspection-child.ts", import.meta.url);
+    const { child, pipe, stderr } = startChild(entry, { ...task }, limits);
+    const end: ChildEnd = {
+      outcome: undefined,
+      phase: undefined,
+      killed: undefined,
+      signal: null,
+      stderr: "",
+    };
+    const kill = (why: "timeout" | "memory") => {
+      end.killed ??= why;
+      child.kill("SIGKILL");
+    };
+    let overdue = setTimeout(kill, START_MS, "timeout");
+    const watch = setInterval(() => {
+      if (residentBytes(child.pid) > limits.memoryBytes) kill("memory");
+    }, WATCH_MS);
+    pipe.on("error", () => undefined);
+    readFrames(
+      pipe,
+      ({ message }) => {
+        const said = childMessageSchema.safeParse(message);
+        if (!said.success) child.kill("SIGKILL");
+        else if (said.data.kind !== "phase") end.outcome = said.data;
+        else {
+          end.phase = said.data.name;
+          clearTimeout(overdue);
+          overdue = setTimeout(kill, said.data.ms, "timeout");
+        }
+      },
+      () => child.kill("SIGKILL"),
+      MAX_MESSAGE_BYTES,
+    );
+    const done = (signal: string | null) => {
+      clearTimeout(overdue);
+      clearInterval(watch);
+      resolve({ ...end, signal, stderr: stderr() });
+    };
+    child.once("error", () => done(null));
+    // `close` comes after the last frame was read.
+    child.once("close", (_code, signal) => done(signal));
+  });
+}
+
+function judge(end: ChildEnd, { memoryBytes }: ChildLimits): InspectResponse {
+  const megabytes = Math.round(memoryBytes / 1024 ** 2);
+  const phase = end.phase ?? "starting";
+  if (end.outcome?.kind === "accepted") return { outcome: "accepted", report: end.outcome.report };
+  if (end.outcome?.kind === "rejected")
+    return rejected(
+      end.outcome.problems.map(({ code, detail }) =>
+        code === "out-of-memory"
+          ? { code: "inspection-memory", detail: `While ${phase}: more than ${megabytes} MB. ${detail}` }
+          : { code, detail },
+      ),
+    );
+  if (end.phase === undefined)
+    throw problem("worker-unavailable", "The process for inspection could not be started.", {
+      retryAfter: 10,
+      cause: new Error(`${end.signal} ${end.stderr}`),
+    });
+  if (end.killed === "timeout") return rejected([{ code: "inspection-timeout", detail: `While ${phase}.` }]);
+  const full = /bad_alloc|out of memory|Cannot allocate memory/i.test(end.stderr);
+  // A SIGKILL that isn't ours is the system's, which is out of memory.
+  if (end.killed === "memory" || full || end.signal === "SIGKILL")
+    return rejected([{ code: "inspection-memory", detail: `While ${phase}: more than ${megabytes} MB.` }]);
+  return rejected([
+    { code: "inspection-crashed", detail: `While ${phase}${end.signal ? `, by ${end.signal}` : ""}.` },
+  ]);
+}
+
+const rejected = (faults: { code: ProblemCode; detail: string }[]): InspectResponse => ({
+  outcome: "rejected",
+  problems: faults.map(({ code, detail }) => problem(code, detail).toDocument()),
+});

@@ -1,0 +1,95 @@
+import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
+import { isAbsolute, resolve } from "node:path";
+import { z } from "zod";
+import { launchers } from "./engines/child-process.ts";
+import { hubSource } from "./modules/hub-source.ts";
+import { startWorker } from "./worker.ts";
+
+/** The worker as a process: the only file that reads the environment. */
+const GIB = 1024 ** 3;
+
+const bytes = z.coerce.number().int().min(1);
+const environmentSchema = z.object({
+  MODULEHUB_WORKER_HOST: z.string().default("127.0.0.1").describe("address to listen on"),
+  MODULEHUB_WORKER_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .default(8090)
+    .describe("port; 0 takes a free one"),
+  MODULEHUB_HUB_URL: z.url().describe("address of the hub's API"),
+  MODULEHUB_WORKER_TOKEN: z.string().min(16).describe("the token that API and workers share"),
+  MODULEHUB_CACHE: z.string().default(".modulehub/worker-cache").describe("folder for files of modules"),
+  MODULEHUB_CACHE_BYTES: bytes.default(20 * GIB).describe("bytes that this folder may take"),
+  MODULEHUB_MEMORY_BUDGET: bytes.optional().describe("bytes for all engines; default 60 % of the machine"),
+  MODULEHUB_ENGINE_MEMORY: bytes.optional().describe("bytes for one engine; default 4 GiB or the budget"),
+  MODULEHUB_MAX_BODY: bytes.default(64 * 1024 ** 2).describe("bytes of a request's body"),
+  MODULEHUB_LOAD_SECONDS: z.coerce.number().positive().default(60).describe("longest load of a module"),
+  MODULEHUB_RUN_SECONDS: z.coerce.number().positive().default(30).describe("longest run of a batch"),
+  MODULEHUB_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  PATH: z.string().default(""),
+});
+
+/** Bytes that this process may use: the machine's, or its control group's limit. */
+function machineMemory(): number {
+  try {
+    const limit = Number(readFileSync("/sys/fs/cgroup/memory.max", "utf8"));
+    if (Number.isFinite(limit)) return Math.min(limit, totalmem());
+  } catch {
+    // No control groups here: the machine's memory is the limit.
+  }
+  return totalmem();
+}
+
+async function main(): Promise<void> {
+  const parsed = environmentSchema.safeParse(process.env);
+  if (!parsed.success) {
+    const help = Object.entries(environmentSchema.shape).map(
+      ([name, { description }]) => `  ${name}  ${description ?? ""}`,
+    );
+    console.error(`${z.prettifyError(parsed.error)}\n\nEnvironment:\n${help.join("\n")}`);
+    process.exit(2);
+  }
+  const settings = parsed.data;
+  const memoryBudget = settings.MODULEHUB_MEMORY_BUDGET ?? Math.floor(machineMemory() * 0.6);
+  const source = hubSource(settings.MODULEHUB_HUB_URL, settings.MODULEHUB_WORKER_TOKEN);
+  const cache = settings.MODULEHUB_CACHE;
+  const worker = await startWorker({
+    source,
+    token: settings.MODULEHUB_WORKER_TOKEN,
+    cacheFolder: isAbsolute(cache) ? cache : resolve(cache),
+    cacheBytes: settings.MODULEHUB_CACHE_BYTES,
+    memoryBudget,
+    engineMemory: settings.MODULEHUB_ENGINE_MEMORY ?? Math.min(memoryBudget, 4 * GIB),
+    maxBodyBytes: settings.MODULEHUB_MAX_BODY,
+    loadMs: settings.MODULEHUB_LOAD_SECONDS * 1000,
+    runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
+    requestMs: 60_000,
+    searchPath: settings.PATH,
+    logger: { level: settings.MODULEHUB_LOG_LEVEL },
+  });
+  const { setpriv, prlimit } = launchers(settings.PATH);
+  const { log } = worker.app;
+  if (!prlimit) log.warn("prlimit is missing: engines' memory is only watched, twice a second");
+  if (!setpriv) log.warn("setpriv is missing: engines end when their pipe closes, not at once");
+  let ending = false;
+  const end = async () => {
+    if (ending) return;
+    ending = true;
+    await worker.close();
+    await source.close();
+    process.exit(0);
+  };
+  process.once("SIGTERM", () => void end());
+  process.once("SIGINT", () => void end());
+  process.once("disconnect", () => void end());
+  const url = await worker.app.listen({
+    host: settings.MODULEHUB_WORKER_HOST,
+    port: settings.MODULEHUB_WORKER_PORT,
+  });
+  process.send?.({ kind: "listening", url });
+}
+
+await main();

@@ -1,0 +1,101 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { EnginePool } from "./engines/pool.ts";
+import type { ModuleCache } from "./modules/module-cache.ts";
+import type { BatchObserver, Scheduler } from "./scheduler/scheduler.ts";
+
+/** What the worker counts; names in the manner of Prometheus, seconds and bytes. */
+export interface WorkerMetrics {
+  registry: Registry;
+  observer: BatchObserver;
+  /** An answer was sent. */
+  answered(route: string, status: number, seconds: number): void;
+  /** An answer was a problem with this code. */
+  refused(code: string): void;
+  /** Adds what is read when it is asked for. */
+  watch(parts: { pool: EnginePool; scheduler: Scheduler; modules: ModuleCache }): void;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export function createMetrics(): WorkerMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const requests = new Histogram({
+    name: "modulehub_worker_request_seconds",
+    help: "Time from a request's arrival to its answer",
+    labelNames: ["route", "status"],
+    buckets: SECONDS,
+    registers,
+  });
+  const problems = new Counter({
+    name: "modulehub_worker_problems_total",
+    help: "Answers that were problems, by code",
+    labelNames: ["code"],
+    registers,
+  });
+  const batchItems = new Histogram({
+    name: "modulehub_worker_batch_items",
+    help: "Items in a run",
+    buckets: [1, 2, 4, 8, 16, 32],
+    registers,
+  });
+  const batchWaste = new Histogram({
+    name: "modulehub_worker_batch_padding_ratio",
+    help: "Part of a run that was padding",
+    buckets: [0, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75],
+    registers,
+  });
+  const queueSeconds = new Histogram({
+    name: "modulehub_worker_queue_seconds",
+    help: "Time that the oldest item of a run waited",
+    buckets: SECONDS,
+    registers,
+  });
+  const computeSeconds = new Histogram({
+    name: "modulehub_worker_compute_seconds",
+    help: "Time of a run in its engine",
+    buckets: SECONDS,
+    registers,
+  });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  return {
+    registry,
+    observer: {
+      batch({ items, waste, queueMs, computeMs }) {
+        batchItems.observe(items);
+        batchWaste.observe(waste);
+        queueSeconds.observe(queueMs / 1000);
+        computeSeconds.observe(computeMs / 1000);
+      },
+    },
+    answered: (route, status, seconds) => requests.observe({ route, status: String(status) }, seconds),
+    refused: (code) => problems.inc({ code }),
+    watch({ pool, scheduler, modules }) {
+      gauge("modulehub_worker_queued_items", "Items that wait", () => scheduler.queued);
+      gauge("modulehub_worker_engines", "Engines with a module", () => pool.engines);
+      gauge("modulehub_worker_engine_bytes", "Memory that engines hold", () => pool.residentBytes());
+      gauge("modulehub_worker_cache_bytes", "Files of modules on disk", () => modules.bytes);
+      for (const [name, help] of [
+        ["loads", "Sessions that were opened"],
+        ["evictions", "Engines that were ended to make room"],
+        ["crashes", "Engines that died by themselves"],
+        ["timeouts", "Engines that were ended because a load or run overstayed"],
+        ["memoryKills", "Engines that were ended because they held too much memory"],
+      ] as const)
+        gauge(
+          `modulehub_worker_engine_${name === "memoryKills" ? "memory_kills" : name}_total`,
+          help,
+          () => pool.counts[name],
+        );
+    },
+  };
+}

@@ -1,0 +1,255 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Batching,
+  type Content,
+  contentSchema,
+  type Digest,
+  digestOfHex,
+  isDigest,
+  type Manifest,
+  parseManifest,
+  problem,
+  type VersionFile,
+  versionContent,
+} from "@modulehub/core";
+import { type Module, openModule } from "@modulehub/runtime";
+import { BlobCache } from "./blob-cache.ts";
+import { assembleFolder, runtimeFiles } from "./module-folder.ts";
+import { SingleFlight } from "./single-flight.ts";
+import type { ModuleSource } from "./source.ts";
+
+/** A module on disk that stays there until it is released. */
+export interface ModuleLease {
+  digest: Digest;
+  folder: string;
+  manifest: Manifest;
+  module: Module;
+  batching: Readonly<Record<string, Batching>>;
+  /** Bytes of its files. */
+  bytes: number;
+  release(): void;
+}
+
+interface Entry {
+  content: Content;
+  files: VersionFile[];
+  users: number;
+  lastUsed: number;
+  module: Promise<Module> | undefined;
+  /** Whether its folder is there; what an earlier run left is put together again from verified blobs. */
+  assembled: boolean;
+}
+
+/** How long fetching a module's files may take in all. */
+const FETCH_MS = 15 * 60_000;
+
+/**
+ * Modules by digest in a folder of bounded size:
+ *
+ *     blobs/{hex}          bytes, verified
+ *     modules/{hex}/       a version's files under their paths, linked to the blobs; compiled graphs beside them
+ *     modules/{hex}.json   its list of files and what was proven about it
+ *     drafts/{random}/     files of what is being inspected
+ *     incoming/            bytes on their way; emptied at start
+ *
+ * What was used longest ago goes first when the folder grows too large, and never what is in use.
+ */
+export class ModuleCache {
+  readonly blobs: BlobCache;
+  readonly #folder: string;
+  readonly #source: ModuleSource;
+  readonly #maxBytes: number;
+  readonly #onEvict: (digest: Digest) => void;
+  readonly #entries = new Map<Digest, Entry>();
+  readonly #flights = new SingleFlight<Entry>();
+  readonly #borrowed = new Map<Digest, number>();
+  #collecting: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, source: ModuleSource, maxBytes: number, onEvict: (digest: Digest) => void) {
+    this.#folder = folder;
+    this.#source = source;
+    this.#maxBytes = maxBytes;
+    this.#onEvict = onEvict;
+    this.blobs = new BlobCache(folder, source);
+  }
+
+  /** Finds what an earlier run left, and removes what it left half done. */
+  async open(): Promise<void> {
+    await this.blobs.open();
+    await rm(join(this.#folder, "drafts"), { recursive: true, force: true });
+    await mkdir(join(this.#folder, "drafts"), { recursive: true });
+    await mkdir(this.#modules, { recursive: true });
+    for (const name of await readdir(this.#modules)) {
+      if (!name.endsWith(".json")) {
+        await rm(join(this.#modules, name), { recursive: true, force: true });
+        continue;
+      }
+      const digest = `sha256:${name.slice(0, -".json".length)}`;
+      const text = await readFile(join(this.#modules, name), "utf8");
+      const content = isDigest(digest) ? contentSchema.safeParse(parseJson(text)) : undefined;
+      if (content?.success && isDigest(digest)) this.#adopt(digest, content.data, false);
+    }
+    await this.#collect();
+  }
+
+  /**
+   * A module, fetched where it isn't here; everyone who waits for the same shares one fetch. Throws
+   * `version-not-found`, `store-unavailable`, `digest-mismatch` where its files are not what the digest says.
+   */
+  async lease(digest: Digest): Promise<ModuleLease> {
+    for (;;) {
+      const known = this.#entries.get(digest);
+      const entry = known?.assembled
+        ? known
+        : await this.#flights.run(digest, () => this.#fetch(digest, known?.content));
+      // It may have been collected between its arrival and now.
+      if (this.#entries.get(digest) !== entry) continue;
+      return await this.#hold(digest, entry);
+    }
+  }
+
+  /** A folder with the files of a draft, for `work`; gone afterwards, whatever happens. */
+  async withDraft<T>(
+    files: readonly VersionFile[],
+    signal: AbortSignal,
+    work: (folder: string) => Promise<T>,
+  ): Promise<T> {
+    const folder = join(this.#folder, "drafts", randomUUID());
+    const needed = runtimeFiles(files);
+    this.#borrow(needed, 1);
+    try {
+      await assembleFolder(folder, needed, this.blobs, signal);
+      return await work(folder);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+      this.#borrow(needed, -1);
+      await this.#collect();
+    }
+  }
+
+  /** Bytes of the blobs that modules here refer to. */
+  get bytes(): number {
+    return this.#sizes().reduce((sum, [, size]) => sum + size, 0);
+  }
+
+  get #modules(): string {
+    return join(this.#folder, "modules");
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#modules, digest.slice("sha256:".length));
+  }
+
+  async #hold(digest: Digest, entry: Entry): Promise<ModuleLease> {
+    entry.users += 1;
+    entry.lastUsed = performance.now();
+    let released = false;
+    const release = () => {
+      if (released) return;
+      released = true;
+      entry.users -= 1;
+      entry.lastUsed = performance.now();
+    };
+    try {
+      const digests = new Map(entry.files.map((file) => [file.path, file.digest]));
+      entry.module ??= openModule(this.#path(digest), { digests });
+      const module = await entry.module;
+      const bytes = entry.files.reduce((sum, { size }) => sum + size, 0);
+      const { batching } = entry.content;
+      return { digest, folder: module.folder, manifest: module.manifest, module, batching, bytes, release };
+    } catch (error) {
+      entry.module = undefined;
+      release();
+      throw error;
+    }
+  }
+
+  async #fetch(digest: Digest, known: Content | undefined): Promise<Entry> {
+    const signal = AbortSignal.timeout(FETCH_MS);
+    const content = known ?? (await this.#source.content(digest, signal));
+    if (content.digest !== digest) throw problem("digest-mismatch");
+    const files = runtimeFiles(content.files);
+    const folder = join(this.#folder, "incoming", randomUUID());
+    this.#borrow(files, 1);
+    try {
+      await assembleFolder(folder, files, this.blobs, signal);
+      await checkDigest(folder, digest, content.files);
+      await rm(this.#path(digest), { recursive: true, force: true });
+      await rename(folder, this.#path(digest));
+      await writeFile(`${folder}.json`, JSON.stringify(content));
+      await rename(`${folder}.json`, `${this.#path(digest)}.json`);
+      const entry = this.#adopt(digest, content, true);
+      entry.users += 1;
+      await this.#collect();
+      entry.users -= 1;
+      return entry;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+      this.#borrow(files, -1);
+    }
+  }
+
+  #adopt(digest: Digest, content: Content, assembled: boolean): Entry {
+    const files = runtimeFiles(content.files);
+    const lastUsed = performance.now();
+    const entry: Entry = { content, files, users: 0, lastUsed, module: undefined, assembled };
+    this.#entries.set(digest, entry);
+    return entry;
+  }
+
+  #borrow(files: readonly VersionFile[], change: 1 | -1): void {
+    for (const { digest } of files) {
+      const users = (this.#borrowed.get(digest) ?? 0) + change;
+      if (users > 0) this.#borrowed.set(digest, users);
+      else this.#borrowed.delete(digest);
+    }
+  }
+
+  #sizes(): [Digest, number][] {
+    return [
+      ...new Map(
+        [...this.#entries.values()].flatMap(({ files }) => files.map((f) => [f.digest, f.size] as const)),
+      ),
+    ];
+  }
+
+  #collect(): Promise<void> {
+    this.#collecting = this.#collecting.then(() => this.#collectNow());
+    return this.#collecting;
+  }
+
+  async #collectNow(): Promise<void> {
+    while (this.bytes > this.#maxBytes) {
+      const [digest] =
+        [...this.#entries]
+          .filter(([, { users }]) => users === 0)
+          .sort(([, a], [, b]) => a.lastUsed - b.lastUsed)[0] ?? [];
+      if (digest === undefined) break;
+      this.#entries.delete(digest);
+      this.#onEvict(digest);
+      await rm(`${this.#path(digest)}.json`, { force: true });
+      await rm(this.#path(digest), { recursive: true, force: true });
+    }
+    const kept = new Set(this.#sizes().map(([digest]) => digest));
+    for (const digest of await this.blobs.list())
+      if (!kept.has(digest) && !this.#borrowed.has(digest)) await this.blobs.remove(digest);
+  }
+}
+
+/** Throws `digest-mismatch` unless these files are the version with this digest. */
+async function checkDigest(folder: string, digest: Digest, files: readonly VersionFile[]): Promise<void> {
+  const manifest = parseManifest(await readFile(join(folder, "module.json")));
+  const hex = createHash("sha256").update(versionContent(files, manifest)).digest("hex");
+  if (digestOfHex(hex) !== digest)
+    throw problem("digest-mismatch", "The files are not those of the version.");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,21 @@
+import type { InputTensor, Manifest, ProblemDocument } from "@modulehub/core";
+import type { Prepared } from "@modulehub/runtime";
+import type { InferCall } from "../protocols/infer-body.ts";
+
+/** What is done in a thread because it may take long, or for ever. */
+export type ThreadJob =
+  /** Parses JSON. */
+  | { kind: "json"; bytes: Uint8Array }
+  /** Reads the body of a native `infer`. */
+  | { kind: "infer-body"; bytes: Uint8Array; manifest: Manifest }
+  /** The steps before the run, for each item on its own. */
+  | { kind: "prepare"; folder: string; signature: string; items: ReadonlyMap<string, InputTensor>[] };
+
+/** What comes of each kind. */
+export interface ThreadResults {
+  json: unknown;
+  "infer-body": InferCall;
+  prepare: Prepared[];
+}
+
+export type ThreadAnswer = { ok: true; result: unknown } | { ok: false; problem: ProblemDocument };

@@ -1,0 +1,37 @@
+import { problem, type Tensor } from "@modulehub/core";
+import { classificationOutput } from "@modulehub/runtime";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { inputFor, readPlainInputs } from "./plain-inputs.ts";
+import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
+
+/** `classify`: texts or images → `{"results": [[{"label","score"}]]}`, one list an input, best first. */
+export async function classify(
+  deps: ProtocolDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<object> {
+  const called = calledVersion(request);
+  const submission = submissionOf(request, reply, deps.requestMs);
+  const inputs = await readPlainInputs(request, deps.threads, deps.maxBodyBytes);
+  return deps.inference.withModule(called.digest, async (lease) => {
+    const role = classificationOutput(lease.manifest);
+    const wanted = [role.labels, role.scores];
+    const call = { signature: role.signature, inputs: inputFor(role, inputs), outputs: wanted };
+    const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    const results = ranked(outputs.get(role.labels)!, outputs.get(role.scores)!, inputs.topK);
+    const { module: model, version } = called;
+    return { results, model, version, ...(truncated.length > 0 && { truncated }) };
+  });
+}
+
+function ranked(labels: Tensor, scores: Tensor, topK = Infinity): { label: string; score: number }[][] {
+  if (labels.dtype !== "string" || scores.dtype !== "float32")
+    throw problem("manifest-mismatch", "The labels step gave what are no labels and scores.");
+  const [count = 0, width = 0] = labels.shape;
+  return Array.from({ length: count }, (_, row) =>
+    Array.from({ length: Math.min(width, topK) }, (_, rank) => ({
+      label: labels.data[row * width + rank]!,
+      score: scores.data[row * width + rank]!,
+    })),
+  );
+}

@@ -1,0 +1,75 @@
+import { type InputTensor, type Manifest, problem, tensorFromJson } from "@modulehub/core";
+import { z } from "zod";
+
+/** The body of a native `infer`: `{"signature"?, "inputs", "outputs"?}`. */
+const bodySchema = z.strictObject({
+  signature: z.string().max(512).optional(),
+  inputs: z.record(z.string(), z.unknown()),
+  outputs: z.array(z.string().max(512)).min(1).max(256).optional(),
+});
+
+/** What a request wants to be run, whichever protocol it came by. */
+export interface InferCall {
+  signature: string;
+  inputs: Map<string, InputTensor>;
+  outputs: string[] | undefined;
+}
+
+/** JSON in UTF-8. Throws `invalid-json`. */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw problem("invalid-json", "The body is not JSON in UTF-8.", { cause });
+  }
+}
+
+/** The signature that is called, `default` where none is named. Throws `signature-unknown`. */
+export function signatureOf(manifest: Manifest, name: string) {
+  const signature = Object.hasOwn(manifest.signatures, name) ? manifest.signatures[name] : undefined;
+  if (!signature) {
+    const known = Object.keys(manifest.signatures).slice(0, 20).join(", ");
+    throw problem("signature-unknown", `The module has these signatures: ${known}.`);
+  }
+  return signature;
+}
+
+/** Throws `output-unknown` for a name that the signature lacks. */
+export function checkOutputs(manifest: Manifest, signature: string, outputs: readonly string[] = []): void {
+  const known = signatureOf(manifest, signature).outputs;
+  for (const name of outputs)
+    if (!Object.hasOwn(known, name))
+      throw problem("output-unknown", `The signature gives ${Object.keys(known).slice(0, 20).join(", ")}.`);
+}
+
+/**
+ * Reads a native `infer` body against the module's manifest. Throws `invalid-json`, `invalid-request`,
+ * `signature-unknown`, `input-unknown`, `input-missing`, `output-unknown`, `tensor-invalid`.
+ */
+export function readInferBody(bytes: Uint8Array, manifest: Manifest): InferCall {
+  const body = bodySchema.safeParse(parseJson(bytes));
+  if (!body.success)
+    throw problem(
+      "invalid-request",
+      'The body must be {"signature"?, "inputs": {name: tensor}, "outputs"?}.',
+      {
+        errors: body.error.issues.slice(0, 10).map(({ path, message }) => ({
+          path: path.map(String).join(".").slice(0, 200),
+          message: message.slice(0, 200),
+        })),
+      },
+    );
+  const { signature = "default", outputs } = body.data;
+  const specs = signatureOf(manifest, signature).inputs;
+  checkOutputs(manifest, signature, outputs);
+  const inputs = new Map<string, InputTensor>();
+  for (const [name, value] of Object.entries(body.data.inputs)) {
+    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
+    if (!spec)
+      throw problem("input-unknown", `The signature takes ${Object.keys(specs).slice(0, 20).join(", ")}.`);
+    inputs.set(name, tensorFromJson(value, spec, `inputs.${name.slice(0, 100)}`));
+  }
+  for (const name of Object.keys(specs))
+    if (!inputs.has(name)) throw problem("input-missing", `The signature's input ${name} is missing.`);
+  return { signature, inputs, outputs };
+}

@@ -1,0 +1,61 @@
+import {
+  BINARY_HEADER,
+  binaryRequestSchema,
+  inputsFromBinary,
+  outputsToBinary,
+  problem,
+} from "@modulehub/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { jsonBody, readBody } from "./body.ts";
+import { checkOutputs, signatureOf } from "./infer-body.ts";
+import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
+
+/** Native inference in the Open Inference Protocol's binary form; `parameters.signature` may name a signature. */
+export async function inferBinary(
+  deps: ProtocolDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Buffer> {
+  const called = calledVersion(request);
+  const submission = submissionOf(request, reply, deps.requestMs);
+  const bytes = await readBody(request, deps.maxBodyBytes);
+  const length = Number(request.headers[BINARY_HEADER]);
+  if (!Number.isSafeInteger(length) || length < 0 || length > bytes.byteLength)
+    throw problem(
+      "invalid-request",
+      "Inference-Header-Content-Length must be the length of the JSON header.",
+    );
+  const parsed = binaryRequestSchema.safeParse(await jsonBody(bytes.subarray(0, length), deps.threads));
+  if (!parsed.success)
+    throw problem("invalid-request", "The header does not fit the Open Inference Protocol's schema.");
+  const header = parsed.data;
+  return deps.inference.withModule(called.digest, async (lease) => {
+    const signature = String(header.parameters?.signature ?? "default");
+    const inputs = inputsFromBinary(
+      header,
+      bytes.subarray(length),
+      signatureOf(lease.manifest, signature).inputs,
+    );
+    const asked = header.outputs?.map(({ name }) => name);
+    checkOutputs(lease.manifest, signature, asked);
+    const call = { signature, inputs, outputs: asked };
+    const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    const chosen = new Map(header.outputs?.map(({ name, parameters }) => [name, parameters?.binary_data]));
+    const all = header.parameters?.binary_data_output !== false;
+    const answer = outputsToBinary(
+      outputs,
+      {
+        model_name: called.module,
+        model_version: String(called.version),
+        ...(header.id !== undefined && { id: header.id }),
+        parameters: {
+          digest: called.digest,
+          ...(truncated.length > 0 && { truncated: JSON.stringify(truncated) }),
+        },
+      },
+      (name) => (chosen.get(name) ?? all) !== false,
+    );
+    void reply.header(BINARY_HEADER, String(answer.header.byteLength)).type("application/octet-stream");
+    return Buffer.concat([answer.header, ...answer.chunks]);
+  });
+}

@@ -1,0 +1,22 @@
+import { tensorToJson } from "@modulehub/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { inferBody, readBody } from "./body.ts";
+import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
+
+/** Native inference in JSON: `{"signature"?, "inputs", "outputs"?}` → `{"module","version","digest","outputs","truncated"?}`. */
+export async function inferJson(
+  deps: ProtocolDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<object> {
+  const called = calledVersion(request);
+  const submission = submissionOf(request, reply, deps.requestMs);
+  const bytes = await readBody(request, deps.maxBodyBytes);
+  return deps.inference.withModule(called.digest, async (lease) => {
+    const call = await inferBody(bytes, lease.manifest, deps.threads);
+    const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    const json = Object.fromEntries([...outputs].map(([name, tensor]) => [name, tensorToJson(tensor)]));
+    const { module, version, digest } = called;
+    return { module, version, digest, outputs: json, ...(truncated.length > 0 && { truncated }) };
+  });
+}

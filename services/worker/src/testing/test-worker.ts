@@ -1,0 +1,49 @@
+import { startWorker, type WorkerSettings } from "../worker.ts";
+import { MemorySource, type TestModule, temporaryFolder } from "./modules.ts";
+
+export const TOKEN = "a-token-for-tests-only";
+
+/** A worker with real engines over a hub in memory. */
+export async function testWorker(settings: Partial<WorkerSettings> = {}) {
+  const source = new MemorySource();
+  const { folder, remove } = await temporaryFolder();
+  const worker = await startWorker({
+    source,
+    token: TOKEN,
+    cacheFolder: folder,
+    cacheBytes: 2 ** 30,
+    memoryBudget: 3 * 2 ** 30,
+    engineMemory: 2 ** 30,
+    maxBodyBytes: 64 * 2 ** 20,
+    loadMs: 20_000,
+    runMs: 10_000,
+    requestMs: 60_000,
+    searchPath: process.env.PATH ?? "",
+    logger: false,
+    ...settings,
+  });
+  const headers = (module: TestModule, caller = "tester"): Record<string, string> => ({
+    authorization: `Bearer ${TOKEN}`,
+    "modulehub-digest": module.digest,
+    "modulehub-module": "test/module",
+    "modulehub-version": "1",
+    "modulehub-caller": caller,
+  });
+  return {
+    ...worker,
+    source,
+    folder,
+    headers,
+    post: (route: string, module: TestModule, body: unknown, caller?: string) =>
+      worker.app.inject({
+        method: "POST",
+        url: route,
+        headers: { ...headers(module, caller), "content-type": "application/json" },
+        payload: JSON.stringify(body),
+      }),
+    end: async () => {
+      await worker.close();
+      await remove();
+    },
+  };
+}

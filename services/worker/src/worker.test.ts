@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { affine } from "./testing/graphs.ts";
+import { plainSignature, testModule } from "./testing/modules.ts";
+import { TOKEN, testWorker } from "./testing/test-worker.ts";
+
+let worker: Awaited<ReturnType<typeof testWorker>>;
+beforeAll(async () => {
+  worker = await testWorker();
+});
+afterAll(async () => {
+  await worker.end();
+});
+
+const signatures = plainSignature(
+  { dtype: "float32", shape: ["batch", 3] },
+  { dtype: "float32", shape: ["batch", 3] },
+);
+
+test("a module is fetched by digest and answers in the wire form of infer", async () => {
+  const module = worker.source.add(testModule(affine(), { signatures }));
+  const answer = await worker.post("/v1/infer", module, {
+    inputs: {
+      x: [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+    },
+  });
+  expect(answer.json()).toEqual({
+    module: "test/module",
+    version: 1,
+    digest: module.digest,
+    outputs: { y: { dtype: "float32", shape: [2, 3], data: [3, 5, 7, 9, 11, 13] } },
+  });
+  expect(answer.statusCode).toBe(200);
+});
+
+test("inspection accepts a plain graph and proves that it batches", async () => {
+  const module = testModule(affine(), { signatures, examples: [{ inputs: { x: [[1, 2, 3]] } }] });
+  worker.source.add(module);
+  const answer = await worker.post("/v1/inspect", module, { digest: module.digest, files: module.files });
+  expect(answer.json()).toMatchObject({
+    outcome: "accepted",
+    report: {
+      signatures: { default: { batching: { inputs: { x: 0 }, outputs: { y: 0 }, pad: {} } } },
+      examples: [
+        { signature: "default", outputs: { y: { dtype: "float32", shape: [1, 3], data: [3, 5, 7] } } },
+      ],
+    },
+  });
+});
+
+test("readiness names the provider that really ran something", async () => {
+  await expect
+    .poll(async () => (await worker.app.inject("/health/ready")).json(), { timeout: 10_000 })
+    .toMatchObject({ status: "ready", executionProviders: ["cpu"], runtimeVersion: "1.30.0" });
+});
+
+test("everything but health needs the token", async () => {
+  expect((await worker.app.inject("/health/live")).statusCode).toBe(200);
+  expect((await worker.app.inject("/metrics")).statusCode).toBe(401);
+  const wrong = await worker.app.inject({ url: "/metrics", headers: { authorization: `Bearer ${TOKEN}x` } });
+  expect(wrong.json()).toMatchObject({ status: 401, code: "unauthenticated" });
+});

@@ -1,0 +1,111 @@
+import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import type { FastifyInstance, FastifyServerOptions } from "fastify";
+import { buildApp, type Readiness } from "./app.ts";
+import { EngineProcess } from "./engines/engine-process.ts";
+import { EnginePool } from "./engines/pool.ts";
+import { probeProviders } from "./engines/probe.ts";
+import { Quarantine } from "./engines/quarantine.ts";
+import { Inference } from "./inference.ts";
+import { Inspector } from "./inspection/inspector.ts";
+import { createMetrics } from "./metrics.ts";
+import { ModuleCache } from "./modules/module-cache.ts";
+import type { ModuleSource } from "./modules/source.ts";
+import { ThreadPool } from "./preparation/thread-pool.ts";
+import { Admission } from "./scheduler/admission.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+
+export interface WorkerSettings {
+  source: ModuleSource;
+  token: string;
+  cacheFolder: string;
+  cacheBytes: number;
+  /** Bytes that all engines together may hold, and one of them. */
+  memoryBudget: number;
+  engineMemory: number;
+  maxBodyBytes: number;
+  /** Deadlines of one load, one run and one request, in milliseconds. */
+  loadMs: number;
+  runMs: number;
+  requestMs: number;
+  /** PATH, for the programs that limit engines. */
+  searchPath: string;
+  logger: FastifyServerOptions["logger"];
+}
+
+/** A worker that runs: its HTTP service, not yet listening, and how to end it. */
+export interface Worker {
+  app: FastifyInstance;
+  /** Stops taking requests, finishes those that run, ends every engine. */
+  close(): Promise<void>;
+}
+
+/** Wires the parts of a worker together. */
+export async function startWorker(settings: WorkerSettings): Promise<Worker> {
+  const limits = { memoryBytes: settings.engineMemory, searchPath: settings.searchPath };
+  const spawn = async () => {
+    const engine = new EngineProcess(limits);
+    await engine.ready;
+    return engine;
+  };
+  const pool = new EnginePool({
+    spawn,
+    budgetBytes: settings.memoryBudget,
+    engineBytes: settings.engineMemory,
+    threads: availableParallelism(),
+    loadMs: settings.loadMs,
+    runMs: settings.runMs,
+    memoryWaitMs: 5000,
+    watchMs: 500,
+  });
+  await mkdir(settings.cacheFolder, { recursive: true });
+  const modules = new ModuleCache(settings.cacheFolder, settings.source, settings.cacheBytes, (digest) =>
+    pool.evict(digest),
+  );
+  await modules.open();
+  const metrics = createMetrics();
+  const quarantine = new Quarantine();
+  const scheduler = new Scheduler({
+    sessions: pool,
+    admission: new Admission({ moduleMs: 10_000, totalMs: 20_000 }),
+    quarantine,
+    observer: metrics.observer,
+  });
+  const threads = new ThreadPool({
+    threads: Math.max(2, availableParallelism()),
+    jobMs: 15_000,
+    heapMegabytes: 1024,
+  });
+  metrics.watch({ pool, scheduler, modules });
+  let readiness: Readiness = { ready: false, reason: "The engines are being tried." };
+  const probing = probeProviders(limits, settings.cacheFolder).then(
+    (found) => {
+      readiness = { ready: true, ...found };
+    },
+    (error: unknown) => {
+      readiness = {
+        ready: false,
+        reason: error instanceof Error ? error.message : "No engine could be started.",
+      };
+    },
+  );
+  const app = buildApp({
+    inference: new Inference({ modules, threads, scheduler, quarantine }),
+    inspector: new Inspector(modules, limits),
+    threads,
+    metrics,
+    token: settings.token,
+    maxBodyBytes: settings.maxBodyBytes,
+    requestMs: settings.requestMs,
+    readiness: () => readiness,
+    logger: settings.logger,
+  });
+  return {
+    app,
+    close: async () => {
+      await app.close();
+      await probing;
+      await Promise.all([pool.close(), threads.close()]);
+    },
+  };
+}
