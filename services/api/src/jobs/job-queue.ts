@@ -4,6 +4,9 @@ import type { Database, Queries } from "../database/client.ts";
 
 const INSPECT = "inspect";
 
+/** Seconds between looks for jobs that no notification told of. */
+const POLL = 0.5;
+
 export interface InspectionJob {
   draft: string;
   /** Whether a failure now is the last: there are no retries after it. */
@@ -60,7 +63,13 @@ export function createJobQueue(
       if (database.exclusive) await sendAgain();
       await boss.work(
         INSPECT,
-        { includeMetadata: true, pollingIntervalSeconds: 0.5, localConcurrency: 2 },
+        {
+          includeMetadata: true,
+          localConcurrency: 2,
+          // A notification wakes for one job; a retry, or a job that came while all were busy, has none.
+          pollingIntervalSeconds: POLL,
+          notifyPollingIntervalSeconds: POLL,
+        },
         async ([job]: JobWithMetadata<{ draft: string }>[]) => {
           if (job === undefined) return;
           const signal = AbortSignal.any([job.signal, stopping.signal]);
