@@ -27,8 +27,8 @@ export const openSession: OpenSession = async (path, options) => {
       graphOptimizationLevel: options.optimization ?? "all",
       enableCpuMemArena: options.arena ?? false,
       enableMemPattern: options.arena ?? false,
-      // Warnings go to the log of the process that holds the session; errors come back as exceptions.
-      logSeverityLevel: 3,
+      // Errors come back as exceptions; logged as well, what callers send wrongly would fill the log.
+      logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
     });
   } catch (cause) {
