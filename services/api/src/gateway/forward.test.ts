@@ -1,0 +1,179 @@
+import { request as httpRequest } from "node:http";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { FakeWorker } from "../testing/fake-worker.ts";
+import { rawRequest } from "../testing/raw-request.ts";
+import { ask, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
+
+const INFER = "/v1/modules/acme/run/infer";
+let hub: TestHub;
+let digest: string | undefined;
+let echo: FakeWorker["behaviour"]["infer"];
+
+beforeAll(async () => {
+  hub = await startTestHub();
+  echo = hub.worker.behaviour.infer;
+  await ask(hub, "POST", "/v1/publishers", { id: "acme" });
+  ({ digest } = await publish(hub, "acme/run", moduleFiles("run"), { visibility: "public" }));
+  await publish(hub, "acme/private", moduleFiles("private"));
+}, 60_000);
+afterAll(() => hub.close());
+beforeEach(() => {
+  hub.worker.behaviour.infer = echo;
+});
+
+test("a request goes to the worker with its version's digest, and body and answer pass unchanged", async () => {
+  const seen: Record<string, unknown> = {};
+  hub.worker.behaviour.infer = (request, response) => {
+    Object.assign(seen, request.headers, { url: request.url });
+    echo(request, response);
+  };
+  const body = new Uint8Array([0, 255, 13, 10, 0, 128]);
+  for (const version of ["", "/versions/1", `/versions/${digest}`]) {
+    const response = await fetch(`${hub.url}/v1/modules/acme/run${version}/infer`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/x-odd",
+        "inference-header-content-length": "3",
+        "x-request-id": "r-1",
+      },
+      body,
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-request-id")).toBe("r-1");
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(body);
+    expect(seen).toMatchObject({
+      url: "/v1/infer",
+      "content-type": "application/x-odd",
+      "inference-header-content-length": "3",
+      "modulehub-digest": digest,
+      "modulehub-module": "acme/run",
+      "modulehub-version": "1",
+      "modulehub-caller": "anonymous",
+      "x-request-id": "r-1",
+    });
+    expect(seen.authorization).not.toBe(hub.admin.authorization);
+  }
+});
+
+test("a new version is what the next request without a number runs", async () => {
+  const versions: unknown[] = [];
+  hub.worker.behaviour.infer = (request, response) => {
+    versions.push(request.headers["modulehub-version"]);
+    echo(request, response);
+  };
+  await publish(hub, "acme/moving", moduleFiles("moving 1"), { visibility: "public" });
+  await fetch(`${hub.url}/v1/modules/acme/moving/infer`, { method: "POST", body: "x" });
+  await publish(hub, "acme/moving", moduleFiles("moving 2"));
+  await fetch(`${hub.url}/v1/modules/acme/moving/infer`, { method: "POST", body: "x" });
+  expect(versions).toEqual(["1", "2"]);
+});
+
+test("a module that does not exist is 404, a private one too, and the worker hears of neither", async () => {
+  hub.worker.behaviour.infer = () => expect.unreachable();
+  for (const name of ["nothing", "private"]) {
+    const answer = await ask(hub, "POST", `/v1/modules/acme/${name}/infer`, { inputs: {} }, {});
+    expect(answer).toMatchObject({ status: 404, body: { code: "module-not-found" } });
+  }
+  const version = await ask(hub, "POST", "/v1/modules/acme/run/versions/9/infer", { inputs: {} }, {});
+  expect(version).toMatchObject({ status: 404, body: { code: "version-not-found" } });
+});
+
+test("a private module stays private after its owner has run it", async () => {
+  const path = "/v1/modules/acme/private/infer";
+  expect((await ask(hub, "POST", path, { inputs: {} })).status).toBe(200);
+  expect((await ask(hub, "POST", path, { inputs: {} }, {})).status).toBe(404);
+});
+
+test("a worker's problem passes as it is", async () => {
+  hub.worker.behaviour.infer = (_request, response) => {
+    response.writeHead(422, { "content-type": "application/problem+json" });
+    response.end('{"code":"tensor-invalid","status":422}');
+  };
+  const answer = await ask(hub, "POST", INFER, { inputs: {} }, {});
+  expect(answer).toMatchObject({ status: 422, body: { code: "tensor-invalid" } });
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+});
+
+test("without a worker the answer is 503 with Retry-After, and so is a connection that breaks before one", async () => {
+  await hub.worker.shut();
+  const down = await ask(hub, "POST", INFER, { inputs: {} }, {});
+  await hub.worker.open();
+  expect(down).toMatchObject({ status: 503, body: { code: "worker-unavailable" } });
+  expect(down.headers.get("retry-after")).toBe("2");
+
+  let tries = 0;
+  hub.worker.behaviour.infer = (request) => {
+    tries += 1;
+    request.socket.destroy();
+  };
+  const broken = await ask(hub, "POST", INFER, { inputs: {} }, {});
+  expect(broken).toMatchObject({ status: 503, body: { code: "worker-unavailable" } });
+  expect(tries).toBe(1);
+});
+
+test("an answer that breaks off half way breaks off for the client too", async () => {
+  hub.worker.behaviour.infer = (request, response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write("half");
+    setTimeout(() => request.socket.destroy(), 20);
+  };
+  const response = await fetch(hub.url + INFER, { method: "POST", body: "x" });
+  expect(response.status).toBe(200);
+  await expect(response.text()).rejects.toThrow();
+});
+
+test("when the client goes away the request to the worker ends", async () => {
+  const closed = new Promise<void>((resolve) => {
+    hub.worker.behaviour.infer = (request, response) => {
+      request.resume();
+      response.on("close", () => resolve());
+    };
+  });
+  const leaving = new AbortController();
+  const asked = fetch(hub.url + INFER, { method: "POST", body: "x", signal: leaving.signal });
+  asked.catch(() => undefined);
+  setTimeout(() => leaving.abort(), 50);
+  await closed;
+  await expect(asked).rejects.toThrow();
+});
+
+test("a body over the limit is refused by its announced length before it is read", async () => {
+  hub.worker.behaviour.infer = () => expect.unreachable();
+  const answer = await rawRequest(hub.url, `POST ${INFER}`, ["Content-Length: 2000000000"], "{");
+  expect(answer.status).toBe(413);
+  expect(JSON.parse(answer.body)).toMatchObject({ code: "body-too-large" });
+});
+
+test("a body of unknown length is refused as soon as it is over the limit", async () => {
+  let received = 0;
+  hub.worker.behaviour.infer = (request) => {
+    request.on("data", (chunk: Buffer) => {
+      received += chunk.byteLength;
+    });
+    request.on("error", () => undefined);
+  };
+  const { hostname, port } = new URL(hub.url);
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const request = httpRequest({ hostname, port, path: INFER, method: "POST" }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+      request.destroy();
+    });
+    request.on("error", reject);
+    const chunk = Buffer.alloc(65_536);
+    const write = () => {
+      if (!request.destroyed) request.write(chunk, () => setImmediate(write));
+    };
+    write();
+  });
+  expect(status).toBe(413);
+  expect(received).toBeLessThanOrEqual(1_048_576);
+});
+
+test("a worker that refuses the hub's token is a worker that can't be reached", async () => {
+  hub.worker.behaviour.infer = (_request, response) => {
+    response.writeHead(401).end();
+  };
+  const answer = await ask(hub, "POST", INFER, { inputs: {} }, {});
+  expect(answer).toMatchObject({ status: 503, body: { code: "worker-unavailable" } });
+});

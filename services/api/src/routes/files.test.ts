@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ask, digestOf, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
+
+let hub: TestHub;
+const GRAPH = "graph files";
+beforeAll(async () => {
+  hub = await startTestHub();
+  await ask(hub, "POST", "/v1/publishers", { id: "acme" });
+  const files = {
+    ...moduleFiles("files"),
+    "docs/page.html": "<script>",
+    "a b/ü.txt": "text",
+    "empty.bin": "",
+  };
+  await publish(hub, "acme/open", files, { visibility: "public", aliases: ["stable"] });
+  await publish(hub, "acme/closed", files);
+}, 60_000);
+afterAll(() => hub.close());
+
+const get = (path: string, headers: Record<string, string> = {}, method = "GET") =>
+  fetch(`${hub.url}/v1/modules/acme/${path}`, { method, headers });
+
+test("a file of a fixed version comes whole, with its digest as ETag, and may be kept for ever", async () => {
+  const response = await get("open/versions/1/files/model.onnx");
+  expect(await response.text()).toBe(GRAPH);
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    etag: `"${digestOf(GRAPH)}"`,
+    "content-length": "11",
+    "accept-ranges": "bytes",
+    "cache-control": "public, max-age=31536000, immutable",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+  });
+});
+
+test("what may change, and what is private, is not kept", async () => {
+  for (const version of ["latest", "stable"])
+    expect((await get(`open/versions/${version}/files/model.onnx`)).headers.get("cache-control")).toBe(
+      "no-cache",
+    );
+  expect((await get("open/versions/1/files/README.md")).headers.get("cache-control")).toBe("no-cache");
+  const closed = await get("closed/versions/1/files/model.onnx", hub.admin);
+  expect(closed.headers.get("cache-control")).toBe("private, no-store");
+});
+
+// Expected bytes by hand from RFC 9110, section 14.1.2, on "graph files".
+test.each([
+  ["bytes=0-4", 206, "graph", "bytes 0-4/11"],
+  ["bytes=6-", 206, "files", "bytes 6-10/11"],
+  ["bytes=-5", 206, "files", "bytes 6-10/11"],
+  ["bytes=6-99", 206, "files", "bytes 6-10/11"],
+  ["bytes=-99", 206, GRAPH, "bytes 0-10/11"],
+  ["bytes=4-2", 200, GRAPH, null],
+  ["bytes=0-1,4-5", 200, GRAPH, null],
+  ["lines=1-2", 200, GRAPH, null],
+])("the range %s is answered with %i", async (range, status, text, contentRange) => {
+  const response = await get("open/versions/1/files/model.onnx", { range });
+  expect(response.status).toBe(status);
+  expect(await response.text()).toBe(text);
+  expect(response.headers.get("content-range")).toBe(contentRange);
+});
+
+test("a range outside the file is 416 with the file's size", async () => {
+  const response = await get("open/versions/1/files/model.onnx", { range: "bytes=11-" });
+  expect(response.status).toBe(416);
+  expect(response.headers.get("content-range")).toBe("bytes */11");
+  expect(await response.json()).toMatchObject({ code: "range-not-satisfiable" });
+});
+
+test("a range counts only while the file is the one that If-Range names", async () => {
+  const other = await get("open/versions/1/files/model.onnx", { range: "bytes=0-4", "if-range": '"other"' });
+  expect(other.status).toBe(200);
+  await other.text();
+  const same = await get("open/versions/1/files/model.onnx", {
+    range: "bytes=0-4",
+    "if-range": `"${digestOf(GRAPH)}"`,
+  });
+  expect(same.status).toBe(206);
+  await same.text();
+});
+
+test("HEAD says what GET would, without the bytes, and a known ETag gives 304", async () => {
+  const head = await get("open/versions/1/files/model.onnx", {}, "HEAD");
+  expect(head.status).toBe(200);
+  expect(head.headers.get("content-length")).toBe("11");
+  expect(await head.text()).toBe("");
+  const known = await get("open/versions/1/files/model.onnx", { "if-none-match": `"${digestOf(GRAPH)}"` });
+  expect(known.status).toBe(304);
+});
+
+test("HTML is only ever saved, and an empty file and a path with spaces come as they are", async () => {
+  const page = await get("open/versions/1/files/docs/page.html");
+  expect(page.headers.get("content-disposition")).toBe("attachment");
+  await page.text();
+  expect(await (await get("open/versions/1/files/empty.bin")).text()).toBe("");
+  expect(await (await get("open/versions/1/files/a%20b/%C3%BC.txt")).text()).toBe("text");
+});
+
+test("resolve lists addresses that give the files", async () => {
+  const resolved = await ask<{ files: { path: string; url: string; size: number }[] }>(
+    hub,
+    "GET",
+    "/v1/resolve?handle=acme/open",
+  );
+  for (const file of resolved.body.files) {
+    const response = await fetch(file.url);
+    expect((await response.arrayBuffer()).byteLength).toBe(file.size);
+  }
+  expect(resolved.body.files.map(({ path }) => path)).toContain("a b/ü.txt");
+});
+
+test("a worker reads contents without documentation, and blobs with ranges; nobody else does", async () => {
+  const { digest } = (await ask<{ digest: string }>(hub, "GET", "/v1/resolve?handle=acme/closed")).body;
+  const contents = await ask<{ files: { path: string }[]; batching: unknown }>(
+    hub,
+    "GET",
+    `/internal/contents/${digest}`,
+    undefined,
+    hub.workerToken,
+  );
+  expect(contents.body.files.map(({ path }) => path)).toEqual([
+    "a b/ü.txt",
+    "docs/page.html",
+    "empty.bin",
+    "model.onnx",
+    "module.json",
+  ]);
+  expect(contents.body.batching).toEqual({ default: "none" });
+  const blob = `/internal/blobs/${digestOf(GRAPH)}`;
+  const range = await fetch(hub.url + blob, { headers: { ...hub.workerToken, range: "bytes=0-4" } });
+  expect([range.status, await range.text()]).toEqual([206, "graph"]);
+  expect((await ask(hub, "GET", blob, undefined, {})).status).toBe(401);
+  expect((await ask(hub, "GET", blob)).status).toBe(403);
+  expect((await ask(hub, "POST", "/v1/publishers", { id: "sly" }, hub.workerToken)).status).toBe(403);
+});
