@@ -33,12 +33,13 @@ export const bucketOf = (word: string, buckets: number): number =>
 /**
  * Lays out a table. A bucket's vector is the mean of the vectors of the words that hash into it; a bucket that no
  * word hashes into gets the mean of all words that gave way, which is what is known of an unknown word.
- * Words that come twice keep their first vector. `extra` adds words made of known ones, by mean.
+ * Words that come twice keep their first vector. `extra` adds words that the table lacks as the mean of others: of the
+ * first list whose words it has; an empty list makes the word one that counts for nothing, like padding.
  */
 export function layOutTable(
   { words, vectors, dimensions }: WordVectors,
   { hashedShare, buckets }: TableOptions,
-  extra: ReadonlyMap<string, readonly string[]> = new Map(),
+  extra: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(),
 ): EmbeddingTable {
   if (vectors.length !== words.length * dimensions || words.length === 0)
     throw problem(
@@ -51,9 +52,12 @@ export function layOutTable(
     const word = words[row] ?? "";
     if (word !== "" && !rows.has(word)) rows.set(word, row);
   }
-  const added = [...extra].filter(
-    ([word, parts]) => !rows.has(word) && parts.every((part) => rows.has(part)),
-  );
+  const added = [...extra].flatMap(([word, choices]): [word: string, parts: readonly string[]][] => {
+    const parts = rows.has(word)
+      ? undefined
+      : choices.find((choice) => choice.every((part) => rows.has(part)));
+    return parts ? [[word, parts]] : [];
+  });
   const firstBucket = kept + added.length;
   const padding = firstBucket + buckets;
   const table = new Float32Array((padding + 1) * dimensions);
@@ -64,6 +68,7 @@ export function layOutTable(
     const sources = parts.map((part) => row(rows.get(part) ?? padding).slice());
     row(kept + index).set(mean(sources, dimensions));
   });
+  for (const [word, parts] of added) if (parts.length === 0) rows.set(word, padding);
   const members = Array.from({ length: buckets }, (): Float32Array[] => []);
   for (let at = kept; at < words.length; at++) {
     const word = words[at] ?? "";

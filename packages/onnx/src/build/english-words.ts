@@ -24,10 +24,27 @@ const NEGATED = [
   "would",
 ];
 
-/** Negations come out of the pattern as one word, whose vector is the mean of the two that the Stanford tokenizer makes of it. */
-export const CONTRACTIONS: ReadonlyMap<string, readonly string[]> = new Map([
-  ...NEGATED.map((verb): [string, string[]] => [`${verb}n't`, [verb, "n't"]]),
-  ["can't", ["can", "n't"]],
-  ["won't", ["will", "n't"]],
-  ["ain't", ["is", "n't"]],
+/**
+ * What stands for a word of the pattern where the vectors lack it; the first choice whose words they have. A
+ * negation is the mean of the two words that the Stanford tokenizer makes of it, or of their full forms. An ending
+ * is its full form, and 's, which may be "is", "has" or a possessive, counts for nothing.
+ */
+export const CONTRACTIONS: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
+  ...NEGATED.map((verb): [string, string[][]] => [`${verb}n't`, negation(verb)]),
+  ["can't", [["can", "n't"], ["cannot"], ["can", "not"]]],
+  ["won't", negation("will")],
+  ["ain't", negation("is")],
+  ["'s", [[]]],
+  ["'re", [["are"]]],
+  ["'ve", [["have"]]],
+  ["'ll", [["will"]]],
+  ["'d", [["would"]]],
+  ["'m", [["am"]]],
 ]);
+
+function negation(verb: string): string[][] {
+  return [
+    [verb, "n't"],
+    [verb, "not"],
+  ];
+}

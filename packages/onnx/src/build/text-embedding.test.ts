@@ -98,6 +98,25 @@ test("the normalising form drops case and punctuation, and cuts words as the vec
   expectNear(await embed(input, { ...OPTIONS, normalize: true }), words);
 });
 
+test("endings that the vectors lack are their full forms, and a possessive counts for nothing", async () => {
+  const words = ["cat", "have", "not", "do", "w"];
+  const source = {
+    words,
+    dimensions: 3,
+    vectors: Float32Array.from(words.flatMap((_, index) => vectorOf(index + 1))),
+  };
+  const model = buildTextEmbedding(source, {
+    normalize: true,
+    hashedShare: 0,
+    buckets: 1,
+    storage: "float32",
+  });
+  const run = async (text: string) => numbers((await runModel(model, { text: texts([text]) })).default);
+  expect(await run("cat's")).toEqual(vectorOf(1));
+  expect(await run("'ve")).toEqual(vectorOf(2));
+  expect(await run("Don't")).toEqual(mean([vectorOf(3), vectorOf(4)]));
+});
+
 test("the table as int8 is within half a step of the scale of each word", async () => {
   const [row] = await embed(["w20"], { ...OPTIONS, storage: "int8" });
   vectorOf(20).forEach((value, i) => {
