@@ -25,10 +25,12 @@ if (major > 22 || (major === 22 && minor >= 18)) {
   child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
 }
 
+/** npm unpacks the Node of this platform as a package of its own. */
 function installedNode(start) {
-  const file = process.platform === "win32" ? "node.cmd" : "node";
+  const platform = process.platform === "win32" ? "win" : process.platform;
+  const file = process.platform === "win32" ? "node.exe" : "node";
   for (let folder = start; ; folder = dirname(folder)) {
-    const candidate = join(folder, "node_modules", ".bin", file);
+    const candidate = join(folder, "node_modules", `node-${platform}-${process.arch}`, "bin", file);
     if (existsSync(candidate)) return candidate;
     if (dirname(folder) === folder) return undefined;
   }

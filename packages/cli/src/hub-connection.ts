@@ -30,6 +30,8 @@ export async function connect(context: Context, options: HubOptions): Promise<Hu
   if (!parsed || !/^https?:$/.test(parsed.protocol))
     throw new UsageError(`${url} is not the address of a hub; it looks like http://127.0.0.1:8080.`);
   const token = options.token ?? settings.MODULEHUB_TOKEN;
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
+    throw new UsageError("The token holds characters that no token has; was it copied whole?");
   if (token !== undefined || !isLoopback(parsed.hostname)) return new Hub({ url, token });
   return new Hub({ url, token: await localToken(settings.MODULEHUB_DATA) });
 }

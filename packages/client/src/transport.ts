@@ -22,6 +22,8 @@ export class Transport {
 
   constructor(url: string, token: string | undefined) {
     this.url = hubAddress(url);
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
+      throw new TypeError("The token holds characters that no token has; was it copied whole?");
     this.#token = token;
   }
 

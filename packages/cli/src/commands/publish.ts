@@ -1,4 +1,5 @@
 import { collectModule, type PublishEvent } from "@modulehub/client";
+import { parseHandle } from "@modulehub/core";
 import type { Command } from "commander";
 import { byteText } from "../byte-text.ts";
 import { type Context, print, say } from "../context.ts";
@@ -19,6 +20,7 @@ export function publishCommand(context: Context): Command {
     .option("--private", "a new module is seen by its publisher only")
     .option("--dry-run", "print the module.json that would go along, for correction, and publish nothing")
     .action(async (path: string, handle: string, options: PublishOptions) => {
+      parseHandle(handle);
       if (options.dryRun) return dryRun(context, path, options);
       const hub = await connect(context, options);
       const progress = new Progress(context.err);

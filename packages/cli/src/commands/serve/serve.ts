@@ -55,6 +55,7 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
       data,
       environment: context.environment,
       echo: options.verbose ? context.err : undefined,
+      signal: stopping.signal,
       onWorkerRestart: (ending, pause) =>
         say(
           context,
@@ -63,6 +64,7 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
     });
   } catch (error) {
     forget();
+    if (stopping.signal.aborted) return;
     if (!(error instanceof PortError || error instanceof ServiceEnded)) throw error;
     say(context, `modulehub: ${error.message}`);
     process.exitCode = EXIT.refused;

@@ -15,6 +15,8 @@ export interface ServicesOptions {
   environment: NodeJS.ProcessEnv;
   /** Where the services' logs go besides DATA/logs. */
   echo?: NodeJS.WritableStream;
+  /** Ends the start, as far as it is; what was started is stopped again. */
+  signal: AbortSignal;
   onWorkerRestart(ending: Ending, pauseMs: number): void;
 }
 
@@ -65,7 +67,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningHu
       echo: options.echo,
     });
   const first = startWorker("0");
-  const workerUrl = await first.listening;
+  const workerUrl = await listening(first, options.signal);
   const worker = new KeptAlive(first, () => startWorker(new URL(workerUrl).port), options.onWorkerRestart);
   const api = new ServiceProcess({
     name: "api",
@@ -81,7 +83,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningHu
     echo: options.echo,
   });
   try {
-    const url = await api.listening;
+    const url = await listening(api, options.signal);
     return {
       url: reachable(url),
       apiEnded: api.ended,
@@ -97,6 +99,22 @@ export async function startServices(options: ServicesOptions): Promise<RunningHu
   } catch (error) {
     await worker.stop(WORKER_GRACE_MS);
     throw error;
+  }
+}
+
+/** The address of a service that is starting. Stops it where that fails or is no longer wanted. */
+async function listening(service: ServiceProcess, signal: AbortSignal): Promise<string> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([service.listening, aborted]);
+  } catch (error) {
+    await service.stop(WORKER_GRACE_MS);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
