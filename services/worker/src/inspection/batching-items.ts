@@ -94,7 +94,7 @@ export async function paddingOf(
   return masks.some((input) => pad[input]?.value === 0) ? pad : undefined;
 }
 
-function paddingByName(openAxes: ReadonlyMap<string, readonly string[]>): Proof["pad"] | undefined {
+export function paddingByName(openAxes: ReadonlyMap<string, readonly string[]>): Proof["pad"] | undefined {
   const mask = [...openAxes].find(([input]) => /(^|_)mask$/i.test(input));
   const dimension = mask?.[1][1];
   if (!dimension) return undefined;

@@ -1,5 +1,5 @@
 import type { Tensor } from "@modulehub/core";
-import { slice } from "../scheduler/axis.ts";
+import { concat, slice } from "../scheduler/axis.ts";
 
 /** Feeds of one item. */
 export type Feeds = ReadonlyMap<string, Tensor>;
@@ -42,7 +42,7 @@ function noise(index: number): number {
   return 2 * (value - Math.floor(value)) - 1;
 }
 
-/** Variations of one item's feeds: other contents of the same shapes, then shorter ones. */
+/** Variations of one item's feeds: other contents of the same shapes, then shorter and longer ones. */
 export function varyTensors(item: Feeds, openAxes: ReadonlyMap<string, readonly string[]>): Candidate[] {
   const rounds = Math.max(FLOAT_CHANGES.length, INTEGER_CHANGES.length);
   const varied: Candidate[] = [];
@@ -56,10 +56,10 @@ export function varyTensors(item: Feeds, openAxes: ReadonlyMap<string, readonly 
     }
     varied.push({ feeds, extreme });
   }
-  const shorter = [item, ...varied.slice(0, 3).map(({ feeds }) => feeds)].flatMap((feeds) =>
-    shorten(feeds, openAxes),
+  const resized = [item, ...varied.slice(0, 3).map(({ feeds }) => feeds)].flatMap((feeds) =>
+    resize(feeds, openAxes),
   );
-  return [...varied, ...shorter.map((feeds) => ({ feeds, extreme: false }))];
+  return [...varied, ...resized.map((feeds) => ({ feeds, extreme: false }))];
 }
 
 function vary(tensor: Tensor, round: number): { tensor: Tensor; extreme: boolean } {
@@ -132,17 +132,18 @@ export function varyText(text: string, round: number): string {
   }
 }
 
-/** The item at half its length along each open dimension that it has, the batch's apart. */
-function shorten(item: Feeds, openAxes: ReadonlyMap<string, readonly string[]>): Feeds[] {
+/** The item at other lengths, of each open dimension that it has but the batch: a half, a quarter and the double. */
+function resize(item: Feeds, openAxes: ReadonlyMap<string, readonly string[]>): Feeds[] {
   const names = new Set([...openAxes.values()].flatMap((axes) => axes.slice(1).filter(Boolean)));
-  return [...names].flatMap((dimension) => {
-    const feeds = new Map<string, Tensor>();
-    for (const [input, tensor] of item) {
-      const axis = openAxes.get(input)?.indexOf(dimension) ?? -1;
-      const size = axis > 0 ? (tensor.shape[axis] ?? 0) : 0;
-      if (axis > 0 && size < 2) return [];
-      feeds.set(input, axis > 0 ? slice(tensor, axis, 0, Math.ceil(size / 2)) : tensor);
-    }
-    return [feeds];
-  });
+  return [...names].flatMap((dimension) =>
+    [0.5, 0.25, 2].map((factor) => {
+      const feeds = new Map<string, Tensor>();
+      for (const [input, tensor] of item) {
+        const axis = openAxes.get(input)?.indexOf(dimension) ?? -1;
+        const length = Math.ceil((tensor.shape[axis] ?? 0) * factor);
+        feeds.set(input, axis > 0 ? slice(concat([tensor, tensor], axis), axis, 0, length) : tensor);
+      }
+      return feeds;
+    }),
+  );
 }
