@@ -1,7 +1,9 @@
 import { problem } from "@modulehub/core";
 import { makeMessage } from "./decode.ts";
 import { allNodes, domainOf, subgraphs } from "./graph-walk.ts";
+import { inferTypes } from "./infer-types.ts";
 import type { GraphProto, ModelProto, NodeProto, ValueInfoProto } from "./schema.ts";
+import { tensorValue } from "./value-type.ts";
 
 /**
  * Edits return a new model and leave the old one as it was; tensors are shared, and those that were never read
@@ -22,14 +24,20 @@ const graphOf = (model: ModelProto): GraphProto => {
   return model.graph;
 };
 
-/** The declaration of a value, wherever the graph has one; a name alone is legal for an output. */
+/**
+ * The declaration of a value: the graph's own, else what the table's shape rules tell; a name alone, where they
+ * don't reach that far, is legal for an output.
+ */
 function declarationOf(graph: GraphProto, name: string): ValueInfoProto {
   const places = [graph.output, graph.valueInfo, graph.input];
   for (const list of places) {
     const found = list.find((value) => value.name === name);
     if (found) return found;
   }
-  return makeMessage("ValueInfoProto", { name });
+  const inferred = inferTypes(graph).get(name);
+  return inferred
+    ? tensorValue(name, inferred.dtype, inferred.shape)
+    : makeMessage("ValueInfoProto", { name });
 }
 
 /** Names of all values that a graph makes, is fed or stores. */

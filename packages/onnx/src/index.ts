@@ -47,6 +47,7 @@ export {
   renameValues,
 } from "./graph-editor.ts";
 export * from "./graph-walk.ts";
+export { inferTypes } from "./infer-types.ts";
 export {
   type ExternalTensor,
   type ModelSummary,
