@@ -14,7 +14,7 @@ test("a tensor inside a convolutional network gets the shape that its paper give
   const cut = cutOutputs(decodeModel(readFileSync(file)), ["feature_vector"]);
   // EfficientNet-Lite0 ends in 1,280 pooled channels.
   expect(summarizeModel(cut).outputs).toEqual([
-    expect.objectContaining({ name: "feature_vector", dtype: "float32", shape: ["batch", 1280] }),
+    { name: "feature_vector", type: "float32", shape: ["batch", 1280] },
   ]);
 });
 
