@@ -2,16 +2,23 @@ import { byteText } from "./byte-text.ts";
 
 const BAR = 24;
 
+/** What is written to: a terminal, or anything else. */
+export interface ProgressStream {
+  isTTY?: boolean;
+  columns?: number;
+  write(text: string): unknown;
+}
+
 /**
  * Shows how far a piece of work is: on a terminal one line that is drawn over and over, elsewhere one line when
  * a phase begins.
  */
 export class Progress {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: ProgressStream;
   #phase = "";
   #drawn = false;
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: ProgressStream) {
     this.#stream = stream;
   }
 
