@@ -1,0 +1,131 @@
+import { readFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { int64, moduleFolder, rows3, TEST_LIMITS, testEngine } from "../testing/engines.ts";
+import { affine, allocating, allocatingAtLoad, endless, repeating } from "../testing/graphs.ts";
+import { plainSignature, temporaryFolder } from "../testing/modules.ts";
+import type { EngineProcess } from "./engine-process.ts";
+
+let place: Awaited<ReturnType<typeof temporaryFolder>>;
+const engines: EngineProcess[] = [];
+beforeAll(async () => {
+  place = await temporaryFolder();
+});
+afterEach(async () => {
+  for (const engine of engines.splice(0)) {
+    engine.kill();
+    await engine.exited;
+  }
+});
+afterAll(async () => {
+  await place.remove();
+});
+
+async function engineWith(
+  name: string,
+  graph: Uint8Array,
+  output: "int64" | "float32" | "string" = "int64",
+  memoryBytes: number = TEST_LIMITS.memoryBytes,
+) {
+  const signatures = plainSignature({ dtype: "int64", shape: [1] }, { dtype: output, shape: ["n"] });
+  const folder = await moduleFolder(place.folder, name, graph, signatures);
+  const engine = await testEngine({ ...TEST_LIMITS, memoryBytes });
+  engines.push(engine);
+  return { engine, spec: { folder, signature: "default", threads: 1 } };
+}
+
+test("an engine loads a module's graph and runs it", async () => {
+  const row = { dtype: "float32" as const, shape: ["batch", 3] };
+  const folder = await moduleFolder(place.folder, "affine", affine(), plainSignature(row, row));
+  const engine = await testEngine();
+  engines.push(engine);
+  const info = await engine.load({ folder, signature: "default", threads: 1 }, 10_000);
+  expect(info).toMatchObject({ feeds: ["x"], fetches: ["y"], executionProviders: ["cpu"] });
+  const fetches = await engine.run("default", new Map([["x", rows3(1, 2, 3)]]), 10_000);
+  expect(fetches.get("y")).toEqual(rows3(3, 5, 7));
+});
+
+test("feeds that the runtime refuses leave the engine alive", async () => {
+  const row = { dtype: "float32" as const, shape: ["batch", 3] };
+  const folder = await moduleFolder(place.folder, "affine", affine(), plainSignature(row, row));
+  const engine = await testEngine();
+  engines.push(engine);
+  await engine.load({ folder, signature: "default", threads: 1 }, 10_000);
+  await expect(engine.run("default", new Map([["x", int64(1)]]), 10_000)).rejects.toMatchObject({
+    code: "run-failed",
+  });
+  expect((await engine.run("default", new Map([["x", rows3(1, 2, 3)]]), 10_000)).get("y")).toEqual(
+    rows3(3, 5, 7),
+  );
+});
+
+test("a run that never ends is ended at its deadline, by killing the engine", async () => {
+  const { engine, spec } = await engineWith("endless", endless());
+  await engine.load(spec, 10_000);
+  expect((await engine.run("default", new Map([["x", int64(1)]]), 5000)).get("y")).toEqual(int64(2));
+  const started = performance.now();
+  await expect(engine.run("default", new Map([["x", int64(2 ** 50)]]), 500)).rejects.toMatchObject({
+    during: "run",
+    exit: { kind: "timeout" },
+  });
+  expect(performance.now() - started).toBeLessThan(3000);
+  expect(engine.residentBytes()).toBe(0);
+});
+
+test("a run that takes gigabytes fails cleanly, and the session stays usable", async () => {
+  const { engine, spec } = await engineWith("allocating", allocating(), "float32");
+  await engine.load(spec, 10_000);
+  await expect(engine.run("default", new Map([["x", int64(2 ** 31)]]), 10_000)).rejects.toMatchObject({
+    code: "out-of-memory",
+  });
+  const fetches = await engine.run("default", new Map([["x", int64(10)]]), 10_000);
+  expect(fetches.get("y")?.data[0]).toBeCloseTo(10 * Math.exp(1.5), 4);
+  expect(engine.residentBytes()).toBeLessThan(2 ** 28);
+});
+
+test("a load that takes gigabytes fails without taking them", async () => {
+  const { engine, spec } = await engineWith("allocating-at-load", allocatingAtLoad(6e9), "float32");
+  const failed = await engine.load(spec, 20_000).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  // ONNX Runtime may fold the constant when it loads, or leave it for the run.
+  if (failed) expect(failed).toMatchObject({ code: "out-of-memory" });
+  expect(engine.residentBytes()).toBeLessThan(2 ** 29);
+});
+
+test("a model that aborts the process ends its engine and nothing else", async () => {
+  const { engine, spec } = await engineWith("repeating", repeating(), "string", 384 * 2 ** 20);
+  const other = await engineWith("endless-2", endless());
+  await other.engine.load(other.spec, 10_000);
+  await engine.load(spec, 10_000);
+  await expect(engine.run("default", new Map([["x", int64(6_000_000)]]), 30_000)).rejects.toMatchObject({
+    exit: { kind: "crash" },
+  });
+  expect((await other.engine.run("default", new Map([["x", int64(1)]]), 5000)).get("y")).toEqual(int64(2));
+});
+
+test("what is asked of an engine that has died is refused at once", async () => {
+  const { engine, spec } = await engineWith("endless", endless());
+  engine.kill();
+  await engine.exited;
+  await expect(engine.load(spec, 10_000)).rejects.toMatchObject({
+    during: "start",
+    exit: { kind: "killed" },
+  });
+});
+
+test.runIf(process.platform === "linux")("an engine sees nothing of the worker's environment", async () => {
+  process.env.SECRET_FOR_THIS_TEST = "must not leak";
+  const { engine } = await engineWith("endless", endless());
+  const names = readFileSync(`/proc/${engine.pid}/environ`, "utf8")
+    .split("\0")
+    .filter(Boolean)
+    .map((line) => line.split("=")[0]);
+  expect(names.sort()).toEqual([
+    "MALLOC_ARENA_MAX",
+    "MALLOC_TRIM_THRESHOLD_",
+    "ORT_DISABLE_TELEMETRY",
+    "PATH",
+  ]);
+  expect(readFileSync(`/proc/${engine.pid}/oom_score_adj`, "utf8").trim()).toBe("1000");
+});
