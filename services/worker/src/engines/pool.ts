@@ -53,8 +53,8 @@ interface Slot {
   reservedBytes: number;
 }
 
-/** Node and ONNX Runtime with nothing loaded: 55–65 MB. */
-const BARE_ENGINE_BYTES = 64 * 1024 * 1024;
+/** An engine with nothing loaded; measured 95–105 MB. */
+const BARE_ENGINE_BYTES = 100 * 1024 * 1024;
 
 /**
  * Engines by module, within a budget of measured memory. An idle session stays until its memory is needed;
@@ -206,9 +206,12 @@ export class EnginePool {
     }
   }
 
-  /** Measured bytes, and for what is being loaded at least its estimate. */
+  /**
+   * Measured bytes, and for what is being loaded at least its estimate; without the spare engine, which is what
+   * the load will take.
+   */
   #countedBytes(): number {
-    let sum = this.#spareLive?.residentBytes() ?? 0;
+    let sum = 0;
     for (const { live, reservedBytes } of this.#slots.values())
       sum += Math.max(live?.residentBytes() ?? 0, reservedBytes);
     return sum;
@@ -257,7 +260,8 @@ export class EnginePool {
   }
 
   #refillSpare(): void {
-    if (this.#closed || this.#spare) return;
+    const room = this.residentBytes() + BARE_ENGINE_BYTES <= this.#options.budgetBytes;
+    if (this.#closed || this.#spare || !room) return;
     const spare = this.#options.spawn();
     this.#spare = spare;
     spare.then(

@@ -1,0 +1,119 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { moduleFolder, rows3, testEngine } from "../testing/engines.ts";
+import { affine } from "../testing/graphs.ts";
+import { plainSignature, temporaryFolder } from "../testing/modules.ts";
+import { EnginePool, type PooledModule, type PoolOptions } from "./pool.ts";
+
+let place: Awaited<ReturnType<typeof temporaryFolder>>;
+const pools: EnginePool[] = [];
+beforeAll(async () => {
+  place = await temporaryFolder();
+});
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.close();
+});
+afterAll(async () => {
+  await place.remove();
+});
+
+const MIB = 2 ** 20;
+let spawned = 0;
+
+function testPool(options: Partial<PoolOptions> = {}): EnginePool {
+  const pool = new EnginePool({
+    spawn: () => {
+      spawned += 1;
+      return testEngine();
+    },
+    budgetBytes: 2048 * MIB,
+    engineBytes: 1024 * MIB,
+    threads: 1,
+    loadMs: 10_000,
+    runMs: 10_000,
+    memoryWaitMs: 500,
+    watchMs: 10_000,
+    ...options,
+  });
+  pools.push(pool);
+  return pool;
+}
+
+async function module(name: string, bytes = 1000): Promise<PooledModule> {
+  const row = { dtype: "float32" as const, shape: ["batch", 3] };
+  const folder = await moduleFolder(place.folder, name, affine(), plainSignature(row, row));
+  return { digest: `sha256:${name}`, folder, bytes };
+}
+
+async function runOnce(pool: EnginePool, target: PooledModule): Promise<unknown> {
+  const lease = await pool.use(target, "default");
+  try {
+    return (await lease.run(new Map([["x", rows3(1, 2, 3)]]))).get("y");
+  } finally {
+    lease.release();
+  }
+}
+
+test("everyone who waits for a load shares it, and later runs find it open", async () => {
+  const pool = testPool();
+  const target = await module("shared");
+  const answers = await Promise.all(Array.from({ length: 8 }, () => runOnce(pool, target)));
+  for (const answer of answers) expect(answer).toEqual(rows3(3, 5, 7));
+  await runOnce(pool, target);
+  expect(pool.counts.loads).toBe(1);
+  expect(pool.engines).toBe(1);
+});
+
+test("modules never share an engine", async () => {
+  const pool = testPool();
+  await Promise.all([runOnce(pool, await module("a")), runOnce(pool, await module("b"))]);
+  expect(pool.engines).toBe(2);
+});
+
+test("the module that was used longest ago makes room, and its memory is given back", async () => {
+  // Two bare engines of 100 MB and a spare one fit; a third module doesn't.
+  const pool = testPool({ budgetBytes: 420 * MIB });
+  const [a, b, c] = [await module("a"), await module("b"), await module("c")];
+  await runOnce(pool, a);
+  await runOnce(pool, b);
+  await runOnce(pool, a);
+  const before = pool.residentBytes();
+  await runOnce(pool, { ...c, bytes: 130 * MIB });
+  expect(pool.counts.evictions).toBeGreaterThan(0);
+  const loads = pool.counts.loads;
+  expect(pool.residentBytes()).toBeLessThan(before + 60 * MIB);
+  await runOnce(pool, b);
+  expect(pool.counts.loads).toBe(loads + 1);
+});
+
+test("a module that could never fit is refused at once", async () => {
+  const pool = testPool({ budgetBytes: 300 * MIB });
+  const large = await module("large", 500 * MIB);
+  await expect(runOnce(pool, large)).rejects.toMatchObject({ code: "out-of-memory", status: 503 });
+  expect(await runOnce(pool, await module("small"))).toEqual(rows3(3, 5, 7));
+});
+
+test("while every engine is at work a load waits, then is refused, and succeeds when one has come to rest", async () => {
+  const pool = testPool({ budgetBytes: 330 * MIB });
+  const lease = await pool.use(await module("busy"), "default");
+  const next = { ...(await module("next")), bytes: 120 * MIB };
+  await expect(runOnce(pool, next)).rejects.toMatchObject({ code: "out-of-memory", retryAfter: 5 });
+  const waiting = runOnce(pool, next);
+  lease.release();
+  expect(await waiting).toEqual(rows3(3, 5, 7));
+});
+
+test("an engine that holds more than it may is ended", async () => {
+  const pool = testPool({ engineBytes: 0, watchMs: 50 });
+  const lease = await pool.use(await module("large"), "default").catch((error: unknown) => error);
+  if (lease && typeof lease === "object" && "release" in lease)
+    await expect.poll(() => pool.counts.memoryKills, { timeout: 5000 }).toBeGreaterThan(0);
+  else expect(lease).toMatchObject({ exit: { kind: "memory" } });
+});
+
+test("closing ends every engine, the spare one too", async () => {
+  const pool = testPool();
+  await runOnce(pool, await module("a"));
+  await pool.close();
+  expect(pool.residentBytes()).toBe(0);
+  expect(spawned).toBeGreaterThan(1);
+});

@@ -1,0 +1,140 @@
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import type { Digest } from "@modulehub/core";
+import { problem } from "@modulehub/core";
+import { afterEach, expect, test } from "vitest";
+import { affine } from "../testing/graphs.ts";
+import {
+  MemorySource,
+  plainSignature,
+  type TestModule,
+  temporaryFolder,
+  testModule,
+} from "../testing/modules.ts";
+import { ModuleCache } from "./module-cache.ts";
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+const row = { dtype: "float32" as const, shape: ["batch", 3] };
+
+/** A module whose extra file has this many bytes. */
+const moduleOf = (bytes: number, fill: number): TestModule =>
+  testModule(
+    affine(),
+    { signatures: plainSignature(row, row) },
+    { "assets/data.bin": new Uint8Array(bytes).fill(fill) },
+  );
+
+async function setup(maxBytes = 2 ** 30) {
+  const { folder, remove } = await temporaryFolder();
+  cleanups.push(remove);
+  const source = new MemorySource();
+  const evicted: Digest[] = [];
+  const open = async () => {
+    const cache = new ModuleCache(folder, source, maxBytes, (digest) => evicted.push(digest));
+    await cache.open();
+    return cache;
+  };
+  return { folder, source, evicted, open, cache: await open() };
+}
+
+const left = async (folder: string) => (await readdir(folder, { recursive: true })).sort();
+const EMPTY = ["blobs", "drafts", "incoming", "modules"];
+
+test("a module lies in a folder under its own paths, and is fetched once however many ask", async () => {
+  const { cache, source } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  const leases = await Promise.all(Array.from({ length: 5 }, () => cache.lease(module.digest)));
+  const folder = leases[0]!.folder;
+  expect((await readFile(join(folder, "assets/data.bin"))).byteLength).toBe(100);
+  expect(leases[0]!.manifest.signatures.default?.inputs.x?.dtype).toBe("float32");
+  expect(source.asked.filter((asked) => asked.startsWith("content"))).toHaveLength(1);
+  expect(source.asked.filter((asked) => asked.startsWith("blob"))).toHaveLength(3);
+});
+
+test("bytes that are not the promised ones are refused and leave nothing behind", async () => {
+  const { cache, source, folder } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  const tampers: [typeof source.tamper, string][] = [
+    [(_digest, bytes) => Uint8Array.from(bytes, (byte) => byte ^ 1), "digest-mismatch"],
+    [(_digest, bytes) => bytes.subarray(1), "size-mismatch"],
+    [(_digest, bytes) => Buffer.concat([bytes, Buffer.from("more")]), "size-mismatch"],
+  ];
+  for (const [tamper, code] of tampers) {
+    source.tamper = tamper;
+    await expect(cache.lease(module.digest)).rejects.toMatchObject({ code });
+    expect(await left(folder)).toEqual(EMPTY);
+  }
+});
+
+test("a download that breaks off leaves nothing behind, and the next try succeeds", async () => {
+  const { cache, source, folder } = await setup();
+  const module = source.add(moduleOf(100_000, 7));
+  source.tamper = (_digest, bytes) =>
+    Readable.from(
+      (function* () {
+        yield bytes.subarray(0, bytes.byteLength >> 1);
+        throw problem("store-unavailable");
+      })(),
+    );
+  await expect(cache.lease(module.digest)).rejects.toMatchObject({ code: "store-unavailable" });
+  const names = await left(folder);
+  expect(names.filter((name) => name.startsWith("incoming/") || name.startsWith("modules/"))).toEqual([]);
+  source.tamper = (_digest, bytes) => bytes;
+  expect((await cache.lease(module.digest)).bytes).toBeGreaterThan(100_000);
+});
+
+test("a version that names files which aren't its own is refused", async () => {
+  const { cache, source } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  const other = source.add(moduleOf(100, 8));
+  source.contents.set(module.digest, { ...source.contents.get(other.digest)!, digest: module.digest });
+  await expect(cache.lease(module.digest)).rejects.toMatchObject({ code: "digest-mismatch" });
+});
+
+test("what was used longest ago goes when the cache is full, and never what is in use", async () => {
+  const { cache, source, evicted } = await setup(2500);
+  const modules = [1, 2, 3, 4].map((fill) => source.add(moduleOf(600, fill)));
+  const first = await cache.lease(modules[0]!.digest);
+  (await cache.lease(modules[1]!.digest)).release();
+  (await cache.lease(modules[2]!.digest)).release();
+  (await cache.lease(modules[3]!.digest)).release();
+  expect(evicted).toContain(modules[1]!.digest);
+  expect(evicted).not.toContain(modules[0]!.digest);
+  expect((await readFile(join(first.folder, "assets/data.bin"))).byteLength).toBe(600);
+  expect(cache.bytes).toBeLessThanOrEqual(2500);
+});
+
+test("a restart finds modules again without asking for their bytes, and damaged files are fetched anew", async () => {
+  const { cache, source, folder, open } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  (await cache.lease(module.digest)).release();
+  source.asked.length = 0;
+  (await (await open()).lease(module.digest)).release();
+  expect(source.asked).toEqual([]);
+
+  const data = module.files.find(({ path }) => path === "assets/data.bin")!;
+  const blob = join(folder, "blobs", data.digest.slice("sha256:".length));
+  await rm(blob);
+  await writeFile(blob, new Uint8Array(100).fill(8));
+  const lease = await (await open()).lease(module.digest);
+  expect(source.asked).toEqual([`blob ${data.digest}`]);
+  expect((await readFile(join(lease.folder, "assets/data.bin")))[0]).toBe(7);
+});
+
+test("a draft's folder is gone when its inspection is over, whatever came of it", async () => {
+  const { cache, source, folder } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  const seen = await cache.withDraft(module.files, AbortSignal.timeout(5000), async (draft) => left(draft));
+  expect(seen).toEqual(["assets", "assets/data.bin", "model.onnx", "module.json"]);
+  await expect(
+    cache.withDraft(module.files, AbortSignal.timeout(5000), async () => {
+      throw new Error("inspection failed");
+    }),
+  ).rejects.toThrow("inspection failed");
+  expect(await left(folder)).toEqual(EMPTY);
+});

@@ -1,0 +1,88 @@
+import type { Tensor } from "@modulehub/core";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { compatible, cut, join, lengthOf, type Proof, split } from "./work.ts";
+
+const proof: Proof = {
+  inputs: { ids: 0, scale: "shared" },
+  outputs: { ids: 0 },
+  pad: { ids: { axis: 1, value: 9 } },
+};
+const ids = (...rows: number[][]): Tensor => ({
+  dtype: "int64",
+  shape: [rows.length, rows[0]?.length ?? 0],
+  data: BigInt64Array.from(rows.flat().map(BigInt)),
+});
+const scale = (value: number): Tensor => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });
+const item = (row: number[], value = 1) => {
+  const feeds = new Map([
+    ["ids", ids(row)],
+    ["scale", scale(value)],
+  ] as const);
+  return { feeds, length: lengthOf(feeds, proof) };
+};
+
+test("items of different lengths are padded with the proven value", () => {
+  const feeds = join([item([1, 2, 3]), item([4])], proof);
+  expect(feeds.get("ids")).toEqual(ids([1, 2, 3], [4, 9, 9]));
+  expect(feeds.get("scale")).toEqual(scale(1));
+});
+
+test("items run together only where what they share is equal", () => {
+  expect(compatible(item([1, 2]), item([3]), proof)).toBe(true);
+  expect(compatible(item([1, 2]), item([3], 2), proof)).toBe(false);
+  expect(compatible(item([1, 2]), item([3]), { ...proof, pad: {} })).toBe(false);
+});
+
+test("without proof a request stays as it came", () => {
+  const feeds = new Map([["ids", ids([1], [2])]]);
+  expect(cut(feeds, "none")).toEqual([feeds]);
+});
+
+test("a request is cut into rows, and inputs that disagree about their number are left whole", () => {
+  const feeds = new Map([
+    ["ids", ids([1, 2], [3, 4])],
+    ["scale", scale(1)],
+  ] as const);
+  expect(cut(feeds, proof).map((part) => part.get("ids"))).toEqual([ids([1, 2]), ids([3, 4])]);
+  const odd = new Map([
+    ["ids", ids([1], [2])],
+    ["other", ids([1], [2], [3])],
+  ] as const);
+  const both: Proof = { inputs: { ids: 0, other: 0 }, outputs: {}, pad: {} };
+  expect(cut(odd, both)).toEqual([odd]);
+});
+
+test("fetches without a row for each item show that the proof is wrong", () => {
+  expect(split(new Map([["ids", ids([1], [2])]]), 3, proof)).toBeUndefined();
+});
+
+test("what is joined and split again is what it was, for any rows and axis", () => {
+  const shapes = fc.record({
+    axis: fc.integer({ min: 0, max: 2 }),
+    before: fc.integer({ min: 1, max: 3 }),
+    after: fc.integer({ min: 1, max: 3 }),
+    count: fc.integer({ min: 1, max: 6 }),
+  });
+  fc.assert(
+    fc.property(shapes, ({ axis, before, after, count }) => {
+      const any: Proof = { inputs: { x: axis }, outputs: { x: axis }, pad: {} };
+      const shape = [before, 1, after];
+      shape.splice(1, 1);
+      shape.splice(axis, 0, 1);
+      const rows = Array.from({ length: count }, (_, row): Tensor => {
+        const size = shape.reduce((a, b) => a * b);
+        return {
+          dtype: "int32",
+          shape,
+          data: Int32Array.from({ length: size }, (_value, index) => row * 100 + index),
+        };
+      });
+      const joined = join(
+        rows.map((row) => ({ feeds: new Map([["x", row]]), length: 1 })),
+        any,
+      );
+      expect(split(joined, count, any)?.map((part) => part.get("x"))).toEqual(rows);
+    }),
+  );
+});
