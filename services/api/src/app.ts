@@ -20,7 +20,7 @@ import { rewriteUrl } from "./http/request-path.ts";
 import type { Identity } from "./identity/principal.ts";
 import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
-import { verifyDraft } from "./publish/verify-draft.ts";
+import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -43,6 +43,8 @@ export interface AppDeps {
   publicUrl: () => string;
   /** The most bytes that a request for inference may have. */
   maxInferenceBytes: number;
+  /** The app is only to be described, not used: the job queue is left alone. */
+  describeOnly?: boolean;
   logLevel: string;
   /** How often a verification is tried when no worker can be reached. Default: for half a minute. */
   retries?: RetryPolicy;
@@ -82,6 +84,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
 
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  // Fastify would take plain text for a body; here bodies are JSON unless a route says otherwise.
+  app.removeContentTypeParser("text/plain");
   answerWithProblems(app);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
@@ -97,7 +101,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   moduleRoutes(app, deps);
   versionRoutes(app, deps);
   fileRoutes(app, deps);
-  uploadRoutes(app, deps);
+  await uploadRoutes(app, deps);
   internalRoutes(app, deps);
 
   const { database, store, worker } = deps;
@@ -105,14 +109,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const resolver = createResolver(database);
   const jobs = createJobQueue(database, app.log, deps.retries);
   draftRoutes(app, deps, jobs, events);
-  inferenceRoutes(app, deps, resolver);
-  app.addHook("onReady", () =>
-    jobs.start({
-      inspect: (job) =>
-        verifyDraft({ database, store, worker, events, log: app.log, forget: resolver.forget }, job),
-    }),
-  );
-  app.addHook("onClose", () => jobs.stop());
+  await inferenceRoutes(app, deps, resolver);
+  if (!deps.describeOnly) {
+    const verify: VerifyDeps = { database, store, worker, events, log: app.log, forget: resolver.forget };
+    app.addHook("onReady", () => jobs.start({ inspect: (job) => verifyDraft(verify, job) }));
+    app.addHook("onClose", () => jobs.stop());
+  }
 
   addRefusals();
   return app;

@@ -12,8 +12,8 @@ const OPERATIONS = [
 ] as const;
 
 /** Inference: everything in a request but its address is between the client and the worker. */
-export function inferenceRoutes(app: App, deps: AppDeps, resolver: Resolver): void {
-  app.register(async (scope: App) => {
+export async function inferenceRoutes(app: App, deps: AppDeps, resolver: Resolver): Promise<void> {
+  await app.register(async (scope: App) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
 

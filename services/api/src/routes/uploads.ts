@@ -35,7 +35,7 @@ const upload = z
 
 const uploadParams = z.object({ id: z.string().max(64) });
 
-export function uploadRoutes(app: App, deps: AppDeps): void {
+export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
   const { database, publicUrl } = deps;
 
   app.post(
@@ -106,7 +106,7 @@ export function uploadRoutes(app: App, deps: AppDeps): void {
     },
   );
 
-  app.register(async (scope: App) => {
+  await app.register(async (scope: App) => {
     // A part's bytes go to the store as they come, of whatever type the client says they are.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, payload, done) => done(null, payload));

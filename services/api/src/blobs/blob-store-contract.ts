@@ -1,0 +1,119 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
+import { type Digest, digestOfHex } from "@modulehub/core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BlobStore } from "./blob-store.ts";
+
+/** A store to be tested, and how to make it go away. */
+export interface StoreUnderTest {
+  store: BlobStore;
+  close(): Promise<void>;
+}
+
+/** The tests that every blob store passes. `open` makes an empty one. */
+export function blobStoreContract(name: string, open: () => Promise<StoreUnderTest>): void {
+  describe(`blob store: ${name}`, () => {
+    let tested: StoreUnderTest;
+    let store: BlobStore;
+    beforeAll(async () => {
+      tested = await open();
+      store = tested.store;
+    });
+    afterAll(() => tested.close());
+
+    const sha256 = (bytes: Uint8Array): Digest =>
+      digestOfHex(createHash("sha256").update(bytes).digest("hex"));
+    const part = (upload: string, number: number, bytes: Uint8Array, size = bytes.byteLength) =>
+      store.writePart(upload, number, Readable.from(chunked(bytes)), size);
+    const read = async (key: string, range?: { start: number; end: number }) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of await store.read(key, range)) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks);
+    };
+
+    test("parts are joined in the order given, and what they are is told", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      const bytes = randomBytes(300_000);
+      await part(upload, 2, bytes.subarray(200_000));
+      await part(upload, 1, bytes.subarray(0, 200_000));
+      expect(await store.assemble(upload, [1, 2], key)).toEqual({ size: 300_000, digest: sha256(bytes) });
+      expect((await read(key)).equals(bytes)).toBe(true);
+    });
+
+    test("a part that is sent again replaces the earlier one", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      await part(upload, 1, Buffer.from("before"));
+      await part(upload, 1, Buffer.from("after"));
+      await store.assemble(upload, [1], key);
+      expect((await read(key)).toString()).toBe("after");
+    });
+
+    test("a part of another size is refused, and the earlier one stays", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      await part(upload, 1, Buffer.from("right"));
+      for (const size of [2, 9])
+        await expect(part(upload, 1, Buffer.from("wrong"), size)).rejects.toMatchObject({
+          code: "size-mismatch",
+        });
+      await store.assemble(upload, [1], key);
+      expect((await read(key)).toString()).toBe("right");
+    });
+
+    test("a part whose source breaks leaves nothing", async () => {
+      const upload = randomUUID();
+      const broken = new Readable({
+        read() {
+          this.push("half");
+          this.destroy(new Error("the source broke"));
+        },
+      });
+      await expect(store.writePart(upload, 1, broken, 8)).rejects.toThrow();
+      await expect(store.assemble(upload, [1], randomUUID())).rejects.toThrow();
+    });
+
+    test("an upload without parts makes an empty blob", async () => {
+      const key = randomUUID();
+      expect(await store.assemble(randomUUID(), [], key)).toEqual({
+        size: 0,
+        // The sha256 of nothing, from FIPS 180-4's test vectors.
+        digest: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+      });
+      expect((await read(key)).byteLength).toBe(0);
+    });
+
+    test("a range is read with both its ends", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      await part(upload, 1, Buffer.from("0123456789"));
+      await store.assemble(upload, [1], key);
+      expect((await read(key, { start: 2, end: 5 })).toString()).toBe("2345");
+      expect((await read(key, { start: 9, end: 9 })).toString()).toBe("9");
+    });
+
+    test("a blob outlives its upload's parts", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      await part(upload, 1, Buffer.from("kept"));
+      await store.assemble(upload, [1], key);
+      await store.discardUpload(upload);
+      await store.discardUpload(upload);
+      expect((await read(key)).toString()).toBe("kept");
+    });
+
+    test("bytes that are not there are not found; deleting them again is no error", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      await part(upload, 1, Buffer.from("short"));
+      await store.assemble(upload, [1], key);
+      await store.delete(key);
+      await store.delete(key);
+      await expect(store.read(key)).rejects.toMatchObject({ code: "blob-not-found" });
+    });
+
+    test("a store that works passes its check", async () => {
+      await store.check();
+    });
+  });
+}
+
+function* chunked(bytes: Uint8Array): Generator<Buffer> {
+  for (let offset = 0; offset < bytes.byteLength; offset += 65_536)
+    yield Buffer.from(bytes.subarray(offset, offset + 65_536));
+}
