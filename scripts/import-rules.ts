@@ -36,7 +36,7 @@ export const IMPORT_RULES: ImportRule[] = [
     reason: "sessions are opened in engine processes, never in the services themselves",
     imports: /^@modulehub\/runtime\/session$/,
     onlyFrom:
-      /^services\/worker\/src\/engines\/engine-child\.ts$|^services\/worker\/src\/inspection\/[a-z-]*child[a-z-]*\.ts$|^examples\/|^packages\/client\//,
+      /^services\/worker\/src\/engines\/engine-child\.ts$|^services\/worker\/src\/inspection\/inspect-module\.ts$|^examples\/|^packages\/client\//,
   },
   {
     reason: "the AWS SDK belongs to the S3 blob store",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Hub } from "@modulehub/client";
 import { ProblemError } from "@modulehub/core";
-import { assembleExample, type ListedModule, listExamples } from "../../../../../examples/assemble.ts";
+import { assembleExample, type ListedModule, listExamples } from "@modulehub/examples";
 import { problemText } from "../../error-text.ts";
 
 /**
