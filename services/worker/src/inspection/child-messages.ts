@@ -15,11 +15,31 @@ export const childMessageSchema = z.discriminatedUnion("kind", [
 ]);
 export type ChildMessage = z.infer<typeof childMessageSchema>;
 
+const milliseconds = z.number().positive();
+const timesSchema = z.object({
+  /** Each of the static checks. */
+  checkMs: milliseconds,
+  loadMs: milliseconds,
+  exampleMs: milliseconds,
+  /** Trying to batch ends by itself after this; a single run that takes longer is ended from outside. */
+  batchingMs: milliseconds,
+});
+/** How long each part of an inspection may take. */
+export type InspectionTimes = z.infer<typeof timesSchema>;
+
+export const INSPECTION_TIMES: InspectionTimes = {
+  checkMs: 30_000,
+  loadMs: 60_000,
+  exampleMs: 30_000,
+  batchingMs: 25_000,
+};
+
 /** What the child is told, as its argument. */
 export const childTaskSchema = z.object({
   folder: z.string(),
   /** All files of the draft: path and bytes. */
   files: z.array(z.object({ path: z.string(), size: z.number() })),
   threads: z.int().min(1),
+  times: timesSchema,
 });
 export type ChildTask = z.infer<typeof childTaskSchema>;

@@ -29,12 +29,6 @@ export interface Refusal {
 /** Told what begins, and how many milliseconds it may take. */
 export type EnterPhase = (name: string, ms: number) => Promise<void>;
 
-const CHECK_MS = 30_000;
-const LOAD_MS = 60_000;
-const EXAMPLE_MS = 30_000;
-/** Trying to batch ends by itself after this; a single run that takes longer is ended from outside. */
-const BATCHING_MS = 25_000;
-
 /** First elements of an example's output that the report keeps. */
 const REPORTED_ELEMENTS = 64;
 
@@ -45,12 +39,12 @@ type Outcome = { report: InspectionReport } | { refusals: Refusal[] };
  * every example, and what may be batched. It runs what the module's author wrote: only in a limited process.
  */
 export async function inspectModule(task: ChildTask, enter: EnterPhase): Promise<Outcome> {
-  await enter("reading module.json", CHECK_MS);
+  await enter("reading module.json", task.times.checkMs);
   const manifest = await readManifest(task.folder);
-  await enter("checking the graphs", CHECK_MS);
+  await enter("checking the graphs", task.times.checkMs);
   const { summaries, refusals } = await checkGraphs(task, manifest);
   if (refusals.length > 0) return { refusals };
-  await enter("comparing module.json with the graphs", CHECK_MS);
+  await enter("comparing module.json with the graphs", task.times.checkMs);
   const findings = await checkModule(task.folder, manifest);
   if (findings.length > 0) return { refusals: findings };
   const module = await openModule(task.folder);
@@ -62,7 +56,10 @@ export async function inspectModule(task: ChildTask, enter: EnterPhase): Promise
     load: { milliseconds: 0, peakBytes: 0 },
   };
   for (const name of Object.keys(manifest.signatures)) {
-    await enter(`loading ${graphPath(manifest.signatures[name]!)} for the signature ${name}`, LOAD_MS);
+    await enter(
+      `loading ${graphPath(manifest.signatures[name]!)} for the signature ${name}`,
+      task.times.loadMs,
+    );
     const summary = summaries.get(graphPath(manifest.signatures[name]!))!;
     await inspectSignature({ task, module, name, summary, report, enter });
   }
@@ -137,7 +134,7 @@ async function runExamples(
   for (const [index, example] of (module.manifest.examples ?? []).entries()) {
     if (example.signature !== name) continue;
     const title = example.title ?? `example ${index + 1}`;
-    await enter(`running ${title}`, EXAMPLE_MS);
+    await enter(`running ${title}`, task.times.exampleMs);
     try {
       const inputs = await exampleInputs(task.folder, module.manifest.signatures[name]!, example);
       const started = performance.now();
@@ -170,15 +167,16 @@ function firstElements(tensor: Tensor): InspectionReport["examples"][number]["ou
 }
 
 async function tryBatching(
-  { module, name, summary, enter }: SignatureWork,
+  { task, module, name, summary, enter }: SignatureWork,
   session: Session,
   fetches: string[],
   examples: ReadonlyMap<string, InputTensor>[],
 ): Promise<InspectionReport["signatures"][string]> {
   if (examples.length === 0)
     return { batching: "none", evidence: ["The signature has no example, so nothing could be tried."] };
-  await enter(`trying batches of the signature ${name}`, 2 * BATCHING_MS + EXAMPLE_MS);
-  const until = performance.now() + BATCHING_MS;
+  const { batchingMs, exampleMs } = task.times;
+  await enter(`trying batches of the signature ${name}`, 2 * batchingMs + exampleMs);
+  const until = performance.now() + batchingMs;
   const signature = module.manifest.signatures[name]!;
   const openAxes = openAxesOf(session.inputs);
   const requests: Feeds[] = [];

@@ -9,7 +9,13 @@ import {
 import { type ChildLimits, residentBytes, startChild } from "../engines/child-process.ts";
 import { readFrames } from "../engines/frames.ts";
 import type { ModuleCache } from "../modules/module-cache.ts";
-import { type ChildMessage, type ChildTask, childMessageSchema } from "./child-messages.ts";
+import {
+  type ChildMessage,
+  type ChildTask,
+  childMessageSchema,
+  INSPECTION_TIMES,
+  type InspectionTimes,
+} from "./child-messages.ts";
 
 /** Time that a child has to begin. */
 const START_MS = 30_000;
@@ -37,11 +43,13 @@ interface ChildEnd {
 export class Inspector {
   readonly #modules: ModuleCache;
   readonly #limits: ChildLimits;
+  readonly #times: Partial<InspectionTimes>;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(modules: ModuleCache, limits: ChildLimits) {
+  constructor(modules: ModuleCache, limits: ChildLimits, times: Partial<InspectionTimes> = {}) {
     this.#modules = modules;
     this.#limits = limits;
+    this.#times = times;
   }
 
   /** Throws `store-unavailable`, `blob-not-found`, `worker-unavailable`: the world's faults. */
@@ -60,6 +68,7 @@ export class Inspector {
         folder,
         files: files.map(({ path, size }) => ({ path, size })),
         threads: availableParallelism(),
+        times: { ...INSPECTION_TIMES, ...this.#times },
       };
       return judge(await runChild(task, this.#limits), this.#limits);
     });
