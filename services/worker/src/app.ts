@@ -132,5 +132,7 @@ function sendProblem(reply: FastifyReply, error: ProblemError, requestId: string
   // What is left of an unread body must not be taken for the next request.
   if (error.code === "body-too-large") void reply.header("connection", "close");
   const document = error.toDocument(requestId);
-  return reply.code(error.status).type("application/problem+json").send(JSON.stringify(document));
+  // Bytes, so that no charset is added: the media type has none.
+  const body = Buffer.from(JSON.stringify(document));
+  return reply.code(error.status).type("application/problem+json").send(body);
 }

@@ -4,7 +4,11 @@ import { z } from "zod";
 /** The body of a native `infer`: `{"signature"?, "inputs", "outputs"?}`. */
 const bodySchema = z.strictObject({
   signature: z.string().max(512).optional(),
-  inputs: z.record(z.string(), z.unknown()),
+  // Not a record, which would leave out a key `__proto__` in silence.
+  inputs: z.custom<Record<string, unknown>>(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    "must be an object of tensors by name",
+  ),
   outputs: z.array(z.string().max(512)).min(1).max(256).optional(),
 });
 
