@@ -43,11 +43,20 @@ for (const [index, { name, codes, files }] of hostileModules().entries())
   });
 
 test("bytes that are not the digest promised are refused, and no part of them stays", async () => {
-  const before = readdirSync(join(hub.data, "blobs"), { recursive: true }).length;
+  const before = storedFiles();
   const problem = await upload(hub, "acme", new Uint8Array(5000).fill(7), `sha256:${"0".repeat(64)}`);
   expect(problem).toMatchObject({ code: "digest-mismatch", status: 422 });
-  expect(readdirSync(join(hub.data, "blobs"), { recursive: true })).toHaveLength(before);
+  expect(storedFiles()).toEqual(before);
 });
+
+/** Every file of blobs and of uploads on their way. */
+function storedFiles(): string[] {
+  return ["blobs", "uploads"].flatMap((folder) =>
+    readdirSync(join(hub.data, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+}
 
 for (const path of [
   "../evil.onnx",
