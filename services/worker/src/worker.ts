@@ -74,7 +74,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
   const threads = new ThreadPool({
     threads: Math.max(2, availableParallelism()),
     jobMs: 15_000,
-    heapMegabytes: 1024,
+    heapMegabytes: 2048,
   });
   metrics.watch({ pool, scheduler, modules });
   let readiness: Readiness = { ready: false, reason: "The engines are being tried." };

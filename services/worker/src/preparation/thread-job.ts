@@ -1,6 +1,7 @@
 import type { InputTensor, Manifest, ProblemDocument } from "@modulehub/core";
 import type { Prepared } from "@modulehub/runtime";
 import type { InferCall } from "../protocols/infer-body.ts";
+import type { PlainInputs } from "../protocols/plain-body.ts";
 
 /** What is done in a thread because it may take long, or for ever. */
 export type ThreadJob =
@@ -8,6 +9,8 @@ export type ThreadJob =
   | { kind: "json"; bytes: Uint8Array }
   /** Reads the body of a native `infer`. */
   | { kind: "infer-body"; bytes: Uint8Array; manifest: Manifest }
+  /** Reads the JSON body of `embed` or `classify`. */
+  | { kind: "plain-body"; bytes: Uint8Array }
   /** The steps before the run, for each item on its own. */
   | { kind: "prepare"; folder: string; signature: string; items: ReadonlyMap<string, InputTensor>[] };
 
@@ -15,6 +18,7 @@ export type ThreadJob =
 export interface ThreadResults {
   json: unknown;
   "infer-body": InferCall;
+  "plain-body": PlainInputs;
   prepare: Prepared[];
 }
 

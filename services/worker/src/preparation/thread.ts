@@ -2,6 +2,7 @@ import { parentPort } from "node:worker_threads";
 import { ProblemError, problem } from "@modulehub/core";
 import { type Module, openModule } from "@modulehub/runtime";
 import { parseJson, readInferBody } from "../protocols/infer-body.ts";
+import { readPlainBody } from "../protocols/plain-body.ts";
 import type { ThreadAnswer, ThreadJob } from "./thread-job.ts";
 
 /** The main file of a preparing thread: one job after the other. The pool ends it where a job overstays. */
@@ -35,6 +36,8 @@ async function work(job: ThreadJob): Promise<unknown> {
       return parseJson(job.bytes);
     case "infer-body":
       return readInferBody(job.bytes, job.manifest);
+    case "plain-body":
+      return readPlainBody(job.bytes);
     case "prepare": {
       const module = await moduleIn(job.folder);
       const prepared = [];

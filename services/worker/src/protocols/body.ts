@@ -4,7 +4,7 @@ import type { ThreadPool } from "../preparation/thread-pool.ts";
 import { type InferCall, parseJson, readInferBody } from "./infer-body.ts";
 
 /** JSON beyond this is parsed in a thread: 256 KB take about 2 ms. */
-const THREAD_BYTES = 256 * 1024;
+export const THREAD_BYTES = 256 * 1024;
 
 /** The media type of a request, lower case, without parameters; empty where it names none. */
 export const mediaType = (request: FastifyRequest): string =>

@@ -1,5 +1,6 @@
 import { type InputTensor, type Manifest, problem, tensorFromJson } from "@modulehub/core";
 import { z } from "zod";
+import { checkJsonBounds } from "./json-bounds.ts";
 
 /** The body of a native `infer`: `{"signature"?, "inputs", "outputs"?}`. */
 const bodySchema = z.strictObject({
@@ -19,8 +20,9 @@ export interface InferCall {
   outputs: string[] | undefined;
 }
 
-/** JSON in UTF-8. Throws `invalid-json`. */
+/** JSON in UTF-8. Throws `invalid-json`, and `body-too-large` for what would take too much memory. */
 export function parseJson(bytes: Uint8Array): unknown {
+  checkJsonBounds(bytes);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {

@@ -10,6 +10,9 @@ import { jsonBody, readBody } from "./body.ts";
 import { checkOutputs, signatureOf } from "./infer-body.ts";
 import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
 
+/** Tensors follow the header as bytes, so it is short. */
+const MAX_HEADER_BYTES = 4 * 1024 * 1024;
+
 /** Native inference in the Open Inference Protocol's binary form; `parameters.signature` may name a signature. */
 export async function inferBinary(
   deps: ProtocolDeps,
@@ -24,6 +27,11 @@ export async function inferBinary(
     throw problem(
       "invalid-request",
       "Inference-Header-Content-Length must be the length of the JSON header.",
+    );
+  if (length > MAX_HEADER_BYTES)
+    throw problem(
+      "body-too-large",
+      `The JSON header may have ${MAX_HEADER_BYTES} bytes; send tensors as bytes.`,
     );
   const parsed = binaryRequestSchema.safeParse(await jsonBody(bytes.subarray(0, length), deps.threads));
   if (!parsed.success)

@@ -22,12 +22,21 @@ test("one request alone is let in however long it takes", () => {
   new Admission({ moduleMs: 1000, totalMs: 1500 }).enter("a", 1_000_000);
 });
 
-test("estimates follow what runs have really cost", () => {
+test("estimates follow what runs have really cost, by length", () => {
   const admission = new Admission({ moduleMs: 1000, totalMs: 1500 });
-  admission.learn("a", 100, 50);
-  expect(admission.estimate("a", 10)).toBe(20);
-  for (let times = 0; times < 50; times++) admission.learn("a", 400, 50);
-  expect(admission.estimate("a", 10)).toBeCloseTo(80, 1);
+  // 3 ms a run and 0.5 ms a token: the line that these lie on.
+  for (let times = 0; times < 100; times++) {
+    const length = [10, 100, 40, 200][times % 4]!;
+    admission.learn("a", 3 + 0.5 * length, length);
+  }
+  expect(admission.estimate("a", 10)).toBeCloseTo(8, 3);
+  expect(admission.estimate("a", 1000)).toBeCloseTo(503, 1);
+});
+
+test("short runs alone don't make a long one look endless", () => {
+  const admission = new Admission({ moduleMs: 1000, totalMs: 1500 });
+  for (let times = 0; times < 100; times++) admission.learn("a", 2, 1);
+  expect(admission.estimate("a", 50_000)).toBeLessThan(1000);
 });
 
 test("what has left is forgotten", () => {

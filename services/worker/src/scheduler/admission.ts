@@ -6,19 +6,27 @@ export interface AdmissionOptions {
   totalMs: number;
 }
 
-/** Weight of the newest measurement in the running mean. */
-const NEWEST = 0.2;
+/** Weight of the newest measurement in the running means. */
+const NEWEST = 0.1;
 
-/** What a unit of length is thought to take before anything was measured. */
-const FIRST_GUESS_MS = 0.2;
+/** What a run, and each unit of length in it, is thought to take before anything was measured. */
+const FIRST_GUESS = { runMs: 1, unitMs: 0.01 };
+
+/** Running means of runs: length x, milliseconds y. */
+interface Moments {
+  x: number;
+  y: number;
+  xx: number;
+  xy: number;
+}
 
 /**
- * A bounded queue, measured in estimated compute time instead of requests: what a module's runs have cost for
- * each unit of length (token, word, row), as a running mean.
+ * A bounded queue, measured in estimated compute time instead of requests: a straight
+ * line through what a module's runs have cost by length (tokens, words, rows), newer ones counting more.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
-  readonly #costs = new Map<string, number>();
+  readonly #costs = new Map<string, Moments>();
   readonly #waiting = new Map<string, number>();
   #total = 0;
 
@@ -26,9 +34,14 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Estimated milliseconds of work of this length. */
+  /** Estimated milliseconds of a run of this length. */
   estimate(key: string, length: number): number {
-    return (this.#costs.get(key) ?? FIRST_GUESS_MS) * length;
+    const seen = this.#costs.get(key);
+    if (!seen) return FIRST_GUESS.runMs + FIRST_GUESS.unitMs * length;
+    const spread = seen.xx - seen.x * seen.x;
+    // Runs of one length only don't tell what a unit costs.
+    const unitMs = spread > 1e-6 ? Math.max(0, (seen.xy - seen.x * seen.y) / spread) : FIRST_GUESS.unitMs;
+    return Math.max(0, seen.y + unitMs * (length - seen.x));
   }
 
   /**
@@ -59,9 +72,15 @@ export class Admission {
 
   /** Learns what a run cost: its milliseconds and its longest × count. */
   learn(key: string, ms: number, cost: number): void {
-    const measured = ms / Math.max(1, cost);
-    const known = this.#costs.get(key);
-    this.#costs.set(key, known === undefined ? measured : known + NEWEST * (measured - known));
+    const seen = this.#costs.get(key);
+    const mix = (old: number | undefined, value: number) =>
+      old === undefined ? value : old + NEWEST * (value - old);
+    this.#costs.set(key, {
+      x: mix(seen?.x, cost),
+      y: mix(seen?.y, ms),
+      xx: mix(seen?.xx, cost * cost),
+      xy: mix(seen?.xy, cost * ms),
+    });
   }
 
   /** Milliseconds of work that waits or runs, by estimate. */
