@@ -76,7 +76,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     },
     rewriteUrl,
     routerOptions: { maxParamLength: 1024 },
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: true,
     forceCloseConnections: "idle",
     return503OnClosing: false,
     requestTimeout: 0,

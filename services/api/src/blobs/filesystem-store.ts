@@ -9,6 +9,9 @@ import { filesystemPaths } from "./filesystem-paths.ts";
 /** Bytes moved at once when parts are joined: what an assembly costs in memory. */
 const CHUNK = 1_048_576;
 
+/** Bytes of one read of a blob. Each takes memory until it is collected, so larger ones make the API grow. */
+const READ = 131_072;
+
 /** A blob store in a folder, which is created. Paths: filesystem-paths.ts. */
 export async function openFilesystemStore(root: string): Promise<BlobStore> {
   const paths = filesystemPaths(root);
@@ -73,7 +76,7 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
           if (error.code === "ENOENT") throw problem("blob-not-found", undefined, { cause: error });
           throw error;
         });
-        return file.createReadStream({ ...range, highWaterMark: 262_144 });
+        return file.createReadStream({ ...range, highWaterMark: READ });
       }),
 
     delete: (key) => storing(() => rm(paths.blob(key), { force: true })),

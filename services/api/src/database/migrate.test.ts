@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Database, openDatabase } from "./client.ts";
 import { migrate } from "./migrate.ts";
-import { isUniqueViolation } from "./violations.ts";
+import { isUniqueViolation } from "./query-errors.ts";
 
 let database: Database;
 let folder: string;

@@ -1,13 +1,17 @@
 import { fieldErrors, type ProblemDocument, ProblemError, problem } from "@modulehub/core";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { isConnectionFailure } from "../database/query-errors.ts";
 import { pathFault } from "./request-path.ts";
 
 /** Makes every error leave as a problem document with the request's id; bugs are logged whole, said short. */
 export function answerWithProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: unknown, request, reply) => {
     const known = asProblem(error);
-    if (known.status >= 500) request.log.error({ err: error }, known.message);
+    // A client that went away in the middle of its body is no fault of the hub's.
+    if (request.raw.destroyed && !request.raw.complete)
+      request.log.info({ err: error }, "a request broke off");
+    else if (known.status >= 500) request.log.error({ err: error }, known.message);
     return sendProblem(request, reply, known);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -40,6 +44,8 @@ export function asProblem(error: unknown): ProblemError {
       errors,
     });
   }
+  if (isConnectionFailure(error))
+    return problem("database-unavailable", undefined, { retryAfter: 2, cause: error });
   const { code, statusCode } = error as Partial<FastifyError>;
   switch (code) {
     case "FST_ERR_CTP_INVALID_JSON_BODY":
@@ -49,11 +55,6 @@ export function asProblem(error: unknown): ProblemError {
       return problem("body-too-large", undefined, { cause: error });
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return problem("unsupported-media-type", "Send application/json.", { cause: error });
-    case "ECONNREFUSED":
-    case "P1001":
-    case "P1002":
-    case "P1017":
-      return problem("database-unavailable", undefined, { retryAfter: 2, cause: error });
   }
   if (error instanceof SyntaxError && statusCode === 400)
     return problem("invalid-json", "The body must be JSON in UTF-8.", { cause: error });

@@ -56,7 +56,7 @@ test.each([
 
 test("a method that an address does not take is 405, with those that it takes", async () => {
   const refused = [
-    ["DELETE", "/v1/modules/acme/a/b", "GET"],
+    ["DELETE", "/v1/modules/acme/a/b", "GET, HEAD"],
     ["GET", "/v1/modules/acme/a/b/infer", "POST"],
     ["POST", "/v1/modules/acme/a/b/versions/1/files/module.json", "GET, HEAD"],
     ["GET", "/v1/uploads/x/parts/1", "PUT"],
@@ -65,6 +65,15 @@ test("a method that an address does not take is 405, with those that it takes", 
     const answer = await ask(hub, method, path);
     expect(answer).toMatchObject({ status: 405, body: { code: "method-not-allowed" } });
     expect(answer.headers.get("allow")).toBe(allow);
+  }
+});
+
+test("HEAD is answered wherever GET is, without a body", async () => {
+  for (const path of ["/acme/a/b", "/v1/modules/acme/a/b", "/v1/resolve?handle=acme/a/b", "/health/live"]) {
+    const head = await fetch(hub.url + path, { method: "HEAD" });
+    const get = await fetch(hub.url + path);
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+    expect(head.headers.get("content-length")).toBe(String((await get.arrayBuffer()).byteLength));
   }
 });
 

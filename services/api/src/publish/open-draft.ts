@@ -3,7 +3,7 @@ import { type ModuleName, manifestSchema, problem, type Visibility, versionConte
 import { blobsOpenTo, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
-import { isUniqueViolation } from "../database/violations.ts";
+import { isUniqueViolation } from "../database/query-errors.ts";
 import { ensureModule } from "../registry/modules.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import { checkFileList, type ListedFile } from "./file-list.ts";

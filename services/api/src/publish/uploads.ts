@@ -5,7 +5,7 @@ import type { BlobStore } from "../blobs/blob-store.ts";
 import { takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Upload } from "../database/generated/client.ts";
-import { isUniqueViolation } from "../database/violations.ts";
+import { isUniqueViolation } from "../database/query-errors.ts";
 
 /** The most parts of an upload; S3's limit. */
 const MAX_PARTS = 10_000;

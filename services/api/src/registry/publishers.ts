@@ -1,6 +1,6 @@
 import { problem, publisherFault } from "@modulehub/core";
 import type { Queries } from "../database/client.ts";
-import { isUniqueViolation } from "../database/violations.ts";
+import { isUniqueViolation } from "../database/query-errors.ts";
 
 export interface PublisherAnswer {
   id: string;

@@ -116,6 +116,7 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
   app.get(
     "/v1/drafts/:id/events",
     {
+      exposeHeadRoute: false,
       config: { action: "draft.read" },
       schema: {
         summary:
