@@ -64,6 +64,10 @@ export const PROBLEMS = {
   },
   "image-too-large": { status: 422, title: "The image has too many pixels; make it smaller." },
   "text-too-long": { status: 422, title: "A text is longer than the module takes; shorten or split it." },
+  "answer-too-large": {
+    status: 422,
+    title: "The outputs are too large for JSON; name fewer outputs, send fewer items, or use the binary form.",
+  },
   "run-failed": { status: 422, title: "ONNX Runtime could not run the module on these inputs." },
 
   // The module's fault: a draft is rejected with these.

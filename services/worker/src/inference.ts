@@ -80,9 +80,10 @@ export class Inference {
       );
       return { outputs: joinOutputs(results), truncated: prepared.flatMap(renumbered) };
     }
-    const [prepared] = encoded
-      ? await this.#prepare(lease, call.signature, [call.inputs], submission)
-      : [await lease.module.prepare(call.signature, call.inputs)];
+    const [prepared] =
+      encoded || textLength(call.inputs) > LONG_TEXTS
+        ? await this.#prepare(lease, call.signature, [call.inputs], submission)
+        : [await lease.module.prepare(call.signature, call.inputs)];
     if (!prepared) throw new Error("nothing was prepared");
     const items = cut(prepared.feeds, target.batching);
     const fetched = await this.#parts.scheduler.submit(target, items, submission);
@@ -106,6 +107,16 @@ export class Inference {
       throw error;
     }
   }
+}
+
+/** Texts of more characters than this are looked through (cut to their words, say) in a thread. */
+const LONG_TEXTS = 16 * 1024;
+
+function textLength(inputs: ReadonlyMap<string, InputTensor>): number {
+  let length = 0;
+  for (const tensor of inputs.values())
+    if (tensor.dtype === "string") for (const text of tensor.data) length += text.length;
+  return length;
 }
 
 const hasPreparingSteps = (signature: Signature): boolean =>

@@ -1,10 +1,10 @@
 import { Socket } from "node:net";
 import { setPriority } from "node:os";
-import { ProblemError } from "@modulehub/core";
+import { ProblemError, problem } from "@modulehub/core";
 import { openModule, type Session } from "@modulehub/runtime";
 import { openSession, runtimeVersion } from "@modulehub/runtime/session";
 import { z } from "zod";
-import { type Frame, readFrames, writeFrame } from "./frames.ts";
+import { type Frame, FrameError, readFrames, writeFrame } from "./frames.ts";
 import { goFirst } from "./go-first.ts";
 
 /**
@@ -44,8 +44,10 @@ async function handle(frame: Frame): Promise<void> {
     const answer = request.kind === "load" ? await load(request) : await run(request, frame);
     writeFrame(pipe, { ...answer, message: { ...answer.message, kind: "done", id: request.id } });
   } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-    const message = { kind: "failed", id: request.id, code: error.code, detail: error.message };
+    const known =
+      error instanceof FrameError ? problem("answer-too-large", `The outputs are ${error.message}.`) : error;
+    if (!(known instanceof ProblemError)) throw error;
+    const message = { kind: "failed", id: request.id, code: known.code, detail: known.message };
     writeFrame(pipe, { message, tensors: new Map() });
   }
 }

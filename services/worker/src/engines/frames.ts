@@ -17,7 +17,7 @@ export interface Frame {
 }
 
 /** The largest frame that is read or written, in bytes. */
-export const MAX_FRAME_BYTES = 512 * 1024 * 1024;
+export const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
 const ALIGNMENT = 8;
 const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
@@ -60,7 +60,7 @@ export function encodeFrame({ message, tensors }: Frame): Uint8Array[] {
     chunks.push(body);
     length += padding + body.byteLength;
   }
-  if (length > MAX_FRAME_BYTES) throw new FrameError(`a frame of ${length} bytes is too large`);
+  if (length > MAX_FRAME_BYTES) throw new FrameError(`${length} bytes, more than ${MAX_FRAME_BYTES}`);
   start.writeUInt32LE(length - 4, 0);
   start.writeUInt32LE(header.byteLength, 4);
   return chunks;

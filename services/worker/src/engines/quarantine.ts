@@ -50,7 +50,10 @@ export class Quarantine {
     if (!record) return;
     const now = this.#options.now();
     const until = Math.max(record.until.get("") ?? 0, record.until.get(caller) ?? 0);
-    if (until <= now) return;
+    if (until <= now) {
+      this.#forgive(digest, record, now);
+      return;
+    }
     throw problem("module-quarantined", "The module crashed its engine several times.", {
       retryAfter: Math.ceil((until - now) / 1000),
     });
@@ -75,6 +78,13 @@ export class Quarantine {
   held(): string[] {
     const now = this.#options.now();
     return [...this.#modules].flatMap(([digest, { until }]) => ((until.get("") ?? 0) > now ? [digest] : []));
+  }
+
+  /** Forgets a module that has long been well. */
+  #forgive(digest: string, record: CrashRecord, now: number): void {
+    const { windowMs, longestMs } = this.#options;
+    const last = Math.max(record.lastHeld, ...record.crashes.map(({ at }) => at));
+    if (last < now - windowMs - longestMs) this.#modules.delete(digest);
   }
 
   #hold(record: CrashRecord, whom: string, now: number): void {

@@ -1,6 +1,7 @@
 import { problem, type Tensor } from "@modulehub/core";
 import { classificationOutput } from "@modulehub/runtime";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { checkJsonSize } from "./answer-size.ts";
 import { inputFor, readPlainInputs } from "./plain-inputs.ts";
 import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
 
@@ -18,6 +19,7 @@ export async function classify(
     const wanted = [role.labels, role.scores];
     const call = { signature: role.signature, inputs: inputFor(role, inputs), outputs: wanted };
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    checkJsonSize(outputs.values());
     const results = ranked(outputs.get(role.labels)!, outputs.get(role.scores)!, inputs.topK);
     const { module: model, version } = called;
     return { results, model, version, ...(truncated.length > 0 && { truncated }) };

@@ -1,6 +1,7 @@
 import { type Tensor, tensorToJson } from "@modulehub/core";
 import { embeddingOutput } from "@modulehub/runtime";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { checkJsonSize } from "./answer-size.ts";
 import { inputFor, readPlainInputs } from "./plain-inputs.ts";
 import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
 
@@ -17,6 +18,7 @@ export async function embed(
     const role = embeddingOutput(lease.manifest);
     const call = { signature: role.signature, inputs: inputFor(role, inputs), outputs: [role.output] };
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    checkJsonSize(outputs.values());
     const embeddings = rows(outputs.get(role.output)!);
     const { module: model, version } = called;
     return { embeddings, model, version, ...(truncated.length > 0 && { truncated }) };

@@ -6,6 +6,7 @@ import {
   problem,
 } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { checkJsonSize } from "./answer-size.ts";
 import { jsonBody, readBody } from "./body.ts";
 import { checkOutputs, signatureOf } from "./infer-body.ts";
 import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
@@ -50,6 +51,8 @@ export async function inferBinary(
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
     const chosen = new Map(header.outputs?.map(({ name, parameters }) => [name, parameters?.binary_data]));
     const all = header.parameters?.binary_data_output !== false;
+    const isBinary = (name: string) => (chosen.get(name) ?? all) !== false;
+    checkJsonSize([...outputs].flatMap(([name, tensor]) => (isBinary(name) ? [] : [tensor])));
     const answer = outputsToBinary(
       outputs,
       {
@@ -61,7 +64,7 @@ export async function inferBinary(
           ...(truncated.length > 0 && { truncated: JSON.stringify(truncated) }),
         },
       },
-      (name) => (chosen.get(name) ?? all) !== false,
+      isBinary,
     );
     void reply.header(BINARY_HEADER, String(answer.header.byteLength)).type("application/octet-stream");
     return Buffer.concat([answer.header, ...answer.chunks]);

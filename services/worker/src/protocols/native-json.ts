@@ -1,5 +1,6 @@
 import { tensorToJson } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { checkJsonSize } from "./answer-size.ts";
 import { inferBody, readBody } from "./body.ts";
 import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
 
@@ -15,6 +16,7 @@ export async function inferJson(
   return deps.inference.withModule(called.digest, async (lease) => {
     const call = await inferBody(bytes, lease.manifest, deps.threads);
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    checkJsonSize(outputs.values());
     const json = Object.fromEntries([...outputs].map(([name, tensor]) => [name, tensorToJson(tensor)]));
     const { module, version, digest } = called;
     return { module, version, digest, outputs: json, ...(truncated.length > 0 && { truncated }) };

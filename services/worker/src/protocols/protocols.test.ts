@@ -131,6 +131,38 @@ describe("infer in JSON", () => {
     expect(data.slice(-3)).toEqual([2 * 39_999 + 1, 2, -2 * 39_999 + 1]);
   });
 
+  test("outputs that are too large for JSON are refused, and given in binary", async () => {
+    const count = 700_000;
+    const bytes = Buffer.from(new Float32Array(count * 3).fill(1).buffer);
+    const header = (numbers: boolean) => ({
+      inputs: [
+        {
+          name: "x",
+          shape: [count, 3],
+          datatype: "FP32",
+          parameters: { binary_data_size: bytes.byteLength },
+        },
+      ],
+      outputs: [{ name: "y", parameters: { binary_data: !numbers } }],
+    });
+    const large = await testWorker();
+    large.source.add(numbers);
+    const ask = (numbersWanted: boolean) => {
+      const json = Buffer.from(JSON.stringify(header(numbersWanted)));
+      return large.app.inject({
+        method: "POST",
+        url: "/v1/infer",
+        headers: { ...large.headers(numbers), "inference-header-content-length": String(json.byteLength) },
+        payload: Buffer.concat([json, bytes]),
+      });
+    };
+    expect((await ask(true)).json()).toMatchObject({ code: "answer-too-large", status: 422 });
+    const answer = await ask(false);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.rawPayload.readFloatLE(answer.rawPayload.byteLength - 4)).toBe(3);
+    await large.end();
+  });
+
   test("another content type is refused", async () => {
     expect((await send("x", "text/plain")).json()).toMatchObject({
       code: "unsupported-media-type",

@@ -11,8 +11,12 @@ export interface Work {
   length: number;
 }
 
-/** Words are separated by white space, as the text modules' own graphs split. */
-const words = (text: string): number => text.split(/\s+/).length;
+/** Texts beyond this are not looked through on the worker's own thread. */
+const LONG_TEXT = 16 * 1024;
+
+/** Words, separated by white space as the text modules' own graphs split; a guess for long texts. */
+const words = (text: string): number =>
+  text.length > LONG_TEXT ? Math.ceil(text.length / 6) : text.split(/\s+/).length;
 
 /** How long feeds are, for the batch former and the admission. */
 export function lengthOf(feeds: ReadonlyMap<string, Tensor>, batching: Batching): number {
