@@ -66,7 +66,8 @@ export const PROBLEMS = {
   "text-too-long": { status: 422, title: "A text is longer than the module takes; shorten or split it." },
   "answer-too-large": {
     status: 422,
-    title: "The outputs are too large for JSON; name fewer outputs, send fewer items, or use the binary form.",
+    title:
+      "The outputs are too large for JSON; name fewer outputs, send fewer items, or use the binary form.",
   },
   "run-failed": { status: 422, title: "ONNX Runtime could not run the module on these inputs." },
 
