@@ -22,7 +22,8 @@ export interface BlobStore {
   writePart(upload: string, number: number, body: Readable, size: number): Promise<void>;
   /**
    * Joins parts, in the order given, into bytes under `key`, and tells what they are: size in bytes and
-   * sha256 of what was stored. Durable when it returns. The parts stay until `discardUpload`.
+   * sha256 of what was stored. Durable when it returns. The parts stay until `discardUpload`. Throws
+   * `upload-incomplete` where one is not there.
    */
   assemble(upload: string, parts: readonly number[], key: string): Promise<{ size: number; digest: Digest }>;
   /** Forgets an upload's parts; those of an upload that has none, too. */

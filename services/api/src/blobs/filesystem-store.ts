@@ -49,7 +49,10 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
         await writeWhole(whole, async (file) => {
           const buffer = Buffer.allocUnsafe(CHUNK);
           for (const number of parts) {
-            await using part = await open(paths.part(upload, number), "r");
+            await using part = await openExisting(
+              paths.part(upload, number),
+              problem("upload-incomplete", `Part ${number} is missing; send it again.`),
+            );
             for (;;) {
               const { bytesRead } = await part.read(buffer, 0, CHUNK, null);
               if (bytesRead === 0) break;
@@ -72,10 +75,7 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
 
     read: (key, range) =>
       storing(async () => {
-        const file = await open(paths.blob(key), "r").catch((error: NodeJS.ErrnoException) => {
-          if (error.code === "ENOENT") throw problem("blob-not-found", undefined, { cause: error });
-          throw error;
-        });
+        const file = await openExisting(paths.blob(key), problem("blob-not-found"));
         return file.createReadStream({ ...range, highWaterMark: READ });
       }),
 
@@ -89,6 +89,12 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
       }),
   };
 }
+
+/** Opens a file to be read; one that isn't there is that problem, any other failure the file system's. */
+const openExisting = (path: string, missing: ProblemError): Promise<FileHandle> =>
+  open(path, "r").catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "ENOENT" ? missing : error;
+  });
 
 /** Makes a file that is complete and durable, or isn't there. */
 async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {

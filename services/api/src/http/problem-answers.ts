@@ -31,13 +31,16 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
     .send(error.toDocument(request.id));
 }
 
+const placeOf = (part: string): string | number => (/^\d{1,9}$/.test(part) ? Number(part) : part);
+
 /** The catalogue's error for anything that was thrown. */
 export function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const issues = error.validation.flatMap((fault) =>
-      fault.params?.issue ? [fault.params.issue as { path: PropertyKey[]; message: string }] : [],
-    );
+    const issues = error.validation.slice(0, 20).map(({ instancePath, message = "does not fit" }) => ({
+      path: instancePath.split("/").flatMap((part) => (part === "" ? [] : [placeOf(part)])),
+      message,
+    }));
     const errors = fieldErrors(issues);
     const first = errors[0] ? ` ${errors[0].path || "It"}: ${errors[0].message}.` : "";
     return problem("invalid-request", `The ${error.validationContext ?? "request"} does not fit.${first}`, {

@@ -104,6 +104,15 @@ test("a body that is not JSON, of another type or too large is refused", async (
   ]);
 });
 
+test("a body that breaks its schema is told where", async () => {
+  const files = [{ path: "module.json", size: 1.5, digest: "md5:0" }];
+  const answer = await ask(hub, "POST", "/v1/modules/acme/a/b/drafts", { files, colour: "red" });
+  expect(answer).toMatchObject({ status: 400, body: { code: "invalid-request" } });
+  const { errors, detail } = answer.body as { errors: { path: string }[]; detail: string };
+  expect(errors.map(({ path }) => path)).toEqual(["files[0].size", "files[0].digest", ""]);
+  expect(detail).toContain("files[0].size");
+});
+
 test("every answer has a request id; a client's own is kept if it is harmless", async () => {
   const own = await ask(hub, "GET", "/nothing", undefined, { "x-request-id": "mine-1" });
   expect(own.body.requestId).toBe("mine-1");
