@@ -86,8 +86,8 @@ export function startChild(
 export function residentBytes(pid: number | undefined): number {
   if (pid === undefined) return 0;
   try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
-    return Number.isFinite(pages) ? pages * 4096 : 0;
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return Number(kilobytes ?? 0) * 1024;
   } catch {
     return 0;
   }
