@@ -11,7 +11,7 @@ import type { Quarantine } from "./engines/quarantine.ts";
 import type { ModuleCache, ModuleLease } from "./modules/module-cache.ts";
 import type { ThreadPool } from "./preparation/thread-pool.ts";
 import { checkOutputs, type InferCall, signatureOf } from "./protocols/infer-body.ts";
-import { concat, pad } from "./scheduler/axis.ts";
+import { concat, pad, slice } from "./scheduler/axis.ts";
 import type { Scheduler, Submission } from "./scheduler/scheduler.ts";
 import { cut } from "./scheduler/work.ts";
 
@@ -146,10 +146,9 @@ function splitInputs(
 }
 
 function rowOf(tensor: InputTensor, index: number): InputTensor {
-  const shape = tensor.shape.with(0, 1);
-  const row = tensor.data.length / (tensor.shape[0] ?? 1);
-  const data = tensor.data.slice(index * row, (index + 1) * row);
-  return { ...tensor, shape, data } as InputTensor;
+  return tensor.dtype === "image"
+    ? { ...tensor, shape: [1], data: tensor.data.slice(index, index + 1) }
+    : slice(tensor, 0, index, 1);
 }
 
 function renumbered({ truncated }: Prepared, item: number): Truncation[] {

@@ -128,6 +128,22 @@ test("a signature without an example is accepted and never batched", async () =>
   });
 });
 
+test("files that would pass for the hub's own compiled graphs, or leave the folder, are refused", async () => {
+  for (const path of [".compiled-0123.onnx", "onnx/.compiled-0123.onnx"]) {
+    const module = testModule(affine(), { signatures: plainSignature(row, row) }, { [path]: affine() });
+    expect(await inspect(module)).toMatchObject({
+      outcome: "rejected",
+      problems: [{ code: "invalid-path" }],
+    });
+  }
+  const module = testModule(affine(), { signatures: plainSignature(row, row) });
+  const files = module.files.map((file) => ({ ...file, path: `../${file.path}` }));
+  expect(await inspector.inspect({ digest: module.digest, files })).toMatchObject({
+    outcome: "rejected",
+    problems: [{ code: "invalid-path" }],
+  });
+});
+
 test("files that can't be fetched are the world's fault, not the module's", async () => {
   const module = testModule(
     affine(),

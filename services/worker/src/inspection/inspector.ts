@@ -9,6 +9,7 @@ import {
 import { type ChildLimits, residentBytes, startChild } from "../engines/child-process.ts";
 import { readFrames } from "../engines/frames.ts";
 import type { ModuleCache } from "../modules/module-cache.ts";
+import { pathFault } from "../modules/module-folder.ts";
 import {
   type ChildMessage,
   type ChildTask,
@@ -63,6 +64,8 @@ export class Inspector {
     const empty = files.filter(({ size, role }) => size === 0 && role === "graph");
     if (empty.length > 0)
       return rejected(empty.map(({ path }) => ({ code: "file-empty", detail: `${path} is empty.` })));
+    const fault = pathFault(files);
+    if (fault) return rejected([{ code: "invalid-path", detail: fault }]);
     return this.#modules.withDraft(files, AbortSignal.timeout(FETCH_MS), async (folder) => {
       const task = {
         folder,

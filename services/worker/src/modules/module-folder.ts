@@ -1,5 +1,5 @@
 import { copyFile, link, mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { isSafeFilePath, problem, type VersionFile } from "@modulehub/core";
 import type { BlobCache } from "./blob-cache.ts";
 
@@ -10,9 +10,25 @@ const PARALLEL = 4;
 export const runtimeFiles = (files: readonly VersionFile[]): VersionFile[] =>
   files.filter(({ role }) => role !== "doc");
 
+/** What compiling writes beside a module's graph begins so; nothing that a publisher sends may. */
+const OWN_PREFIX = ".compiled-";
+
+/**
+ * Why a version's paths can't be put into a folder; undefined where they can. A file of the publisher's under the
+ * name of a compiled graph would be loaded in its stead, without the checks of external data.
+ */
+export function pathFault(files: readonly VersionFile[]): string | undefined {
+  for (const { path } of files) {
+    if (!isSafeFilePath(path)) return "A file's path leads out of the module.";
+    if (basename(path).startsWith(OWN_PREFIX))
+      return `Names that begin with ${OWN_PREFIX} are the hub's own.`;
+  }
+  return undefined;
+}
+
 /**
  * Puts a version's files into a folder under their paths, as links to the blobs where the file system has
- * them, else as copies. Throws `invalid-path` for a path that would leave the folder, and what fetching throws.
+ * them, else as copies. Throws `invalid-path`, and what fetching throws.
  */
 export async function assembleFolder(
   folder: string,
@@ -20,8 +36,8 @@ export async function assembleFolder(
   blobs: BlobCache,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { path } of files)
-    if (!isSafeFilePath(path)) throw problem("invalid-path", "A file's path leads out of the module.");
+  const fault = pathFault(files);
+  if (fault) throw problem("invalid-path", fault);
   await mkdir(folder, { recursive: true });
   const waiting = [...files];
   const place = async (): Promise<void> => {

@@ -3,11 +3,10 @@ import { z } from "zod";
 import { parseJson } from "./infer-body.ts";
 
 /** The inputs of `embed` and `classify`, which need no knowledge of tensors: texts or images. */
-export interface PlainInputs {
-  items: string[] | Uint8Array[];
-  kind: "string" | "image";
-  topK: number | undefined;
-}
+export type PlainInputs = { topK: number | undefined } & (
+  | { kind: "string"; items: string[] }
+  | { kind: "image"; items: Uint8Array[] }
+);
 
 /** Items that one request may have. */
 export const MAX_PLAIN_ITEMS = 4096;

@@ -56,9 +56,13 @@ function queryTopK(request: FastifyRequest): number | undefined {
 }
 
 /** The role's one input as a tensor of these items. Throws `task-mismatch` for texts where it takes images. */
-export function inputFor(role: Role, { items, kind }: PlainInputs): Map<string, InputTensor> {
-  if ((kind === "image") !== (role.takes === "image"))
+export function inputFor(role: Role, inputs: PlainInputs): Map<string, InputTensor> {
+  if ((inputs.kind === "image") !== (role.takes === "image"))
     throw problem("task-mismatch", `The module takes ${role.takes === "image" ? "images" : "texts"}.`);
-  const shape = [items.length];
-  return new Map([[role.input, { dtype: kind, shape, data: items } as InputTensor]]);
+  const shape = [inputs.items.length];
+  const tensor: InputTensor =
+    inputs.kind === "image"
+      ? { dtype: "image", shape, data: inputs.items }
+      : { dtype: "string", shape, data: inputs.items };
+  return new Map([[role.input, tensor]]);
 }
