@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { problem } from "@modulehub/core";
 
 /**
  * Starting a limited child: no environment but PATH and settings of memory, so no token can leak into it; a
@@ -50,7 +51,7 @@ export function launchers(searchPath: string): Launchers {
 
 /**
  * Starts a TypeScript file of this service as a limited child. `pipe` is its file descriptor 3, a pair of
- * sockets; its last words on stderr are kept for the log.
+ * sockets; its last words on stderr are kept for the log. Throws `worker-unavailable`.
  */
 export function startChild(
   entry: URL,
@@ -75,11 +76,17 @@ export function startChild(
       ORT_DISABLE_TELEMETRY: "1",
     },
   });
+  const pipe = child.stdio?.[3];
+  if (!(pipe instanceof Duplex)) {
+    // Without file descriptors left there is no child; what `error` says of it is said here.
+    child.once("error", () => undefined);
+    throw problem("worker-unavailable", "No process could be started for the module.", { retryAfter: 5 });
+  }
   let words = "";
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     words = (words + chunk).slice(-2000);
   });
-  return { child, pipe: child.stdio[3] as Duplex, stderr: () => words };
+  return { child, pipe, stderr: () => words };
 }
 
 /** Resident memory of a process in bytes; 0 where it has ended or the platform has no /proc. */

@@ -1,5 +1,5 @@
 import { problem, type Tensor } from "@modulehub/core";
-import { type Engine, EngineDied, type SessionInfo, type SpawnEngine } from "./engine.ts";
+import type { Engine, SessionInfo, SpawnEngine } from "./engine.ts";
 
 /** What the pool must know of a module to load it. */
 export interface PooledModule {
@@ -273,9 +273,9 @@ export class EnginePool {
           this.#spareLive = undefined;
         });
       },
-      (error: unknown) => {
+      // The next load tries again, and says what is wrong to who waits for it.
+      () => {
         if (this.#spare === spare) this.#spare = undefined;
-        if (!(error instanceof EngineDied)) throw error;
       },
     );
   }

@@ -88,6 +88,13 @@ export class BlobCache {
       if (digestOfHex(counter.hash.digest("hex")) !== digest) throw problem("digest-mismatch");
       await chmod(temporary, 0o444);
       await rename(temporary, this.#path(digest));
+    } catch (cause) {
+      if (cause instanceof Error && "code" in cause && cause.code === "ENOSPC")
+        throw problem("store-unavailable", "The disk of the worker's cache is full.", {
+          retryAfter: 30,
+          cause,
+        });
+      throw cause;
     } finally {
       await rm(temporary, { force: true });
     }
