@@ -254,3 +254,45 @@ test("a name that differs from a module's by case or dots only is taken", async 
     expect(draft).toMatchObject({ status: 409, body: { code: "name-taken" } });
   }
 });
+
+test("asking twice at once to publish a draft makes one version", async () => {
+  const draft = await prepareDraft(hub, "acme/twice", moduleFiles("twice"));
+  const path = `/v1/drafts/${draft.body.id}/publish`;
+  const asked = await Promise.all([ask(hub, "POST", path), ask(hub, "POST", path), ask(hub, "POST", path)]);
+  expect(asked.map(({ status }) => status)).toEqual([202, 202, 202]);
+  await settled(hub, draft.body.id);
+  const versions = await ask<{ items: unknown[] }>(hub, "GET", "/v1/modules/acme/twice/versions");
+  expect(versions.body.items).toHaveLength(1);
+});
+
+test("lists come in pages that leave nothing out, and a cursor that was tampered with is refused", async () => {
+  await ask(hub, "POST", "/v1/publishers", { id: "paged" });
+  for (const name of ["c", "a", "B"])
+    await publish(hub, `paged/${name}`, moduleFiles(`paged ${name}`), { visibility: "public" });
+  for (const seed of ["2", "3"]) await publish(hub, "paged/a", moduleFiles(`paged a${seed}`));
+  const pages = async (path: string, key: string) => {
+    const seen: unknown[] = [];
+    let next: string | undefined;
+    do {
+      const cursor = next === undefined ? "" : `&cursor=${next}`;
+      const page = await ask<{ items: Record<string, unknown>[]; next?: string }>(
+        hub,
+        "GET",
+        `${path}limit=1${cursor}`,
+        undefined,
+        {},
+      );
+      seen.push(...page.body.items.map((item) => item[key]));
+      next = page.body.next;
+    } while (next !== undefined);
+    return seen;
+  };
+  // In the order of UTF-8 bytes, in which capitals come first.
+  expect(await pages("/v1/modules?publisher=paged&", "module")).toEqual(["paged/B", "paged/a", "paged/c"]);
+  expect(await pages("/v1/modules/paged/a/versions?", "version")).toEqual([3, 2, 1]);
+  for (const cursor of ["%00", "e30", "WzFd", "MQ"])
+    expect(await ask(hub, "GET", `/v1/modules?cursor=${cursor}`)).toMatchObject({
+      status: 400,
+      body: { code: "invalid-request" },
+    });
+});
