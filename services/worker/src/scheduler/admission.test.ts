@@ -37,6 +37,9 @@ test("short runs alone don't make a long one look endless", () => {
   const admission = new Admission({ moduleMs: 1000, totalMs: 1500 });
   for (let times = 0; times < 100; times++) admission.learn("a", 2, 1);
   expect(admission.estimate("a", 50_000)).toBeLessThan(1000);
+  // Noise among short ones is no slope to follow for long.
+  admission.learn("a", 40, 2);
+  expect(admission.estimate("a", 50_000)).toBeLessThan(1000);
 });
 
 test("what has left is forgotten", () => {

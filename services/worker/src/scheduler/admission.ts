@@ -12,6 +12,9 @@ const NEWEST = 0.1;
 /** What a run, and each unit of length in it, is thought to take before anything was measured. */
 const FIRST_GUESS = { runMs: 1, unitMs: 0.01 };
 
+/** Lengths are extrapolated by this many standard deviations of those seen. */
+const FARTHEST = 20;
+
 /** Running means of runs: length x, milliseconds y. */
 interface Moments {
   x: number;
@@ -38,10 +41,13 @@ export class Admission {
   estimate(key: string, length: number): number {
     const seen = this.#costs.get(key);
     if (!seen) return FIRST_GUESS.runMs + FIRST_GUESS.unitMs * length;
-    const spread = seen.xx - seen.x * seen.x;
-    // Runs of one length only don't tell what a unit costs.
-    const unitMs = spread > 1e-6 ? Math.max(0, (seen.xy - seen.x * seen.y) / spread) : FIRST_GUESS.unitMs;
-    return Math.max(0, seen.y + unitMs * (length - seen.x));
+    const spread = Math.sqrt(Math.max(0, seen.xx - seen.x * seen.x));
+    const beyond = length - seen.x;
+    if (spread < 1e-3) return Math.max(0, seen.y + FIRST_GUESS.unitMs * beyond);
+    // Runs of one and two words say nothing about one of 50,000: the line is followed as far as it is known.
+    const known = Math.min(beyond, FARTHEST * spread);
+    const unitMs = Math.max(0, (seen.xy - seen.x * seen.y) / spread ** 2);
+    return Math.max(0, seen.y + unitMs * known + FIRST_GUESS.unitMs * (beyond - known));
   }
 
   /**
