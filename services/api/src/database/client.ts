@@ -1,9 +1,9 @@
-import { mkdir } from "node:fs/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { type ConstructorOptions, fromPglite } from "pg-boss";
 import { PrismaPGlite } from "pglite-prisma-adapter";
+import { createDatabaseFolder } from "./create-folder.ts";
 import { type Prisma, PrismaClient } from "./generated/client.ts";
 
 /** Prisma's client, or the one of a transaction: what a query needs. */
@@ -54,7 +54,7 @@ async function openPostgres(url: string): Promise<Database> {
 async function openPglite(
   location: { kind: "folder"; path: string } | { kind: "memory" },
 ): Promise<Database> {
-  if (location.kind === "folder") await mkdir(location.path, { recursive: true, mode: 0o700 });
+  if (location.kind === "folder") await createDatabaseFolder(location.path);
   const pglite = await PGlite.create(location.kind === "folder" ? location.path : "memory://", {
     // PGlite's 128 MB of buffers are memory of this process; a hub's catalogue needs few.
     startParams: [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB"],

@@ -11,6 +11,8 @@ export interface ServiceOptions {
   name: string;
   /** The service's main file. */
   main: string;
+  /** Flags of Node for this service. */
+  nodeFlags?: string[];
   environment: NodeJS.ProcessEnv;
   logFile: string;
   /** Where its output goes besides the file. */
@@ -33,11 +35,12 @@ export class ServiceProcess {
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
 
-  constructor({ name, main, environment, logFile, echo }: ServiceOptions) {
+  constructor({ name, main, nodeFlags = [], environment, logFile, echo }: ServiceOptions) {
     this.name = name;
     // A process group of its own: Ctrl-C in a terminal reaches the whole group, but here one stops after the other.
     this.#child = fork(main, [], {
       env: environment,
+      execArgv: nodeFlags,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       detached: true,
     });
