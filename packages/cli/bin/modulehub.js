@@ -25,13 +25,15 @@ if (major > 22 || (major === 22 && minor >= 18)) {
   child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
 }
 
-/** npm unpacks the Node of this platform as a package of its own. */
+/** npm unpacks the Node of this platform as a package of its own; that of Apple silicon has another name. */
 function installedNode(start) {
   const platform = process.platform === "win32" ? "win" : process.platform;
   const file = process.platform === "win32" ? "node.exe" : "node";
   for (let folder = start; ; folder = dirname(folder)) {
-    const candidate = join(folder, "node_modules", `node-${platform}-${process.arch}`, "bin", file);
-    if (existsSync(candidate)) return candidate;
+    for (const family of ["node", "node-bin"]) {
+      const candidate = join(folder, "node_modules", `${family}-${platform}-${process.arch}`, "bin", file);
+      if (existsSync(candidate)) return candidate;
+    }
     if (dirname(folder) === folder) return undefined;
   }
 }
