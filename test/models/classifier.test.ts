@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { InputTensor } from "@modulehub/core";
+import { openModule } from "@modulehub/runtime";
+import { openSession } from "@modulehub/runtime/session";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cleanUp, modulehub, ROOT, type RunningHub, startHub, until } from "../e2e/hub.ts";
-import { ask, batchingOf, cosine, embed, rowDifference } from "./hub-answers.ts";
+import { ask, batchingOf, cosine, embed, infer, rowDifference } from "./hub-answers.ts";
 
 /** The example classifier and its feature vector on the photos of examples/photos, over HTTP and by command. */
 
@@ -101,6 +104,21 @@ test("photos sent at once get the feature vectors that each gets alone", async (
   const { embeddings } = await postForm<{ embeddings: number[][] }>(FEATURES, "embed", form(...names));
   for (const [index, name] of names.entries())
     expect(rowDifference(alone[index]!, embeddings[index]!), name).toBeLessThanOrEqual(1e-6);
+});
+
+test("logits of photos sent at once equal a direct run of the original graph on each photo's pixels", async () => {
+  const folder = join(ROOT, "examples/modules/efficientnet-lite0/classification");
+  const module = await openModule(folder);
+  const session = await openSession(join(folder, "model.onnx"), { threads: 1 });
+  const atOnce = await Promise.all(names.map((name) => infer(hub, CLASSIFIER, { image: [b64(name)] })));
+  for (const [index, name] of names.entries()) {
+    const input: InputTensor = { dtype: "image", shape: [1], data: [photo(name)] };
+    const { feeds } = await module.prepare("default", new Map([["image", input]]));
+    const logits = (await session.run(feeds, ["logits"])).get("logits");
+    if (logits?.dtype !== "float32") throw new Error("The logits are float32.");
+    expect(rowDifference(logits.data, atOnce[index]!.default!.data), name).toBeLessThanOrEqual(1e-6);
+  }
+  await session.close();
 });
 
 test("the command line classifies and embeds photos by their files", async () => {

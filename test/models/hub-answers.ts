@@ -82,8 +82,13 @@ export function cosine(a: readonly number[], b: readonly number[]): number {
 }
 
 /** The largest difference of two rows, as a part of max(1, max|row|): the measure of the serving contract. */
-export function rowDifference(expected: readonly number[], got: readonly number[]): number {
+export function rowDifference(expected: ArrayLike<number>, got: ArrayLike<number>): number {
   if (expected.length !== got.length) return Number.POSITIVE_INFINITY;
-  const scale = Math.max(1, ...expected.map(Math.abs));
-  return Math.max(0, ...expected.map((value, index) => Math.abs(value - got[index]!) / scale));
+  let scale = 1;
+  let most = 0;
+  for (let index = 0; index < expected.length; index++) {
+    scale = Math.max(scale, Math.abs(expected[index]!));
+    most = Math.max(most, Math.abs(expected[index]! - got[index]!));
+  }
+  return most / scale;
 }
