@@ -169,6 +169,37 @@ test("sizes that a bare graph leaves open get names, and formulas equal names wh
   ]);
 });
 
+test("sizes that a bare graph leaves open are not taken for equal", async () => {
+  // Equal names must be fed equal sizes, so a name that is made up must be no other's: neither of a second input,
+  // which may have another number of rows, nor one that the graph itself gives.
+  const bytes = graph(
+    [
+      ["x", "float32", [null, "dim1"]],
+      ["table", "float32", [null, null]],
+      ["y", "float32", ["rows", "batch"]],
+    ],
+    [["z", "float32", [null, "rows"]]],
+  );
+  const { manifest } = await deriveModule([memoryFile("model.onnx", bytes)]);
+  const { inputs, outputs } = manifest.signatures.default!;
+  const names = Object.values({ ...inputs, ...outputs }).flatMap(({ shape }) => shape);
+  expect(names).toEqual(["dim2", "dim1", "dim3", "dim4", "rows", "batch", "dim5", "rows"]);
+
+  const two = graph(
+    [
+      ["x", "float32", [null, 2]],
+      ["table", "float32", [null, 2]],
+    ],
+    [["z", "float32", [null, 2]]],
+  );
+  const { signatures } = (await deriveModule([memoryFile("model.onnx", two)])).manifest;
+  expect(signatures.default!.inputs).toMatchObject({
+    x: { shape: ["batch", 2] },
+    table: { shape: ["dim1", 2] },
+  });
+  expect(signatures.default!.outputs).toMatchObject({ z: { shape: ["batch", 2] } });
+});
+
 test("a bare file is taken along with its external data, and module.json is in RFC 8785 form", async () => {
   const folder = await mkdtemp(join(tmpdir(), "modulehub-derive-"));
   const external = (key: string, value: string) => makeMessage("StringStringEntryProto", { key, value });

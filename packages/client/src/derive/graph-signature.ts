@@ -12,35 +12,43 @@ const DIMENSION_NAME = /^[A-Za-z_][\w.-]{0,127}$/;
 
 /**
  * A signature of a graph's own inputs and outputs. A size that the graph leaves open without a name is called
- * `batch` where it comes first, else `dimN`, each with an N of its own: that two are equal is not known.
+ * `batch` where it comes first in the first such input, or in an output, and else `dimN`, each with an N of its own:
+ * sizes of one name must be fed equal, and that two are equal is not known. Names that the graph gives are kept.
  * Outputs that can't be served (sequences, maps, 4-bit numbers, unknown rank) are left out with a note. Throws
  * `dtype-unsupported` for an input like that, and where no output remains.
  */
 export function graphSignature(summary: ModelSummary): GraphSignature {
   const notes: string[] = [];
+  const given = new Set([...summary.inputs, ...summary.outputs].flatMap(({ shape }) => shape ?? []));
   const named = new Map<string, string>();
   let unnamed = 0;
-  const dimension = (value: number | string | null, axis: number): Dimension => {
+  const madeUp = (): string => {
+    do unnamed += 1;
+    while (given.has(`dim${unnamed}`));
+    return `dim${unnamed}`;
+  };
+  /** The input whose first size is called `batch`. */
+  let batched: ModelValue | undefined;
+  const isBatch = (of: ModelValue): boolean => {
+    if (given.has("batch")) return false;
+    if (summary.outputs.includes(of)) return batched !== undefined;
+    batched ??= of;
+    return batched === of;
+  };
+  const dimension = (value: number | string | null, axis: number, of: ModelValue): Dimension => {
     if (typeof value === "number") return value;
-    if (value !== null && DIMENSION_NAME.test(value)) return value;
-    if (value === null) {
-      if (axis === 0) return "batch";
-      unnamed += 1;
-      return `dim${unnamed}`;
-    }
+    if (value === null) return axis === 0 && isBatch(of) ? "batch" : madeUp();
+    if (DIMENSION_NAME.test(value)) return value;
     // A formula, such as `2*sequence`: equal formulas get equal names.
-    const known = named.get(value);
-    if (known !== undefined) return known;
-    unnamed += 1;
-    const name = `dim${unnamed}`;
-    named.set(value, name);
-    return name;
+    const known = named.get(value) ?? madeUp();
+    named.set(value, known);
+    return known;
   };
   const spec = (value: ModelValue): TensorSpec | string => {
     if (!isDtype(value.type)) return `is ${article(value.description ?? value.type)}`;
     if (!DTYPES[value.type].feedable) return `has dtype ${value.type}`;
     if (value.shape === null) return "has no declared number of dimensions";
-    return { dtype: value.type, shape: value.shape.map(dimension) };
+    return { dtype: value.type, shape: value.shape.map((size, axis) => dimension(size, axis, value)) };
   };
 
   const inputs: [string, TensorSpec][] = summary.inputs.map((value) => {
