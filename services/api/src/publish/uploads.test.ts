@@ -142,19 +142,10 @@ test("a part size is at least 8 MiB and at most a ten thousandth of the file, ro
   expect(partSizeFor(80_001 * MIB)).toBe(9 * MIB);
 });
 
-test("64 MiB are received without being held in memory, and need not be sent again", async () => {
+// That the API holds none of it in memory is seen from outside, on a whole gigabyte: test/e2e/large-module.test.ts.
+test("64 MiB are received in parts, and need not be sent again", async () => {
   const big = Buffer.alloc(64 * MIB, randomBytes(1 * MIB));
-  await uploadBytes(hub, "acme", randomBytes(9 * MIB));
-  const before = process.memoryUsage();
-  let most = 0;
-  const watch = setInterval(() => {
-    const { external, arrayBuffers } = process.memoryUsage();
-    most = Math.max(most, external, arrayBuffers);
-  }, 5);
   await uploadBytes(hub, "acme", big);
-  clearInterval(watch);
-  // The test itself holds a copy of one part of 8 MiB to send it; the hub's own share has to be small.
-  expect(most - Math.max(before.external, before.arrayBuffers)).toBeLessThan(40 * MIB);
   const files = moduleFiles("big");
   const list = listOf(files).map((file) =>
     file.path === "model.onnx" ? { ...file, size: big.byteLength, digest: digestOf(big) } : file,
