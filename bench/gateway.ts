@@ -108,7 +108,7 @@ async function publishIdentity(url: string, token: string, folder: string): Prom
     }),
   );
   const hub = new Hub({ url, token });
-  for await (const event of hub.publish(folder, "bench/identity"))
+  for await (const event of hub.publish(folder, "bench/identity", { createPublisher: true }))
     if (event.kind === "published") return { digest: event.digest };
   throw new Error("publishing ended without a version");
 }

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 
 const BENCHES: Record<string, () => Promise<{ run(): Promise<Record<string, number>> }>> = {
   gateway: () => import("./gateway.ts"),
+  "read-model": () => import("./read-model.ts"),
 };
 
 const { positionals, values } = parseArgs({
