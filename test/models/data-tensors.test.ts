@@ -88,7 +88,11 @@ describe.skipIf(!hasTestData)("models that others made", () => {
         return;
       }
       expect(published).toMatchObject({
-        problem: { status: 422, code: "session-failed", detail: expect.stringContaining("locale") },
+        problem: {
+          status: 422,
+          code: "session-failed",
+          detail: expect.stringContaining('attribute locale to "C"'),
+        },
       });
     },
   );

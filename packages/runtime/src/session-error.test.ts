@@ -26,3 +26,16 @@ test("running out of memory is told from the module's own faults", () => {
   expect(runtimeProblem("run-failed", new Error("std::bad_alloc")).code).toBe("out-of-memory");
   expect(runtimeProblem("run-failed", new Error("Invalid rank")).code).toBe("run-failed");
 });
+
+test("a locale that the system lacks is told with what to do about it", () => {
+  // ONNX Runtime 1.30 on a system without en_US.UTF-8, opening a StringNormalizer without a locale.
+  const message =
+    "Exception during initialization: onnxruntime::StringNormalizer::Locale::Locale(const std::string&)::<lambda()> " +
+    "Failed to construct locale with name:en_US.UTF-8:locale::facet::_S_create_c_locale name not valid:Please, " +
+    "install necessary language-pack-XX and configure locales";
+  const { code, message: detail } = runtimeProblem("session-failed", new Error(message));
+  expect(code).toBe("session-failed");
+  expect(detail).toContain("en_US.UTF-8");
+  expect(detail).toContain('attribute locale to "C"');
+  expect(detail).not.toContain("language-pack");
+});

@@ -33,5 +33,13 @@ export function runtimeProblem(code: "session-failed" | "run-failed", cause: unk
   const detail = cleanMessage(message);
   if (/bad_alloc|failed to allocate memory|out of memory|bad array new length/i.test(message))
     return problem("out-of-memory", `ONNX Runtime ran out of memory: ${detail}`, { cause });
+  const locale = /Failed to construct locale with name:([\w.@-]+)/.exec(message)?.[1];
+  if (locale !== undefined)
+    // Without the attribute StringNormalizer takes en_US.UTF-8, which slim containers lack.
+    return problem(
+      code,
+      `A StringNormalizer needs the locale ${locale}, which is not on this system; set its attribute locale to "C".`,
+      { cause },
+    );
   return problem(code, `ONNX Runtime says: ${detail}`, { cause });
 }
