@@ -113,6 +113,30 @@ describe("infer in JSON", () => {
       payload,
     });
 
+  test("names like __proto__ are refused wherever a body is read and whichever form it has", async () => {
+    const x = Array.from({ length: 40_000 }, (_, index) => [index, 0.5, -index]);
+    const inThread = `{"inputs":{"x":${JSON.stringify(x)},"__proto__":[[1,2,3]]}}`;
+    expect((await send(inThread)).json()).toMatchObject({ code: "input-unknown" });
+    const outputs = '{"inputs":{"x":[[1,2,3]]},"outputs":["__proto__"]}';
+    expect((await send(outputs)).json()).toMatchObject({ code: "output-unknown" });
+    const binary = async (header: object) => {
+      const json = Buffer.from(JSON.stringify(header));
+      const answer = await worker.app.inject({
+        method: "POST",
+        url: "/v1/infer",
+        headers: { ...worker.headers(numbers), "inference-header-content-length": String(json.byteLength) },
+        payload: json,
+      });
+      return answer.json();
+    };
+    const input = { shape: [1, 3], datatype: "FP32", data: [1, 2, 3] };
+    expect(await binary({ inputs: [{ ...input, name: "__proto__" }] })).toMatchObject({
+      code: "input-unknown",
+    });
+    const asked = { inputs: [{ ...input, name: "x" }], outputs: [{ name: "__proto__" }] };
+    expect(await binary(asked)).toMatchObject({ code: "output-unknown" });
+  });
+
   test("JSON that is broken, or nested without end, is refused and the worker lives on", async () => {
     expect((await send('{"inputs":')).json()).toMatchObject({ code: "invalid-json" });
     const deep = `{"inputs":{"x":${"[".repeat(100_000)}${"]".repeat(100_000)}}}`;
