@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ProblemDocument } from "@modulehub/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call, cleanUp, type RunningHub, startHub } from "../e2e/hub.ts";
+import { call, cleanUp, type RunningHub, startHub, temporaryFolder } from "../e2e/hub.ts";
 import { directRun } from "./direct-run.ts";
 import { facesOf } from "./faces.ts";
 import {
@@ -130,6 +131,35 @@ describe.skipIf(!hasTestData)("image models that others made", () => {
         expect(output!.shape).toEqual(direct.shape);
         expect(rowDifference(direct.data, output!.data)).toBeLessThanOrEqual(1e-6);
       }
+    });
+
+    test("a folder as Hugging Face has it classifies as the module.json written by hand does", async () => {
+      const folder = temporaryFolder();
+      copyFileSync(testData("image-mobilenet-v2-int8/model.onnx"), join(folder, "model.onnx"));
+      const config = {
+        architectures: ["MobileNetV2ForImageClassification"],
+        id2label: Object.fromEntries(labels().map((label, index) => [index, label])),
+      };
+      writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+      const preprocessor = {
+        do_resize: true,
+        size: { shortest_edge: 256 },
+        resample: 2,
+        do_center_crop: true,
+        crop_size: { height: 224, width: 224 },
+        do_rescale: true,
+        rescale_factor: 1 / 255,
+        do_normalize: true,
+        image_mean: MOBILENET_PIXELS.mean,
+        image_std: MOBILENET_PIXELS.deviation,
+      };
+      writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(preprocessor));
+      const derived = "data/mobilenet-hugging-face";
+      await accepted(hub, folder, derived);
+      const inputs = ["demo-tiger.jpg", "elephants.jpg"].map((name) => b64(photo(name)));
+      const classes = (of: string) =>
+        ask<{ results: unknown }>(hub, of, "classify", { inputs, topK: 3 }).then(({ results }) => results);
+      expect(await classes(derived)).toEqual(await classes(module));
     });
 
     test("its feature vectors lie as near each other as its SOURCE.md says", async () => {
