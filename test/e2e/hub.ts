@@ -78,7 +78,7 @@ export async function startHub(options: StartOptions = {}): Promise<RunningHub> 
   if (options.examples ?? true)
     await until("the example modules are published", 120, async () => {
       const answer = await fetch(
-        `${url}/v1/modules/modulehub/imagenet/efficientnet-lite0/classification/versions/1`,
+        `${url}/v1/modules/modulehub/imagenet/efficientnet-lite0/feature-vector/versions/1`,
       );
       return answer.ok;
     });
