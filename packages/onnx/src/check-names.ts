@@ -1,4 +1,4 @@
-import { type Findings, quote } from "./finding.ts";
+import { type Findings, quote, shortened } from "./finding.ts";
 import { subgraphs } from "./graph-walk.ts";
 import type { FunctionProto, GraphProto, NodeProto } from "./schema.ts";
 
@@ -90,7 +90,8 @@ function checkNodes(nodes: readonly NodeProto[], scope: Scope, where: string, fi
   });
   let late = false;
   nodes.forEach((node, index) => {
-    const place = `node ${index} (${quote(node.opType)}) of ${where}`;
+    const inner = where === "the graph" ? "" : ` of ${where}`;
+    const place = `node ${index} (${shortened(node.opType)})${inner}`;
     if (findings.full) return;
     if (!node.opType) findings.refuse("graph-invalid", place, "A node names no operator.");
     for (const name of node.input) {

@@ -90,10 +90,12 @@ export function decodeModel(from: ByteSource | Uint8Array, limits?: DecodeLimits
 
 /** What a file is, by its first bytes, if it is one of the usual accidents. */
 function recognise(source: ByteSource): ProblemError | null {
-  if (source.size === 0) return problem("file-empty", "The graph file has no bytes; upload it again.");
+  if (source.size === 0) return problem("file-empty", "The graph has no bytes; upload it again.");
   const start = Buffer.from(source.read(0, Math.min(source.size, 256))).toString("latin1");
-  if (start.startsWith("version https://git-lfs.github.com/")) return problem("git-lfs-pointer");
-  if (/^\s*(<!doctype html|<html|<head|<\?xml|<!--)/i.test(start)) return problem("html-instead-of-model");
+  if (start.startsWith("version https://git-lfs.github.com/"))
+    return problem("git-lfs-pointer", "The first line is that of a Git LFS pointer.");
+  if (/^\s*(<!doctype html|<html|<head|<\?xml|<!--)/i.test(start))
+    return problem("html-instead-of-model", "The first bytes are those of a web page.");
   return null;
 }
 

@@ -36,13 +36,24 @@ export class Findings {
 }
 
 /** A name in quotes, cut to 80 characters. */
-export function quote(name: string | undefined): string {
-  const text = name ?? "";
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+export const quote = (name: string | undefined): string => JSON.stringify(shortened(name));
+
+/** A name without quotes, cut to 80 characters. */
+export function shortened(name = ""): string {
+  return name.length > 80 ? `${name.slice(0, 77)}...` : name;
 }
 
 /** The first finding that refuses, as an error to throw; undefined where the model may be loaded. */
 export function firstRefusal(findings: readonly Finding[]): ProblemError | undefined {
   const finding = findings.find((candidate) => candidate.level === "refuse");
-  return finding && problem(finding.code, `${finding.detail} (${finding.where})`);
+  return finding && problem(finding.code, findingSentence(finding));
+}
+
+/** Places that say nothing beyond the file's path. */
+const WHOLE = new Set(["the file", "the graph"]);
+
+/** A finding as a sentence that begins with its place: `model.onnx, node 1 (Neg): the name "y" is …`. */
+export function findingSentence({ where, detail }: Finding, path?: string): string {
+  const place = path === undefined ? [where] : WHOLE.has(where) ? [path] : [path, where];
+  return `${place.join(", ")}: ${detail.replace(/^[A-Z](?=[a-z ])/, (letter) => letter.toLowerCase())}`;
 }

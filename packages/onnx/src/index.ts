@@ -33,7 +33,7 @@ export {
   modelBytes,
   writeModel,
 } from "./encode.ts";
-export { type Finding, firstRefusal } from "./finding.ts";
+export { type Finding, findingSentence, firstRefusal } from "./finding.ts";
 export { storeAsFloat16 } from "./float16-storage.ts";
 export type { GraphOptions } from "./graph.ts";
 export { GraphBuilder } from "./graph-builder.ts";

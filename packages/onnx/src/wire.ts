@@ -9,7 +9,7 @@ const LARGEST_WINDOW = 1 << 16;
 
 /** The complaint about bytes that are not protobuf, or not all of it. */
 export const notOnnx = (why: string) =>
-  problem("not-onnx", `The file is damaged, cut off or not an ONNX model: ${why}.`);
+  problem("not-onnx", `The bytes are damaged, cut off or of another format: ${why}.`);
 
 /**
  * Reads protobuf from a source through a small window. Skipping costs nothing, so that tensor bytes are never

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { type ProblemError, problem } from "@modulehub/core";
+import { operatorFault, runtimeSentence } from "./runtime-sentence.ts";
 
 const LONGEST = 500;
 
@@ -32,7 +33,7 @@ export function runtimeProblem(code: "session-failed" | "run-failed", cause: unk
   const message = cause instanceof Error ? cause.message : String(cause);
   const detail = cleanMessage(message);
   if (/bad_alloc|failed to allocate memory|out of memory|bad array new length/i.test(message))
-    return problem("out-of-memory", `ONNX Runtime ran out of memory: ${detail}`, { cause });
+    return problem("out-of-memory", "ONNX Runtime ran out of memory.", { cause });
   const locale = /Failed to construct locale with name:([\w.@-]+)/.exec(message)?.[1];
   if (locale !== undefined)
     // Without the attribute StringNormalizer takes en_US.UTF-8, which slim containers lack.
@@ -41,5 +42,7 @@ export function runtimeProblem(code: "session-failed" | "run-failed", cause: unk
       `A StringNormalizer needs the locale ${locale}, which is not on this system; set its attribute locale to "C".`,
       { cause },
     );
-  return problem(code, `ONNX Runtime says: ${detail}`, { cause });
+  const operator = code === "session-failed" ? operatorFault(detail) : undefined;
+  if (operator !== undefined) return problem("operator-unsupported", operator, { cause });
+  return problem(code, runtimeSentence(detail), { cause });
 }

@@ -11,7 +11,7 @@ import {
   type Tensor,
   tensorToJson,
 } from "@modulehub/core";
-import { checkGraphFile, type ModelSummary, openSource } from "@modulehub/onnx";
+import { checkGraphFile, findingSentence, type ModelSummary, openSource } from "@modulehub/onnx";
 import { checkModule, type Module, openModule, readManifest, type Session } from "@modulehub/runtime";
 import { openSession, runtimeVersion } from "@modulehub/runtime/session";
 import { proveBatching } from "./batching-evidence.ts";
@@ -86,8 +86,9 @@ async function checkGraphs(
     }
     using source = openSource(join(folder, path));
     const { summary, findings } = checkGraphFile(source, { files: sizes, path });
-    for (const { level, code, detail, where } of findings)
-      if (level === "refuse") refusals.push({ code, detail: `${path}: ${detail} (${where})` });
+    for (const finding of findings)
+      if (finding.level === "refuse")
+        refusals.push({ code: finding.code, detail: findingSentence(finding, path) });
     if (summary) summaries.set(path, summary);
   }
   return { summaries, refusals: refusals.slice(0, 50) };

@@ -39,7 +39,9 @@ const counted = (output: "int64" | "float32" | "string", times: number) => ({
 test("a module whose example never ends is rejected, naming what it was doing", async () => {
   expect(await inspect(testModule(endless(), counted("int64", 2 ** 50)))).toMatchObject({
     outcome: "rejected",
-    problems: [{ code: "inspection-timeout", status: 422, detail: "While running the example." }],
+    problems: [
+      { code: "inspection-timeout", status: 422, detail: "It was stopped while running the example." },
+    ],
   });
 });
 
@@ -47,7 +49,10 @@ test("a module that takes gigabytes when it runs is rejected with the figures", 
   expect(await inspect(testModule(allocating(), counted("float32", 2 ** 31)))).toMatchObject({
     outcome: "rejected",
     problems: [
-      { code: "inspection-memory", detail: expect.stringMatching(/running the example: more than 384 MB/) },
+      {
+        code: "inspection-memory",
+        detail: expect.stringMatching(/^It took more than 384 MB while running the example\.$/),
+      },
     ],
   });
 });

@@ -132,7 +132,7 @@ function judge(end: ChildEnd, { memoryBytes }: ChildLimits): InspectResponse {
     return rejected(
       end.outcome.problems.map(({ code, detail }) =>
         code === "out-of-memory"
-          ? { code: "inspection-memory", detail: `While ${phase}: more than ${megabytes} MB. ${detail}` }
+          ? { code: "inspection-memory", detail: `It took more than ${megabytes} MB while ${phase}.` }
           : { code, detail },
       ),
     );
@@ -141,13 +141,19 @@ function judge(end: ChildEnd, { memoryBytes }: ChildLimits): InspectResponse {
       retryAfter: 10,
       cause: new Error(`${end.signal} ${end.stderr}`),
     });
-  if (end.killed === "timeout") return rejected([{ code: "inspection-timeout", detail: `While ${phase}.` }]);
+  if (end.killed === "timeout")
+    return rejected([{ code: "inspection-timeout", detail: `It was stopped while ${phase}.` }]);
   const full = /bad_alloc|out of memory|Cannot allocate memory/i.test(end.stderr);
   // A SIGKILL that isn't ours is the system's, which is out of memory.
   if (end.killed === "memory" || full || end.signal === "SIGKILL")
-    return rejected([{ code: "inspection-memory", detail: `While ${phase}: more than ${megabytes} MB.` }]);
+    return rejected([
+      { code: "inspection-memory", detail: `It took more than ${megabytes} MB while ${phase}.` },
+    ]);
   return rejected([
-    { code: "inspection-crashed", detail: `While ${phase}${end.signal ? `, by ${end.signal}` : ""}.` },
+    {
+      code: "inspection-crashed",
+      detail: `It ended${end.signal ? ` by ${end.signal}` : ""} while ${phase}.`,
+    },
   ]);
 }
 
