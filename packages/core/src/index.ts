@@ -21,6 +21,7 @@ export {
   stepNames,
   type TokenizeStep,
 } from "./steps.ts";
+export * from "./task-roles.ts";
 export * from "./tensor.ts";
 export * from "./tensor-binary.ts";
 export * from "./tensor-from-json.ts";

@@ -4,11 +4,4 @@ export { checkOutputNames } from "./finish.ts";
 export { type LocalModule, openLocalModule, runModule } from "./local.ts";
 export type { CompiledGraph, Module, Prepared, Truncation } from "./module.ts";
 export { type ModuleOptions, openModule, readManifest } from "./open-module.ts";
-export {
-  type ClassificationRole,
-  classificationOutput,
-  type EmbeddingRole,
-  embeddingOutput,
-  type Role,
-} from "./roles.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";

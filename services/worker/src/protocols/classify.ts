@@ -1,5 +1,4 @@
-import { problem, type Tensor } from "@modulehub/core";
-import { classificationOutput } from "@modulehub/runtime";
+import { classificationOutput, problem, type Tensor } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
 import { inputFor, readPlainInputs } from "./plain-inputs.ts";

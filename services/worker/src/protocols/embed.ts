@@ -1,5 +1,4 @@
-import { type Tensor, tensorToJson } from "@modulehub/core";
-import { embeddingOutput } from "@modulehub/runtime";
+import { embeddingOutput, type Tensor, tensorToJson } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
 import { inputFor, readPlainInputs } from "./plain-inputs.ts";

@@ -1,5 +1,4 @@
-import { type InputTensor, problem } from "@modulehub/core";
-import type { Role } from "@modulehub/runtime";
+import { type InputTensor, problem, type TaskRole } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
 import { mediaType, readBody, THREAD_BYTES } from "./body.ts";
@@ -56,7 +55,7 @@ function queryTopK(request: FastifyRequest): number | undefined {
 }
 
 /** The role's one input as a tensor of these items. Throws `task-mismatch` for texts where it takes images. */
-export function inputFor(role: Role, inputs: PlainInputs): Map<string, InputTensor> {
+export function inputFor(role: TaskRole, inputs: PlainInputs): Map<string, InputTensor> {
   if ((inputs.kind === "image") !== (role.takes === "image"))
     throw problem("task-mismatch", `The module takes ${role.takes === "image" ? "images" : "texts"}.`);
   const shape = [inputs.items.length];

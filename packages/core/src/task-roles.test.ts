@@ -1,6 +1,6 @@
-import { type Manifest, manifestSchema } from "@modulehub/core";
 import { expect, test } from "vitest";
-import { classificationOutput, embeddingOutput } from "./roles.ts";
+import { type Manifest, manifestSchema } from "./manifest.ts";
+import { classificationOutput, embeddingOutput } from "./task-roles.ts";
 
 const run = (inputs: Record<string, string>, outputs: Record<string, string>) => ({
   run: { graph: "model.onnx", inputs, outputs },

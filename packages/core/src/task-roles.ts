@@ -1,19 +1,21 @@
-import { graphPath, type Manifest, problem, type Signature } from "@modulehub/core";
+import type { Manifest } from "./manifest.ts";
+import { problem } from "./problem.ts";
+import { graphPath, type Signature } from "./signature.ts";
 
 /** How `embed` and `classify` use a module: through one signature, one input, and fixed outputs. */
-export interface Role {
+export interface TaskRole {
   signature: string;
   /** The input that takes the texts or images, and which of the two. */
   input: string;
   takes: "text" | "image";
 }
 
-export interface EmbeddingRole extends Role {
+export interface EmbeddingRole extends TaskRole {
   /** The output that is the embedding, float [batch, features]. */
   output: string;
 }
 
-export interface ClassificationRole extends Role {
+export interface ClassificationRole extends TaskRole {
   /** Outputs string [batch, k] and float [batch, k], best first. */
   labels: string;
   scores: string;
@@ -61,7 +63,7 @@ function roleFor(
   manifest: Manifest,
   tasks: readonly string[],
   operation: string,
-): Role & { declared: Signature } {
+): TaskRole & { declared: Signature } {
   if (!tasks.includes(manifest.task))
     throw problem(
       "task-mismatch",
