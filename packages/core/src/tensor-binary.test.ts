@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import type { TensorSpec } from "./signature.ts";
-import type { Tensor } from "./tensor.ts";
+import { binaryBytes, type Tensor } from "./tensor.ts";
 import {
   type BinaryRequest,
-  binaryBytes,
   binaryRequestSchema,
   inputsFromBinary,
   outputsToBinary,

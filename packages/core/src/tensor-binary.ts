@@ -2,7 +2,7 @@ import { z } from "zod";
 import { DTYPES, type Dtype, dtypeOfWire } from "./dtype.ts";
 import { problem } from "./problem.ts";
 import type { TensorSpec } from "./signature.ts";
-import { elementCount, type InputTensor, type Tensor, tensorBytes, tensorFromBytes } from "./tensor.ts";
+import { binaryBytes, elementCount, type InputTensor, type Tensor, tensorFromBytes } from "./tensor.ts";
 import { checkShape, tensorFromJson } from "./tensor-from-json.ts";
 import { tensorToJson } from "./tensor-to-json.ts";
 
@@ -118,22 +118,6 @@ function readElements(bytes: Uint8Array, count: number, path: string): Uint8Arra
   if (offset !== bytes.byteLength)
     throw problem("tensor-invalid", `${path} has more bytes than its shape needs.`);
   return elements;
-}
-
-/** The raw bytes of a tensor in the protocol: little-endian elements, strings with their lengths. */
-export function binaryBytes(tensor: Tensor): Uint8Array {
-  if (tensor.dtype !== "string") return tensorBytes(tensor);
-  const encoder = new TextEncoder();
-  const elements = tensor.data.map((text) => encoder.encode(text));
-  const bytes = new Uint8Array(elements.reduce((sum, element) => sum + 4 + element.byteLength, 0));
-  const view = new DataView(bytes.buffer);
-  let offset = 0;
-  for (const element of elements) {
-    view.setUint32(offset, element.byteLength, true);
-    bytes.set(element, offset + 4);
-    offset += 4 + element.byteLength;
-  }
-  return bytes;
 }
 
 /** An answer of the protocol: what goes into the header's JSON, and the bytes after it. */

@@ -142,6 +142,22 @@ export function tensorBytes(tensor: Exclude<Tensor, { dtype: "string" }>): Uint8
   return new Uint8Array(buffer, byteOffset, length);
 }
 
+/** The bytes of any tensor: little-endian elements; a string is a u32 length and that many bytes of UTF-8. */
+export function binaryBytes(tensor: Tensor): Uint8Array {
+  if (tensor.dtype !== "string") return tensorBytes(tensor);
+  const encoder = new TextEncoder();
+  const elements = tensor.data.map((text) => encoder.encode(text));
+  const bytes = new Uint8Array(elements.reduce((sum, element) => sum + 4 + element.byteLength, 0));
+  const view = new DataView(bytes.buffer);
+  let offset = 0;
+  for (const element of elements) {
+    view.setUint32(offset, element.byteLength, true);
+    bytes.set(element, offset + 4);
+    offset += 4 + element.byteLength;
+  }
+  return bytes;
+}
+
 /** A tensor of zeros (empty strings for `string`). */
 export function zeros(dtype: Dtype, shape: number[]): Tensor {
   const count = elementCount(shape);

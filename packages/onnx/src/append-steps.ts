@@ -1,4 +1,5 @@
-import { DTYPES, type Dtype, problem } from "@modulehub/core";
+import { DTYPES, type Dtype } from "@modulehub/core/dtype";
+import { problem } from "@modulehub/core/problem";
 import { GraphBuilder } from "./graph-builder.ts";
 import { joinModels, opsetOf } from "./graph-editor.ts";
 import { reduce, unsqueeze } from "./portable.ts";

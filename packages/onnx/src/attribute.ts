@@ -1,4 +1,4 @@
-import type { Tensor } from "@modulehub/core";
+import type { Tensor } from "@modulehub/core/tensor";
 import { lazyBytes } from "./byte-source.ts";
 import { makeMessage } from "./decode.ts";
 import { encodeRecords } from "./encode.ts";

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { problem } from "@modulehub/core";
+import { problem } from "@modulehub/core/problem";
 
 /** Bytes that can be read at any place. Reading is synchronous: sources are files and memory. */
 export interface ByteSource {

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
-import { DTYPES, ProblemError } from "@modulehub/core";
+import { DTYPES } from "@modulehub/core/dtype";
+import { ProblemError } from "@modulehub/core/problem";
 import type { ByteSource } from "./byte-source.ts";
 import { checkFunctions, functionTable } from "./check-functions.ts";
 import { checkFunctionNames, checkGraphNames } from "./check-names.ts";

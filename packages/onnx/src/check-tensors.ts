@@ -1,5 +1,6 @@
 import { posix } from "node:path";
-import { DTYPES, dtypeOfCode, type ProblemCode, ProblemError } from "@modulehub/core";
+import { DTYPES, dtypeOfCode } from "@modulehub/core/dtype";
+import { type ProblemCode, ProblemError } from "@modulehub/core/problem";
 import { lazyLength } from "./byte-source.ts";
 import { type Findings, quote } from "./finding.ts";
 import type { TensorProto } from "./schema.ts";

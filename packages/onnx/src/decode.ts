@@ -1,4 +1,4 @@
-import { type ProblemError, problem } from "@modulehub/core";
+import { type ProblemError, problem } from "@modulehub/core/problem";
 import { type ByteSource, bytesSource, type Lazy } from "./byte-source.ts";
 import type { Field } from "./field.ts";
 import { type MessageName, type Messages, type ModelProto, SCHEMA } from "./schema.ts";

@@ -1,4 +1,4 @@
-import { type ProblemCode, type ProblemError, problem } from "@modulehub/core";
+import { type ProblemCode, type ProblemError, problem } from "@modulehub/core/problem";
 
 /** Something that a check found in a model. */
 export interface Finding {

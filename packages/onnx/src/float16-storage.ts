@@ -1,4 +1,4 @@
-import { DTYPES } from "@modulehub/core";
+import { DTYPES } from "@modulehub/core/dtype";
 import { attributeToProto } from "./attribute.ts";
 import { type ByteSource, bytesSource, type Lazy } from "./byte-source.ts";
 import { makeMessage } from "./decode.ts";

@@ -1,4 +1,4 @@
-import { problem } from "@modulehub/core";
+import { problem } from "@modulehub/core/problem";
 import { makeMessage } from "./decode.ts";
 import { allNodes, domainOf, subgraphs } from "./graph-walk.ts";
 import { inferTypes } from "./infer-types.ts";

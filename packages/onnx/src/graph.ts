@@ -1,4 +1,6 @@
-import { type Dtype, elementCount, problem, type Tensor, tensorFromBytes } from "@modulehub/core";
+import type { Dtype } from "@modulehub/core/dtype";
+import { problem } from "@modulehub/core/problem";
+import { elementCount, type Tensor, tensorFromBytes } from "@modulehub/core/tensor";
 import { attributeToProto } from "./attribute.ts";
 import { makeMessage } from "./decode.ts";
 import { modelBytes } from "./encode.ts";

@@ -1,4 +1,4 @@
-import { dtypeOfCode } from "@modulehub/core";
+import { dtypeOfCode } from "@modulehub/core/dtype";
 import { lazyBytes } from "./byte-source.ts";
 import { decodeTexts } from "./encode.ts";
 import { domainOf } from "./graph-walk.ts";

@@ -1,4 +1,4 @@
-import type { Dtype } from "@modulehub/core";
+import type { Dtype } from "@modulehub/core/dtype";
 import type { ByteSource } from "./byte-source.ts";
 import { type DecodeLimits, decodeModel } from "./decode.ts";
 import { domainOf, modelNodes, modelTensors, operatorName } from "./graph-walk.ts";

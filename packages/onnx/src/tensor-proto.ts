@@ -1,13 +1,6 @@
-import {
-  byteLength,
-  DTYPES,
-  type Dtype,
-  dtypeOfCode,
-  problem,
-  type Tensor,
-  tensorBytes,
-  tensorFromBytes,
-} from "@modulehub/core";
+import { DTYPES, type Dtype, dtypeOfCode } from "@modulehub/core/dtype";
+import { problem } from "@modulehub/core/problem";
+import { byteLength, type Tensor, tensorBytes, tensorFromBytes } from "@modulehub/core/tensor";
 import { bytesSource, lazyBytes, lazyLength } from "./byte-source.ts";
 import { makeMessage } from "./decode.ts";
 import { decodeTexts, encodeRecords } from "./encode.ts";

@@ -1,4 +1,4 @@
-import { DTYPES, type Dtype, dtypeOfCode } from "@modulehub/core";
+import { DTYPES, type Dtype, dtypeOfCode } from "@modulehub/core/dtype";
 import { makeMessage } from "./decode.ts";
 import type { TensorShapeProto, TypeProto, ValueInfoProto } from "./schema.ts";
 

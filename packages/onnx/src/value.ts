@@ -1,4 +1,5 @@
-import type { Dtype, Tensor } from "@modulehub/core";
+import type { Dtype } from "@modulehub/core/dtype";
+import type { Tensor } from "@modulehub/core/tensor";
 import type { Dimension } from "./value-type.ts";
 
 /** A tensor of a graph that is being built: what a node, an input or an initializer gives. */

@@ -1,4 +1,4 @@
-import { problem } from "@modulehub/core";
+import { problem } from "@modulehub/core/problem";
 import type { ByteSource, Lazy } from "./byte-source.ts";
 
 /** Protobuf's wire types; 3 and 4 are groups, which ONNX never had. */

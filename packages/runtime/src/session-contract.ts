@@ -1,4 +1,5 @@
-import type { Dtype, Tensor } from "@modulehub/core";
+import type { Dtype } from "@modulehub/core/dtype";
+import type { Tensor } from "@modulehub/core/tensor";
 
 export interface SessionOptions {
   /** Threads that one run uses. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type ProblemError, problem } from "@modulehub/core";
+import { type ProblemError, problem } from "@modulehub/core/problem";
 import { operatorFault, runtimeSentence } from "./runtime-sentence.ts";
 
 const LONGEST = 500;

@@ -1,4 +1,6 @@
-import { DTYPES, type Dtype, problem, type Tensor } from "@modulehub/core";
+import { DTYPES, type Dtype } from "@modulehub/core/dtype";
+import { problem } from "@modulehub/core/problem";
+import type { Tensor } from "@modulehub/core/tensor";
 import type { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import type { OpenSession, Session, SessionValue } from "./session-contract.ts";
 import { runtimeProblem } from "./session-error.ts";

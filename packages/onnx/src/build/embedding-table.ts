@@ -1,4 +1,5 @@
-import { problem, type Tensor } from "@modulehub/core";
+import { problem } from "@modulehub/core/problem";
+import type { Tensor } from "@modulehub/core/tensor";
 import { murmur3 } from "./murmur3.ts";
 import type { WordVectors } from "./word-vectors.ts";
 

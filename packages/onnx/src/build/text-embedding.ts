@@ -1,4 +1,4 @@
-import { problem } from "@modulehub/core";
+import { problem } from "@modulehub/core/problem";
 import { GraphBuilder } from "../graph-builder.ts";
 import { reduce } from "../portable.ts";
 import type { ModelProto } from "../schema.ts";

@@ -1,4 +1,5 @@
-import { elementCount, problem, type TensorOf } from "@modulehub/core";
+import { problem } from "@modulehub/core/problem";
+import { elementCount, type TensorOf } from "@modulehub/core/tensor";
 import { GraphBuilder } from "../graph-builder.ts";
 import type { ModelProto } from "../schema.ts";
 import type { Value } from "../value.ts";

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { problem } from "@modulehub/core";
+import { problem } from "@modulehub/core/problem";
 
 /** Words, most frequent first, and their vectors: row i of the row-major `vectors` belongs to `words[i]`. */
 export interface WordVectors {

@@ -1,4 +1,4 @@
-import { type Dtype, dtypeOfCode } from "@modulehub/core";
+import { type Dtype, dtypeOfCode } from "@modulehub/core/dtype";
 import {
   broadcast,
   given,

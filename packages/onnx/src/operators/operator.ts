@@ -1,4 +1,6 @@
-import { DTYPES, type Dtype, type ProblemError, problem, type Tensor } from "@modulehub/core";
+import { DTYPES, type Dtype } from "@modulehub/core/dtype";
+import { type ProblemError, problem } from "@modulehub/core/problem";
+import type { Tensor } from "@modulehub/core/tensor";
 import type { Dimension } from "../value-type.ts";
 
 /** A tensor type as inference knows it. */

@@ -1,4 +1,4 @@
-import type { Tensor } from "@modulehub/core";
+import type { Tensor } from "@modulehub/core/tensor";
 import type { Dimension } from "../value-type.ts";
 import {
   axisOf,
