@@ -5,6 +5,7 @@ import type { InputTensor, Step, Tensor } from "@modulehub/core";
 import { buildTransformer, GraphBuilder, modelBytes } from "@modulehub/onnx";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkModule } from "./check-module.ts";
+import { COMPILED_PREFIX } from "./compile-task.ts";
 import { openLocalModule, runModule } from "./local.ts";
 import { openModule } from "./open-module.ts";
 import { openSession } from "./session.ts";
@@ -150,6 +151,19 @@ test("compiling twice gives the same file, whole, beside the graph", async () =>
   const files = await readdir(join(path, "onnx"));
   expect(files.length).toBe(2);
   expect(files).toContain("model.onnx");
+});
+
+test("a file of the module's under a compiled graph's name is never loaded in its stead", async () => {
+  const path = await encoder("planted", meanNormalized, { default: vector });
+  const expected = await runModule(path, "default", text(...TEXTS), openSession);
+  const compiled = (await readdir(join(path, "onnx"))).find((name) => name.startsWith(COMPILED_PREFIX));
+  const planted = new GraphBuilder();
+  planted.output(
+    "modulehub:default",
+    planted.constant({ dtype: "float32", shape: [1], data: new Float32Array(1) }),
+  );
+  await writeFile(join(path, "onnx", compiled!), planted.toBytes());
+  expect(await runModule(path, "default", text(...TEXTS), openSession)).toEqual(expected);
 });
 
 test("a mask that the graph doesn't take becomes an input of the compiled graph", async () => {

@@ -1,4 +1,5 @@
 import type { InputTensor, Manifest, Tensor } from "@modulehub/core";
+import type { CompileTask } from "./compile-task.ts";
 
 /** Something that was cut before the run, as an answer reports it. */
 export interface Truncation {
@@ -42,9 +43,11 @@ export interface Module {
    * ended, in a thread with a deadline.
    */
   prepare(signature: string, inputs: ReadonlyMap<string, InputTensor>): Promise<Prepared>;
+  /** What engines load for a signature and how it is made, for those who let another process make it. */
+  compileTask(signature: string): CompileTask;
   /**
    * Writes, once, the graph that the engines load: the run step's graph with pool, normalize, softmax and
-   * sigmoid appended, as a sibling of the original so that external data resolves. Reads no weights.
+   * sigmoid appended, as a sibling of the original so that external data resolves.
    */
   compile(signature: string): Promise<CompiledGraph>;
   /**

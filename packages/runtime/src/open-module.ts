@@ -1,22 +1,18 @@
 import { MAX_MANIFEST_BYTES, type Manifest, parseManifest, problem, type Signature } from "@modulehub/core";
 import { type LoadedTokenizer, loadLabels, loadTokenizer, readBounded } from "./assets.ts";
 import { compileGraph } from "./compile.ts";
+import { compileTask } from "./compile-task.ts";
 import { finishOutputs } from "./finish.ts";
 import { MadeOnce } from "./made-once.ts";
 import type { CompiledGraph, Module } from "./module.ts";
 import { type Plan, planSignature } from "./plan.ts";
 import { prepareInputs } from "./prepare.ts";
 
-export interface ModuleOptions {
-  /** Digests of the module's files by path, where they are known: graphs then needn't be hashed to be compiled. */
-  digests?: ReadonlyMap<string, string>;
-}
-
 /**
  * Opens a module's folder: reads its manifest and label files at once, its tokenizers when they are first
  * needed. Throws `manifest-missing`, `manifest-invalid`, `manifest-mismatch`, `asset-invalid`.
  */
-export async function openModule(folder: string, options: ModuleOptions = {}): Promise<Module> {
+export async function openModule(folder: string): Promise<Module> {
   const manifest = await readManifest(folder);
   const plans = new Map<string, { signature: Signature; plan: Plan }>();
   const labels = new Map<string, readonly string[]>();
@@ -35,6 +31,10 @@ export async function openModule(folder: string, options: ModuleOptions = {}): P
       );
     return found;
   };
+  const taskOf = (name: string) => {
+    const { signature, plan } = named(name);
+    return compileTask(signature, plan);
+  };
   const labelsOf = (path: string): readonly string[] => labels.get(path) ?? [];
   const tokenizers = new MadeOnce<LoadedTokenizer>();
   const compiled = new MadeOnce<CompiledGraph>();
@@ -47,10 +47,10 @@ export async function openModule(folder: string, options: ModuleOptions = {}): P
         tokenizers.get(JSON.stringify([step.tokenizer, step.maxLength]), () => loadTokenizer(folder, step)),
       );
     },
+    compileTask: taskOf,
     async compile(name) {
-      const { signature, plan } = named(name);
-      const digest = options.digests?.get(plan.run.graph);
-      return compiled.get(name, () => compileGraph(folder, signature, plan, digest));
+      const task = taskOf(name);
+      return compiled.get(name, () => compileGraph(folder, task));
     },
     finish(name, prepared, fetches, outputs) {
       const { signature, plan } = named(name);

@@ -64,7 +64,12 @@ export class Inference {
     const encoded = hasPreparingSteps(signature);
     const single = encoded ? splitInputs(signature, call.inputs) : undefined;
     const target = {
-      module: { digest: lease.digest, folder: lease.folder, bytes: lease.bytes },
+      module: {
+        digest: lease.digest,
+        folder: lease.folder,
+        bytes: lease.bytes,
+        compileTask: lease.module.compileTask,
+      },
       signature: call.signature,
       batching: lease.batching[call.signature] ?? ("none" as const),
     };

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import { buildApp, type Readiness } from "./app.ts";
 import { EngineProcess } from "./engines/engine-process.ts";
@@ -42,7 +43,11 @@ export interface Worker {
 
 /** Wires the parts of a worker together. */
 export async function startWorker(settings: WorkerSettings): Promise<Worker> {
-  const limits = { memoryBytes: settings.engineMemory, searchPath: settings.searchPath };
+  const limits = {
+    memoryBytes: settings.engineMemory,
+    searchPath: settings.searchPath,
+    codeFolder: join(settings.cacheFolder, "code"),
+  };
   const spawn = async () => {
     const engine = new EngineProcess(limits);
     await engine.ready;

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { problem } from "@modulehub/core";
 
 /**
- * Starting a limited child: no environment but PATH and settings of memory, so no token can leak into it; a
+ * Starting a limited child: no environment but PATH and settings of Node and memory, so no token can leak into it; a
  * limit on memory; dies with its parent; first to go when the machine runs out of memory.
  */
 export interface ChildLimits {
@@ -14,6 +14,11 @@ export interface ChildLimits {
   memoryBytes: number;
   /** PATH, where the programs are found that set the limits. All that the child sees of our environment. */
   searchPath: string;
+  /**
+   * Folder for code that Node has compiled. With it a bare engine takes 61 MB and starts in 70 ms, without it 81 MB
+   * and 98 ms: the compiler of TypeScript isn't loaded where its result is there.
+   */
+  codeFolder: string;
 }
 
 /**
@@ -56,7 +61,7 @@ export function launchers(searchPath: string): Launchers {
 export function startChild(
   entry: URL,
   argument: Record<string, unknown>,
-  { memoryBytes, searchPath }: ChildLimits,
+  { memoryBytes, searchPath, codeFolder }: ChildLimits,
 ): { child: ChildProcess; pipe: Duplex; stderr: () => string } {
   const { setpriv, prlimit } = launchers(searchPath);
   const command = [
@@ -70,6 +75,7 @@ export function startChild(
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     env: {
       PATH: searchPath,
+      NODE_COMPILE_CACHE: codeFolder,
       // One arena and prompt trimming: 40 cycles of load and release grow by 30 MB instead of 130.
       MALLOC_ARENA_MAX: "1",
       MALLOC_TRIM_THRESHOLD_: "0",

@@ -1,10 +1,13 @@
 import type { Tensor } from "@modulehub/core";
+import type { CompileTask } from "@modulehub/runtime";
 
 /** What an engine loads: the graph of one signature of a module in a folder. */
 export interface SessionSpec {
-  /** The module's folder, with module.json at its root. */
+  /** The module's folder: only the hub writes there, so a compiled graph that is found is the hub's own. */
   folder: string;
+  /** The name that runs call it by. */
   signature: string;
+  task: CompileTask;
   /** Threads that one run uses. */
   threads: number;
 }

@@ -1,6 +1,7 @@
+import { openModule } from "@modulehub/runtime";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { moduleFolder, rows3, testEngine } from "../testing/engines.ts";
-import { affine } from "../testing/graphs.ts";
+import { int64, moduleFolder, rows3, testEngine } from "../testing/engines.ts";
+import { affine, allocating } from "../testing/graphs.ts";
 import { plainSignature, temporaryFolder } from "../testing/modules.ts";
 import { EnginePool, type PooledModule, type PoolOptions } from "./pool.ts";
 
@@ -41,7 +42,8 @@ function testPool(options: Partial<PoolOptions> = {}): EnginePool {
 async function module(name: string, bytes = 1000): Promise<PooledModule> {
   const row = { dtype: "float32" as const, shape: ["batch", 3] };
   const folder = await moduleFolder(place.folder, name, affine(), plainSignature(row, row));
-  return { digest: `sha256:${name}`, folder, bytes };
+  const { compileTask } = await openModule(folder);
+  return { digest: `sha256:${name}`, folder, bytes, compileTask };
 }
 
 async function runOnce(pool: EnginePool, target: PooledModule): Promise<unknown> {
@@ -70,8 +72,8 @@ test("modules never share an engine", async () => {
 });
 
 test("the module that was used longest ago makes room, and its memory is given back", async () => {
-  // Two bare engines of 100 MB and a spare one fit; a third module doesn't.
-  const pool = testPool({ budgetBytes: 420 * MIB });
+  // Two small engines and a spare one fit; a third module doesn't.
+  const pool = testPool({ budgetBytes: 340 * MIB });
   const [a, b, c] = [await module("a"), await module("b"), await module("c")];
   await runOnce(pool, a);
   await runOnce(pool, b);
@@ -93,7 +95,7 @@ test("a module that could never fit is refused at once", async () => {
 });
 
 test("while every engine is at work a load waits, then is refused, and succeeds when one has come to rest", async () => {
-  const pool = testPool({ budgetBytes: 330 * MIB });
+  const pool = testPool({ budgetBytes: 290 * MIB });
   const lease = await pool.use(await module("busy"), "default");
   const next = { ...(await module("next")), bytes: 120 * MIB };
   await expect(runOnce(pool, next)).rejects.toMatchObject({ code: "out-of-memory", retryAfter: 5 });
@@ -103,11 +105,15 @@ test("while every engine is at work a load waits, then is refused, and succeeds 
 });
 
 test("an engine that holds more than it may is ended", async () => {
-  const pool = testPool({ engineBytes: 0, watchMs: 50 });
-  const lease = await pool.use(await module("large"), "default").catch((error: unknown) => error);
-  if (lease && typeof lease === "object" && "release" in lease)
-    await expect.poll(() => pool.counts.memoryKills, { timeout: 5000 }).toBeGreaterThan(0);
-  else expect(lease).toMatchObject({ exit: { kind: "memory" } });
+  const pool = testPool({ engineBytes: 50 * MIB, watchMs: 20 });
+  const signatures = plainSignature({ dtype: "int64", shape: [1] }, { dtype: "float32", shape: ["n"] });
+  const folder = await moduleFolder(place.folder, "growing", allocating(), signatures);
+  const { compileTask } = await openModule(folder);
+  const lease = await pool.use({ digest: "sha256:growing", folder, bytes: 1000, compileTask }, "default");
+  // 100 million numbers of 4 bytes.
+  await expect(lease.run(new Map([["x", int64(1e8)]]))).rejects.toMatchObject({ exit: { kind: "memory" } });
+  expect(pool.counts.memoryKills).toBe(1);
+  lease.release();
 });
 
 test("closing ends every engine, the spare one too", async () => {

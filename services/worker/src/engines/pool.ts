@@ -1,4 +1,5 @@
 import { problem, type Tensor } from "@modulehub/core";
+import type { CompileTask } from "@modulehub/runtime";
 import type { Engine, SessionInfo, SpawnEngine } from "./engine.ts";
 
 /** What the pool must know of a module to load it. */
@@ -8,6 +9,8 @@ export interface PooledModule {
   folder: string;
   /** Bytes of its files; weights are most of what a session takes. */
   bytes: number;
+  /** What engines load for one of its signatures. */
+  compileTask(signature: string): CompileTask;
 }
 
 export interface PoolOptions {
@@ -53,8 +56,8 @@ interface Slot {
   reservedBytes: number;
 }
 
-/** An engine with nothing loaded; measured 95–105 MB. */
-const BARE_ENGINE_BYTES = 100 * 1024 * 1024;
+/** An engine with nothing loaded: measured 61 MB, the very first one 81 MB. */
+const BARE_ENGINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Engines by module, within a budget of measured memory. An idle session stays until its memory is needed;
@@ -164,7 +167,10 @@ export class EnginePool {
     if (known) return known;
     this.counts.loads += 1;
     const { threads, loadMs } = this.#options;
-    const loading = engine.load({ folder: slot.module.folder, signature, threads }, loadMs);
+    const loading = engine.load(
+      { folder: slot.module.folder, signature, task: slot.module.compileTask(signature), threads },
+      loadMs,
+    );
     slot.sessions.set(signature, loading);
     // A load that failed is tried again by the next request.
     loading.catch(() => slot.sessions.delete(signature));

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Signature } from "@modulehub/core";
 import { GraphBuilder } from "@modulehub/onnx";
+import { compileTask, planSignature } from "@modulehub/runtime";
 import type { ChildLimits } from "./child-process.ts";
 import { EngineProcess } from "./engine-process.ts";
 
@@ -22,14 +24,12 @@ export async function probeProviders(
     const identity = new GraphBuilder({ name: "probe" });
     identity.output("y", identity.identity(identity.input("x", "float32", ["batch"])));
     await writeFile(join(folder, "model.onnx"), identity.toBytes());
-    const spec = { dtype: "float32", shape: ["batch"] };
-    const signatures = { default: { inputs: { x: spec }, outputs: { y: spec } } };
-    await writeFile(
-      join(folder, "module.json"),
-      JSON.stringify({ schemaVersion: 1, task: "probe", signatures }),
-    );
+    const spec = { dtype: "float32" as const, shape: ["batch"] };
+    const signature: Signature = { inputs: { x: spec }, outputs: { y: spec } };
+    const task = compileTask(signature, planSignature(signature));
     const { runtimeVersion } = await engine.ready;
-    const { executionProviders } = await engine.load({ folder, signature: "default", threads: 1 }, PROBE_MS);
+    const load = { folder, signature: "default", task, threads: 1 };
+    const { executionProviders } = await engine.load(load, PROBE_MS);
     const feeds = new Map([["x", { dtype: "float32" as const, shape: [2], data: Float32Array.of(1, 2) }]]);
     const output = (await engine.run("default", feeds, PROBE_MS)).get("y");
     if (output?.dtype !== "float32" || output.data.join() !== "1,2")

@@ -153,8 +153,7 @@ export class ModuleCache {
       entry.lastUsed = performance.now();
     };
     try {
-      const digests = new Map(entry.files.map((file) => [file.path, file.digest]));
-      entry.module ??= openModule(this.#path(digest), { digests });
+      entry.module ??= openModule(this.#path(digest));
       const module = await entry.module;
       const bytes = entry.files.reduce((sum, { size }) => sum + size, 0);
       const { batching } = entry.content;

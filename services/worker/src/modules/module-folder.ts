@@ -1,6 +1,7 @@
 import { copyFile, link, mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isSafeFilePath, problem, type VersionFile } from "@modulehub/core";
+import { COMPILED_PREFIX } from "@modulehub/runtime";
 import type { BlobCache } from "./blob-cache.ts";
 
 /** Files that are fetched at the same time. */
@@ -10,9 +11,6 @@ const PARALLEL = 4;
 export const runtimeFiles = (files: readonly VersionFile[]): VersionFile[] =>
   files.filter(({ role }) => role !== "doc");
 
-/** What compiling writes beside a module's graph begins so; nothing that a publisher sends may. */
-const OWN_PREFIX = ".compiled-";
-
 /**
  * Why a version's paths can't be put into a folder; undefined where they can. A file of the publisher's under the
  * name of a compiled graph would be loaded in its stead, without the checks of external data.
@@ -20,8 +18,8 @@ const OWN_PREFIX = ".compiled-";
 export function pathFault(files: readonly VersionFile[]): string | undefined {
   for (const { path } of files) {
     if (!isSafeFilePath(path)) return "A file's path leads out of the module.";
-    if (basename(path).startsWith(OWN_PREFIX))
-      return `Names that begin with ${OWN_PREFIX} are the hub's own.`;
+    if (basename(path).startsWith(COMPILED_PREFIX))
+      return `Names that begin with ${COMPILED_PREFIX} are the hub's own.`;
   }
   return undefined;
 }

@@ -12,7 +12,12 @@ import { Scheduler, type Target } from "./scheduler.ts";
  */
 const proven: Batching = { inputs: { x: 0 }, outputs: { y: 0 }, pad: {} };
 const target = (batching: Batching): Target => ({
-  module: { digest: "sha256:m", folder: "/nowhere", bytes: 1 },
+  module: {
+    digest: "sha256:m",
+    folder: "/nowhere",
+    bytes: 1,
+    compileTask: () => ({ graph: "", compiled: null, inputs: [], appended: [], feeds: [], fetches: [] }),
+  },
   signature: "default",
   batching,
 });

@@ -1,10 +1,17 @@
 import { mkdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Signature, Tensor } from "@modulehub/core";
+import { openModule } from "@modulehub/runtime";
+import type { SessionSpec } from "../engines/engine.ts";
 import { EngineProcess } from "../engines/engine-process.ts";
 
 /** Limits for engines in tests. */
-export const TEST_LIMITS = { memoryBytes: 2 ** 30, searchPath: process.env.PATH ?? "" };
+export const TEST_LIMITS = {
+  memoryBytes: 2 ** 30,
+  searchPath: process.env.PATH ?? "",
+  codeFolder: join(tmpdir(), "modulehub-test-code"),
+};
 
 /** A real engine that is ready. */
 export async function testEngine(limits = TEST_LIMITS): Promise<EngineProcess> {
@@ -28,6 +35,12 @@ export async function moduleFolder(
     JSON.stringify({ schemaVersion: 1, task: "test", signatures }),
   );
   return folder;
+}
+
+/** What an engine is told to load the signature `default` of a folder. */
+export async function loadSpec(folder: string): Promise<SessionSpec> {
+  const { compileTask } = await openModule(folder);
+  return { folder, signature: "default", task: compileTask("default"), threads: 1 };
 }
 
 export const int64 = (...values: number[]): Tensor => ({
