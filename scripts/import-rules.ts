@@ -24,7 +24,7 @@ export const IMPORT_RULES: ImportRule[] = [
   },
   {
     reason: "onnx works on graphs without a runtime: it imports core and Node only",
-    imports: /^(?!(node:|@modulehub\/core$))[^.]/,
+    imports: /^(?!(node:|@modulehub\/core($|\/)))[^.]/,
     neverFrom: /^packages\/onnx\//,
   },
   {
