@@ -46,6 +46,11 @@ export class BlobCache {
     });
   }
 
+  /** Whether a blob is here and known to be whole. */
+  has(digest: Digest): boolean {
+    return this.#verified.has(digest);
+  }
+
   /** Digests of the blobs on disk. */
   async list(): Promise<Digest[]> {
     const names = await readdir(this.#folder);

@@ -136,5 +136,22 @@ test("a draft's folder is gone when its inspection is over, whatever came of it"
       throw new Error("inspection failed");
     }),
   ).rejects.toThrow("inspection failed");
-  expect(await left(folder)).toEqual(EMPTY);
+  expect((await left(folder)).filter((name) => !name.startsWith("blobs/"))).toEqual(EMPTY);
+});
+
+test("what was inspected is not fetched again when it is published, and makes room before any module", async () => {
+  const { cache, source, folder, evicted } = await setup(2500);
+  const draft = source.add(moduleOf(600, 1));
+  await cache.withDraft(draft.files, AbortSignal.timeout(5000), async () => undefined);
+  source.asked.length = 0;
+  (await cache.lease(draft.digest)).release();
+  expect(source.asked).toEqual([`content ${draft.digest}`]);
+
+  const others = [2, 3].map((fill) => source.add(moduleOf(1000, fill)));
+  for (const { files } of others)
+    await cache.withDraft(files, AbortSignal.timeout(5000), async () => undefined);
+  expect(cache.bytes).toBeLessThanOrEqual(2500);
+  expect(evicted).toEqual([]);
+  const stays = draft.files.map(({ digest }) => digest.slice("sha256:".length));
+  expect(await readdir(join(folder, "blobs"))).toEqual(expect.arrayContaining(stays));
 });

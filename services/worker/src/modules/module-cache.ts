@@ -54,7 +54,8 @@ const FETCH_MS = 15 * 60_000;
  *     drafts/{random}/     files of what is being inspected
  *     incoming/            bytes on their way; emptied at start
  *
- * What was used longest ago goes first when the folder grows too large, and never what is in use.
+ * When the folder grows too large, blobs of drafts that no module here has go first, then the module that was used
+ * longest ago, and never what is in use.
  */
 export class ModuleCache {
   readonly blobs: BlobCache;
@@ -65,6 +66,8 @@ export class ModuleCache {
   readonly #entries = new Map<Digest, Entry>();
   readonly #flights = new SingleFlight<Entry>();
   readonly #borrowed = new Map<Digest, number>();
+  /** Sizes of blobs of drafts, those inspected longest ago first: what is published is asked for soon. */
+  readonly #inspected = new Map<Digest, number>();
   #collecting: Promise<void> = Promise.resolve();
 
   constructor(folder: string, source: ModuleSource, maxBytes: number, onEvict: (digest: Digest) => void) {
@@ -110,7 +113,7 @@ export class ModuleCache {
     }
   }
 
-  /** A folder with the files of a draft, for `work`; gone afterwards, whatever happens. */
+  /** A folder with the files of a draft, for `work`; gone afterwards, whatever happens. Their blobs stay while there is room. */
   async withDraft<T>(
     files: readonly VersionFile[],
     signal: AbortSignal,
@@ -125,11 +128,16 @@ export class ModuleCache {
     } finally {
       await rm(folder, { recursive: true, force: true });
       this.#borrow(needed, -1);
+      for (const { digest, size } of needed) {
+        if (!this.blobs.has(digest)) continue;
+        this.#inspected.delete(digest);
+        this.#inspected.set(digest, size);
+      }
       await this.#collect();
     }
   }
 
-  /** Bytes of the blobs that modules here refer to. */
+  /** Bytes of the blobs that modules here refer to, and of those of drafts. */
   get bytes(): number {
     return this.#sizes().reduce((sum, [, size]) => sum + size, 0);
   }
@@ -166,6 +174,8 @@ export class ModuleCache {
   }
 
   async #fetch(digest: Digest, known: Content | undefined): Promise<Entry> {
+    // What is being removed may be this very module.
+    await this.#collecting;
     const signal = AbortSignal.timeout(FETCH_MS);
     const content = known ?? (await this.#source.content(digest, signal));
     if (content.digest !== digest) throw problem("digest-mismatch");
@@ -195,6 +205,7 @@ export class ModuleCache {
     const lastUsed = performance.now();
     const entry: Entry = { content, files, users: 0, lastUsed, module: undefined, assembled };
     this.#entries.set(digest, entry);
+    for (const file of files) this.#inspected.delete(file.digest);
     return entry;
   }
 
@@ -208,9 +219,10 @@ export class ModuleCache {
 
   #sizes(): [Digest, number][] {
     return [
-      ...new Map(
-        [...this.#entries.values()].flatMap(({ files }) => files.map((f) => [f.digest, f.size] as const)),
-      ),
+      ...new Map([
+        ...this.#inspected,
+        ...[...this.#entries.values()].flatMap(({ files }) => files.map((f) => [f.digest, f.size] as const)),
+      ]),
     ];
   }
 
@@ -221,9 +233,14 @@ export class ModuleCache {
 
   async #collectNow(): Promise<void> {
     while (this.bytes > this.#maxBytes) {
+      const [inspected] = this.#inspected.keys();
+      if (inspected !== undefined) {
+        this.#inspected.delete(inspected);
+        continue;
+      }
       const [digest] =
         [...this.#entries]
-          .filter(([, { users }]) => users === 0)
+          .filter(([candidate, { users }]) => users === 0 && !this.#flights.has(candidate))
           .sort(([, a], [, b]) => a.lastUsed - b.lastUsed)[0] ?? [];
       if (digest === undefined) break;
       this.#entries.delete(digest);

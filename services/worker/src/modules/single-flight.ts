@@ -2,6 +2,11 @@
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Promise<T>>();
 
+  /** Whether work on a key is under way. */
+  has(key: string): boolean {
+    return this.#flights.has(key);
+  }
+
   run(key: string, work: () => Promise<T>): Promise<T> {
     const flying = this.#flights.get(key);
     if (flying) return flying;
