@@ -2,7 +2,7 @@
 export class UnreachableError extends Error {
   /** Where the hub was expected. */
   readonly url: string;
-  /** The system's or undici's code, such as `ECONNREFUSED`. */
+  /** The system's or Node's code, such as `ECONNREFUSED`. */
   readonly code: string;
   /** Whether the request may have arrived; where it surely didn't, anything may be tried again. */
   readonly sent: boolean;
@@ -41,7 +41,7 @@ export class UnexpectedAnswerError extends Error {
   }
 }
 
-/** Files on this machine can't be published as they are; the message says which and what to do. */
+/** Files on this machine can't be read or written as is needed; the message says which and what to do. */
 export class LocalFileError extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause });
@@ -58,8 +58,9 @@ const NOTHING_SENT = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
+/** `fetch` throws a TypeError whose cause knows more. */
 function errorCode(error: unknown): string {
-  if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string")
-    return error.code;
+  for (let inner = error; inner instanceof Error; inner = inner.cause)
+    if ("code" in inner && typeof inner.code === "string") return inner.code;
   return error instanceof Error ? error.name : "unknown";
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemError } from "@modulehub/core";
 import { UnexpectedAnswerError, UnreachableError } from "./connection-error.ts";
 
@@ -14,21 +13,26 @@ const LONGEST_DELAY_MS = 5_000;
 const LONGEST_RETRY_AFTER_S = 60;
 
 /**
- * Calls `attempt` until it succeeds, five times at most, with exponential back-off and full jitter in
- * between (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), or as long as the hub
- * said in `Retry-After`. What is not worth another try is thrown at once.
+ * Calls `attempt` until it succeeds, with pauses in between (`retryDelay`), as long as no five tries in a row
+ * have failed. What is not worth another try is thrown at once. An attempt that gets further than the ones
+ * before calls the function it is given, and the count begins again.
  */
 export async function withRetries<T>(
   rule: RetryRule,
-  attempt: () => Promise<T>,
+  attempt: (progressed: () => void) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  for (let failures = 1; ; failures++) {
+  let failures = 0;
+  const progressed = () => {
+    failures = 0;
+  };
+  for (;;) {
     try {
-      return await attempt();
+      return await attempt(progressed);
     } catch (error) {
+      failures += 1;
       if (failures === ATTEMPTS || signal?.aborted || !mayRetry(error, rule)) throw error;
-      await sleep(delay(error, failures), undefined, { signal });
+      await pause(retryDelay(error, failures), signal);
     }
   }
 }
@@ -42,7 +46,27 @@ export function mayRetry(error: unknown, rule: RetryRule): boolean {
   return error.status === 429 || (rule === "safe" && error.status === 503);
 }
 
-function delay(error: unknown, failures: number): number {
+/**
+ * Milliseconds until the next try: what the hub said in `Retry-After`, else exponential back-off with full jitter
+ * (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ */
+export function retryDelay(error: unknown, failures: number): number {
   if (error instanceof ProblemError && error.retryAfter !== undefined) return error.retryAfter * 1000;
   return Math.random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
+}
+
+/** Waits so many milliseconds; rejects with the signal's reason when it is aborted. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
 }

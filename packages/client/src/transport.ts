@@ -1,6 +1,4 @@
-import { Readable } from "node:stream";
 import { type ProblemDocument, ProblemError } from "@modulehub/core";
-import { type Dispatcher, request } from "undici";
 import { z } from "zod";
 import { UnexpectedAnswerError, UnreachableError } from "./connection-error.ts";
 import { type RetryRule, withRetries } from "./retry.ts";
@@ -14,7 +12,7 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** Speaks HTTP with one hub: address, token, JSON, problem documents, retries. */
+/** Speaks HTTP with one hub, by `fetch`: address, token, JSON, problem documents, retries. */
 export class Transport {
   /** The hub's address, ending in a slash. */
   readonly url: string;
@@ -43,10 +41,14 @@ export class Transport {
     const headers: Record<string, string> = { accept: "application/json" };
     if (options.body !== undefined) headers["content-type"] = "application/json";
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+    const { signal } = options;
     const value = await withRetries(
       options.retry ?? (method === "GET" ? "safe" : "unsent"),
-      () => this.#exchange(url, { method, headers, body, signal: options.signal }),
-      options.signal,
+      async () => {
+        const response = await this.fetch(url, { method, headers, body, signal });
+        return { status: response.status, json: parseJson(await this.#text(url, response, signal)) };
+      },
+      signal,
     );
     const parsed = answer.safeParse(value.json);
     if (parsed.success) return parsed.data;
@@ -54,52 +56,55 @@ export class Transport {
   }
 
   /**
-   * Sends raw bytes to an address that the hub gave, once. The token goes along only to the hub itself: the
-   * address may be a store's, signed on its own.
+   * One request, with the token where it goes to the hub itself. The answer is a success, its body unread.
+   * Throws as `call` does, and what aborted the signal.
    */
-  async send(
-    url: string,
-    body: AsyncIterable<Uint8Array>,
-    length: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const headers = { "content-type": "application/octet-stream", "content-length": String(length) };
-    // undici wants no body at all where there are no bytes.
-    const bytes = length === 0 ? undefined : Readable.from(body, { objectMode: false });
-    await this.#exchange(new URL(url, this.url), { method: "PUT", headers, body: bytes, signal });
+  async fetch(url: URL, init: RequestInit): Promise<Response> {
+    const signal = init.signal ?? undefined;
+    let response: Response;
+    try {
+      response = await fetch(url, { ...init, headers: this.headersFor(url, init.headers) });
+    } catch (error) {
+      throw this.broken(url, error, signal);
+    }
+    if (response.ok) return response;
+    const type = response.headers.get("content-type") ?? "no content type";
+    throw this.refusal(url, response.status, type, await this.#text(url, response, signal));
   }
 
-  async #exchange(
-    url: URL,
-    init: {
-      method: Dispatcher.HttpMethod;
-      headers: Record<string, string>;
-      body: Dispatcher.DispatchOptions["body"] | undefined;
-      signal: AbortSignal | undefined;
-    },
-  ): Promise<{ status: number; json: unknown }> {
-    const own = url.origin === new URL(this.url).origin;
-    const headers =
-      own && this.#token !== undefined
-        ? { ...init.headers, authorization: `Bearer ${this.#token}` }
-        : init.headers;
-    let status: number;
-    let type: string;
-    let text: string;
+  /** The headers of a request: the token is for the hub only, the address may be a store's, signed on its own. */
+  headersFor(url: URL, headers: RequestInit["headers"] = {}): Record<string, string> {
+    const all = Object.fromEntries(new Headers(headers));
+    if (this.#token !== undefined && this.#isOwn(url)) all.authorization = `Bearer ${this.#token}`;
+    return all;
+  }
+
+  /** What an answer that is no success stands for. */
+  refusal(url: URL, status: number, contentType: string, text: string): ProblemError | UnexpectedAnswerError {
+    const problem = problemSchema.safeParse(parseJson(text));
+    if (problem.success) return ProblemError.fromDocument(problem.data);
+    return new UnexpectedAnswerError(this.#addressOf(url), status, contentType);
+  }
+
+  /** What a request without an answer, or with half of one, stands for: an aborted signal's reason as it is. */
+  broken(url: URL, error: unknown, signal: AbortSignal | undefined): unknown {
+    return signal?.aborted ? error : new UnreachableError(this.#addressOf(url), error);
+  }
+
+  async #text(url: URL, response: Response, signal: AbortSignal | undefined): Promise<string> {
     try {
-      const response = await request(url, { ...init, headers });
-      status = response.statusCode;
-      type = String(response.headers["content-type"] ?? "no content type");
-      text = await response.body.text();
+      return await response.text();
     } catch (error) {
-      if (init.signal?.aborted) throw error;
-      throw new UnreachableError(own ? this.url : url.origin, error);
+      throw this.broken(url, error, signal);
     }
-    const json = parseJson(text);
-    if (status >= 200 && status < 300) return { status, json };
-    const problem = problemSchema.safeParse(json);
-    if (problem.success) throw ProblemError.fromDocument(problem.data);
-    throw new UnexpectedAnswerError(own ? this.url : url.origin, status, type);
+  }
+
+  #isOwn(url: URL): boolean {
+    return url.origin === new URL(this.url).origin;
+  }
+
+  #addressOf(url: URL): string {
+    return this.#isOwn(url) ? this.url : url.origin;
   }
 }
 
@@ -115,7 +120,7 @@ const problemSchema = z.custom<ProblemDocument>(
 );
 
 function hubAddress(url: string): string {
-  const parsed = URL.parse(url);
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (!parsed || !/^https?:$/.test(parsed.protocol))
     throw new TypeError(`${url} is not the address of a hub; it looks like http://127.0.0.1:8080`);
   parsed.search = "";

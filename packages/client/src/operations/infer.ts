@@ -3,18 +3,7 @@ import { z } from "zod";
 import type { Transport } from "../transport.ts";
 import { type Image, imageToJson } from "./image.ts";
 import { operationPath } from "./module-path.ts";
-
-type TypedArray =
-  | Float32Array
-  | Float64Array
-  | Float16Array
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | BigInt64Array
-  | Uint16Array
-  | Uint32Array
-  | BigUint64Array;
+import { type TypedArray, vectorOf } from "./typed-array.ts";
 
 type Nested = number | string | boolean | Image | Nested[];
 
@@ -70,7 +59,7 @@ function inputToJson(input: InferInput): unknown {
   if (Array.isArray(input)) return nestedToJson(input);
   if (typeof input !== "object") return input;
   if ("dtype" in input) return isTensor(input) ? tensorToJson(input) : input;
-  return tensorToJson(vector(input));
+  return tensorToJson(vectorOf(input));
 }
 
 const nestedToJson = (value: Nested): unknown =>
@@ -78,18 +67,3 @@ const nestedToJson = (value: Nested): unknown =>
 
 const isTensor = (value: JsonTensor | Tensor): value is Tensor =>
   !Array.isArray(value.data) || value.dtype === "string";
-
-function vector(data: TypedArray): Tensor {
-  const shape = [data.length];
-  if (data instanceof Float32Array) return { dtype: "float32", shape, data };
-  if (data instanceof Float64Array) return { dtype: "float64", shape, data };
-  if (data instanceof Float16Array)
-    return { dtype: "float16", shape, data: new Uint16Array(data.buffer, data.byteOffset, data.length) };
-  if (data instanceof Int8Array) return { dtype: "int8", shape, data };
-  if (data instanceof Int16Array) return { dtype: "int16", shape, data };
-  if (data instanceof Int32Array) return { dtype: "int32", shape, data };
-  if (data instanceof BigInt64Array) return { dtype: "int64", shape, data };
-  if (data instanceof Uint16Array) return { dtype: "uint16", shape, data };
-  if (data instanceof Uint32Array) return { dtype: "uint32", shape, data };
-  return { dtype: "uint64", shape, data };
-}

@@ -11,10 +11,12 @@ import { UnexpectedAnswerError } from "../connection-error.ts";
 import { collectModule, type ModuleContent } from "../publish/collect-module.ts";
 import { type Draft, type DraftRequest, decidedDraft, openDraft, publishDraft } from "../publish/draft.ts";
 import type { PublishEvent } from "../publish/event.ts";
-import { EventChannel } from "../publish/event-channel.ts";
-import { Slots } from "../publish/slots.ts";
 import { hashFile, type SourceFile } from "../publish/source-file.ts";
 import { upload } from "../publish/upload.ts";
+import { EventChannel } from "../tasks/event-channel.ts";
+import { paced } from "../tasks/paced.ts";
+import { runAll } from "../tasks/run-all.ts";
+import { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
 import { createPublisher } from "./create-publisher.ts";
 
@@ -30,7 +32,6 @@ export interface PublishOptions {
 const PARTS_AT_ONCE = 4;
 /** Files whose uploads are open at once; small ones are mostly waiting for answers. */
 const FILES_AT_ONCE = 4;
-const LEAST_PAUSE_MS = 50;
 
 /**
  * Publishes a folder or a bare `.onnx` file as the next version of a module, or as the one that the handle
@@ -148,45 +149,19 @@ async function sendMissing(job: {
   const { id } = draft;
   push({ kind: "draft", id, files: job.files.length, missing: [...wanted], missingBytes: totalBytes });
 
-  const stop = new AbortController();
-  const signal = AbortSignal.any([job.signal, stop.signal]);
   const partSlots = new Slots(PARTS_AT_ONCE);
-  const fileSlots = new Slots(FILES_AT_ONCE);
   const sent = new Map<Digest, number>();
   const report = paced(push);
-  const send = async ({ source, digest }: HashedFile) => {
-    signal.throwIfAborted();
+  await runAll(missing, FILES_AT_ONCE, job.signal, async ({ source, digest }, signal) => {
     const onSent = (bytes: number) => {
       sent.set(digest, bytes);
-      const sentBytes = sent.values().reduce((sum, part) => sum + part, 0);
+      let sentBytes = 0;
+      for (const part of sent.values()) sentBytes += part;
       report({ kind: "sending", path: source.path, sentBytes, totalBytes }, sentBytes === totalBytes);
     };
     const { transport, publisher } = job;
     await upload({ transport, publisher, source, digest, slots: partSlots, onSent, signal });
-  };
-  let first: { error: unknown } | undefined;
-  await Promise.all(
-    missing.map((file) =>
-      fileSlots
-        .run(() => send(file))
-        .catch((error: unknown) => {
-          first ??= { error };
-          stop.abort();
-        }),
-    ),
-  );
-  if (first) throw first.error;
-}
-
-/** Passes on an event at most every 50 ms, and always the last. */
-function paced(push: (event: PublishEvent) => void): (event: PublishEvent, last: boolean) => void {
-  let next = 0;
-  return (event, last) => {
-    const now = performance.now();
-    if (now < next && !last) return;
-    next = now + LEAST_PAUSE_MS;
-    push(event);
-  };
+  });
 }
 
 function outcome(transport: Transport, module: string, draft: Draft): PublishEvent {

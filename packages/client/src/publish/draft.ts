@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Digest,
   digestSchema,
@@ -7,6 +6,7 @@ import {
   type Visibility,
 } from "@modulehub/core";
 import { z } from "zod";
+import { pause as sleep } from "../retry.ts";
 import type { Transport } from "../transport.ts";
 
 const draftSchema = z.looseObject({
@@ -50,6 +50,6 @@ export async function decidedDraft(transport: Transport, id: string, signal: Abo
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
     const draft = await transport.call("GET", `v1/drafts/${id}`, draftSchema, { signal });
     if (draft.state !== "verifying" && draft.state !== "uploading") return draft;
-    await sleep(pause, undefined, { signal });
+    await sleep(pause, signal);
   }
 }

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Digest, ProblemError } from "@modulehub/core";
 import { z } from "zod";
 import { LocalFileError } from "../connection-error.ts";
-import { mayRetry } from "../retry.ts";
+import { mayRetry, pause } from "../retry.ts";
+import type { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
-import type { Slots } from "./slots.ts";
+import { sendPart } from "./send-part.ts";
 import { hashFile, readRange, type SourceFile } from "./source-file.ts";
 
 const uploadSchema = z.looseObject({
@@ -45,7 +45,9 @@ export async function upload(job: UploadJob): Promise<void> {
   const sent = new Map<number, number>();
   const report = (n: number, bytes: number) => {
     sent.set(n, bytes);
-    job.onSent(sent.values().reduce((sum, part) => sum + part, 0));
+    let all = 0;
+    for (const part of sent.values()) all += part;
+    job.onSent(all);
   };
   const count = Math.ceil(source.size / state.partSize);
   for (;;) {
@@ -60,7 +62,7 @@ export async function upload(job: UploadJob): Promise<void> {
       );
     await Promise.all(
       pending.map((part) =>
-        job.slots.run(() => sendPart(job, state, part, (bytes) => report(part.n, bytes))),
+        job.slots.run(() => sendUntilThere(job, state, part, (bytes) => report(part.n, bytes))),
       ),
     );
     state = await readUpload(job, state.id, firstMissing(sent));
@@ -88,7 +90,7 @@ function partRange(
   return { start, end, length: end - start };
 }
 
-async function sendPart(
+async function sendUntilThere(
   job: UploadJob,
   state: Upload,
   part: { n: number; url: string },
@@ -107,7 +109,7 @@ async function sendPart(
     };
     job.signal.throwIfAborted();
     try {
-      await job.transport.send(url, body(), length, job.signal);
+      await sendPart(job.transport, url, body(), length, job.signal);
       report(length);
       return;
     } catch (error) {
@@ -115,7 +117,7 @@ async function sendPart(
       if (local) throw local;
       if (attempt === PART_ATTEMPTS || job.signal.aborted || !partMayRetry(error)) throw error;
     }
-    await sleep(Math.random() * Math.min(5_000, 200 * 2 ** attempt), undefined, { signal: job.signal });
+    await pause(Math.random() * Math.min(5_000, 200 * 2 ** attempt), job.signal);
     const now = await readUpload(job, state.id, part.n);
     if (now.received.includes(part.n)) return report(length);
     url = now.parts.find(({ n }) => n === part.n)?.url ?? url;

@@ -28,11 +28,11 @@ export class EventChannel<T> {
       for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) yield event;
       if (this.#failed) throw this.#error;
       if (this.#ended) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      // What came between the look above and here must not be slept over.
-      if (this.#events.length > 0 || this.#ended) resolve();
-      await promise;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        // What came between the look above and here must not be slept over.
+        if (this.#events.length > 0 || this.#ended) resolve();
+      });
     }
   }
 }
