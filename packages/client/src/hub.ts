@@ -1,3 +1,4 @@
+import type { DownloadEvent } from "./download/event.ts";
 import {
   type ClassifyAnswer,
   type ClassifyInput,
@@ -5,6 +6,7 @@ import {
   classify,
 } from "./operations/classify.ts";
 import { createPublisher } from "./operations/create-publisher.ts";
+import { type DownloadOptions, download } from "./operations/download.ts";
 import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts";
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
 import { listModules, type ModulePage, type PageOptions } from "./operations/list-modules.ts";
@@ -57,6 +59,11 @@ export class Hub {
   /** Publishes a folder, or a bare `.onnx` file, and tells step by step how far it is. */
   publish(path: string, handle: string, options?: PublishOptions): AsyncGenerator<PublishEvent, void> {
     return publish(this.#transport, path, handle, options);
+  }
+
+  /** Brings a version's files, documentation included, into a folder, and tells step by step how far it is. */
+  download(handle: string, options: DownloadOptions): AsyncGenerator<DownloadEvent, void> {
+    return download(this.#transport, handle, options);
   }
 
   /** The version that a handle stands for, with its manifest. */

@@ -1,7 +1,9 @@
 export { LocalFileError, UnexpectedAnswerError, UnreachableError } from "./connection-error.ts";
 export { type DerivedModule, deriveModule } from "./derive/derive-module.ts";
+export type { DownloadEvent } from "./download/event.ts";
 export { Hub, type HubOptions } from "./hub.ts";
 export type { ClassifyAnswer, ClassifyInput, ClassifyOptions } from "./operations/classify.ts";
+export type { DownloadOptions } from "./operations/download.ts";
 export type { EmbedAnswer, EmbedInput } from "./operations/embed.ts";
 export type { InferAnswer, InferInput, InferOptions } from "./operations/infer.ts";
 export type { ModulePage, PageOptions } from "./operations/list-modules.ts";

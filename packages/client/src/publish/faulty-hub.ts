@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type ProblemCode, problem } from "@modulehub/core";
+import { type ServedVersion, servedFile, servedPage } from "./faulty-hub-files.ts";
 
 interface OpenUpload {
   size: number;
@@ -10,8 +11,9 @@ interface OpenUpload {
 }
 
 /**
- * A hub in memory for tests, speaking the publishing part of the contract over real sockets, that breaks on
- * request as a real one can't be made to. Keeps the bytes of every attempt to send a part.
+ * A hub in memory for tests, speaking the contract for publishing and downloading over real sockets, that breaks
+ * on request as a real one can't be made to. Keeps the bytes of every attempt to send a part, and counts those
+ * that files were served with.
  */
 export class FaultyHub {
   partSize = 64 * 1024;
@@ -20,6 +22,10 @@ export class FaultyHub {
   /** Called at each attempt to send a part, with how often it was tried before; the answer breaks it. */
   partFault: (n: number, attempt: number) => "none" | "drop" | ProblemCode = () => "none";
   draftState: "published" | "rejected" = "published";
+  /** What can be resolved and downloaded, by every handle that means it. */
+  readonly served = new Map<string, ServedVersion>();
+  /** Bytes of files that were sent, by path. */
+  readonly sentBytes = new Map<string, number>();
   publishers: Set<string> = new Set(["acme"]);
   readonly blobs = new Map<string, Buffer>();
   readonly uploads = new Map<string, OpenUpload>();
@@ -52,6 +58,18 @@ export class FaultyHub {
     this.requests.push({ line, authorization: request.headers.authorization });
     const part = /^PUT \/v1\/uploads\/([^/]+)\/parts\/(\d+)$/.exec(line);
     if (part) return this.#part(request, response, part[1] ?? "", Number(part[2]));
+    const url = new URL(request.url ?? "", this.#url);
+    if (line === "GET /v1/resolve") {
+      const version = this.served.get(url.searchParams.get("handle") ?? "");
+      if (!version) return refuse(response, "module-not-found");
+      return reply(response, 200, servedPage(version, this.#url, url.searchParams.get("cursor")));
+    }
+    if (line.startsWith("GET /files/")) {
+      const sent = (path: string, bytes: number) =>
+        this.sentBytes.set(path, (this.sentBytes.get(path) ?? 0) + bytes);
+      const refusal = servedFile(this.served, request, response, sent);
+      return refusal === undefined ? undefined : refuse(response, refusal);
+    }
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
