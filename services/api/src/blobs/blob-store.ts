@@ -11,8 +11,8 @@ export interface ByteRange {
  * Where bytes lie. A store knows nothing of digests as names: bytes lie under storage keys that are made for
  * one upload and never used again, and the database says which key has which digest.
  *
- * Errors: `blob-not-found` where the bytes are not there, `store-unavailable` where the store could not say.
- * Every implementation passes `blobStoreContract`.
+ * Errors: `store-unavailable` where the store could not do it, or has lost bytes that it was given: a key is
+ * only ever asked for by one who knows that they are stored. Every implementation passes `blobStoreContract`.
  */
 export interface BlobStore {
   /**
@@ -28,8 +28,11 @@ export interface BlobStore {
   assemble(upload: string, parts: readonly number[], key: string): Promise<{ size: number; digest: Digest }>;
   /** Forgets an upload's parts; those of an upload that has none, too. */
   discardUpload(upload: string): Promise<void>;
-  /** A stream of the bytes under a key, all or a range. It exists when the promise resolves. */
-  read(key: string, range?: ByteRange): Promise<Readable>;
+  /**
+   * A stream of the bytes under a key, `size` in all, or of a range of them. It exists, and so do they, when
+   * the promise resolves.
+   */
+  read(key: string, size: number, range?: ByteRange): Promise<Readable>;
   /** Deletes the bytes under a key; bytes that are not there count as deleted. */
   delete(key: string): Promise<void>;
   /** Throws `store-unavailable` unless the store can be read and written. */

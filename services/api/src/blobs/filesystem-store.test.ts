@@ -23,6 +23,6 @@ test("a store whose folder is gone is unavailable, not empty", async () => {
 
 test("a storage key that could leave the folder is a bug, not a path", async () => {
   const { store, close } = await open();
-  await expect(store.read("../../etc/passwd")).rejects.toThrow(TypeError);
+  await expect(store.read("../../etc/passwd", 1)).rejects.toThrow(TypeError);
   await close();
 });

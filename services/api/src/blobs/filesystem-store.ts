@@ -73,9 +73,15 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
     discardUpload: (upload) =>
       storing(() => rm(paths.upload(upload), { recursive: true, force: true, maxRetries: 3 })),
 
-    read: (key, range) =>
+    read: (key, size, range) =>
       storing(async () => {
-        const file = await openExisting(paths.blob(key), problem("blob-not-found"));
+        const lost = problem("store-unavailable", "The blob store has lost bytes of this; restore them.");
+        const file = await openExisting(paths.blob(key), lost);
+        // Fewer bytes than the headers say would leave the client waiting, and the connection out of step.
+        if ((await file.stat()).size !== size) {
+          await file.close();
+          throw lost;
+        }
         return file.createReadStream({ ...range, highWaterMark: READ });
       }),
 

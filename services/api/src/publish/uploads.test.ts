@@ -136,6 +136,15 @@ test("two uploads of the same bytes that complete at once both succeed, and one 
   expect(await hub.deps.database.prisma.blob.count()).toBe(files.length);
 });
 
+test("an upload that is completed several times at once succeeds each time", async () => {
+  const bytes = randomBytes(3 * MIB);
+  const upload = await open(bytes.byteLength);
+  await put(upload.id, 1, bytes);
+  const answers = await Promise.all([1, 2, 3, 4, 5].map(() => complete(upload.id, digestOf(bytes))));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+  expect(await hub.deps.database.prisma.blob.count()).toBe((await blobFiles()).length);
+});
+
 test("a part size is at least 8 MiB and at most a ten thousandth of the file, rounded up to MiB", () => {
   expect(partSizeFor(1)).toBe(8 * MIB);
   expect(partSizeFor(80_000 * MIB)).toBe(8 * MIB);

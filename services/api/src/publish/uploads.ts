@@ -114,7 +114,13 @@ export async function completeUpload(deps: UploadDeps, upload: Upload, digest: D
     throw problem("upload-incomplete", `Parts are missing: ${missing.slice(0, 20).join(", ")}.`);
   }
   const key = randomUUID();
-  const stored = await store.assemble(upload.id, received, key);
+  const stored = await store.assemble(upload.id, received, key).catch(async (error: unknown) => {
+    // Asked twice at once: the other was first, and has cleared the parts away.
+    const now = await readUpload(database.prisma, upload.id);
+    if (now.state === "stored" && now.digest === digest) return undefined;
+    throw error;
+  });
+  if (stored === undefined) return;
   if (stored.digest !== digest || stored.size !== Number(upload.size)) {
     await endUpload(database, upload.id, "failed");
     await store.delete(key);

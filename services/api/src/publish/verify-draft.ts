@@ -93,7 +93,7 @@ async function manifestBytes(deps: VerifyDeps, draft: Draft): Promise<Uint8Array
   const blob = file && (await storedBlob(deps.database.prisma, file.digest));
   if (blob === undefined) throw new Error(`Draft ${draft.id} has lost its module.json.`);
   const chunks: Buffer[] = [];
-  for await (const chunk of await deps.store.read(blob.storageKey)) chunks.push(chunk as Buffer);
+  for await (const chunk of await deps.store.read(blob.storageKey, blob.size)) chunks.push(chunk as Buffer);
   const bytes = Buffer.concat(chunks);
   if (digestOfHex(hash("sha256", bytes)) !== blob.digest)
     throw problem("store-unavailable", "The blob store returned other bytes than were stored.");

@@ -1,3 +1,5 @@
+import { rm, truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask, digestOf, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
 
@@ -132,4 +134,24 @@ test("a worker reads contents without documentation, and blobs with ranges; nobo
   expect((await ask(hub, "GET", blob, undefined, {})).status).toBe(401);
   expect((await ask(hub, "GET", blob)).status).toBe(403);
   expect((await ask(hub, "POST", "/v1/publishers", { id: "sly" }, hub.workerToken)).status).toBe(403);
+});
+
+test("bytes that the store has lost are the store's fault, never a file that is not there", async () => {
+  const module = "acme/lost";
+  await publish(hub, module, moduleFiles("lost"), { visibility: "public" });
+  const path = `/v1/modules/${module}/versions/1/files/model.onnx`;
+  const blob = await hub.deps.database.prisma.blob.findFirstOrThrow({
+    where: { digest: digestOf("graph lost") },
+  });
+  const file = join(hub.data, "blobs", blob.storageKey.slice(0, 2), blob.storageKey);
+  const internal = `/internal/blobs/${digestOf("graph lost")}`;
+  for (const harm of [() => truncate(file, 3), () => rm(file)]) {
+    await harm();
+    for (const answer of [
+      await ask(hub, "GET", path, undefined, { range: "bytes=0-1" }),
+      await ask(hub, "GET", path),
+      await ask(hub, "GET", internal, undefined, hub.workerToken),
+    ])
+      expect(answer).toMatchObject({ status: 503, body: { code: "store-unavailable" } });
+  }
 });

@@ -63,7 +63,7 @@ export function fileRoutes(app: App, { database, store }: AppDeps): void {
       if (request.method === "HEAD") return reply.send();
       const blob = await storedBlob(database.prisma, file.digest);
       if (blob === undefined) throw new Error(`${module.name}/${version.number} has lost ${file.digest}.`);
-      return reply.send(await store.read(blob.storageKey, range));
+      return reply.send(await store.read(blob.storageKey, blob.size, range));
     },
   });
 }

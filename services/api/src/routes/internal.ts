@@ -36,7 +36,7 @@ export function internalRoutes(app: App, { database, store }: AppDeps): void {
         .header("content-length", range === undefined ? blob.size : range.end - range.start + 1)
         .type("application/octet-stream");
       if (request.method === "HEAD") return reply.send();
-      return reply.send(await store.read(blob.storageKey, range));
+      return reply.send(await store.read(blob.storageKey, blob.size, range));
     },
   });
 }
