@@ -28,6 +28,7 @@ export const PROBLEMS = {
   "draft-not-found": { status: 404, title: "There is no such draft, or this token may not see it." },
   "upload-not-found": { status: 404, title: "There is no such upload, or this token may not see it." },
   "method-not-allowed": { status: 405, title: "This address does not take that method." },
+  "request-timeout": { status: 408, title: "The request did not come in time; send it faster." },
   "name-taken": { status: 409, title: "The name is taken; names differ by more than case." },
   "version-exists": {
     status: 409,
@@ -50,6 +51,7 @@ export const PROBLEMS = {
     title: "The bytes do not have the length that was promised; send them again.",
   },
   "too-many-requests": { status: 429, title: "Too much is queued; try again after the time in Retry-After." },
+  "headers-too-large": { status: 431, title: "The request's headers are too large." },
 
   // The caller's fault: inputs of an inference.
   "tensor-invalid": { status: 422, title: "An input tensor does not fit the signature." },

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { MAX_PATH_LENGTH } from "@modulehub/core";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -15,8 +16,9 @@ import { guardRoutes } from "./http/access.ts";
 import { refuseOtherMethods } from "./http/methods.ts";
 import { measureRequests } from "./http/metrics.ts";
 import { documentRoutes } from "./http/openapi.ts";
-import { answerWithProblems } from "./http/problem-answers.ts";
+import { answerUnreadable, answerWithProblems } from "./http/problem-answers.ts";
 import { rewriteUrl } from "./http/request-path.ts";
+import { endSlowConnections } from "./http/slow-connections.ts";
 import type { Identity } from "./identity/principal.ts";
 import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
@@ -60,6 +62,12 @@ export type App = FastifyInstance<
   ZodTypeProvider
 >;
 
+/**
+ * Connections at once. Each may take another one to a worker, and files and the database need descriptors too:
+ * a process that has none left loses more than a request.
+ */
+const MAX_CONNECTIONS = 4_096;
+
 /** Builds the API, listening nowhere yet. Throws if a route declares no action. */
 export async function buildApp(deps: AppDeps): Promise<App> {
   const app: App = Fastify({
@@ -75,11 +83,15 @@ export async function buildApp(deps: AppDeps): Promise<App> {
       return typeof id === "string" && /^[\w.-]{1,64}$/.test(id) ? id : randomUUID();
     },
     rewriteUrl,
-    routerOptions: { maxParamLength: 1024 },
+    // Paths have been checked before; a longer parameter would be answered without a problem document.
+    routerOptions: { maxParamLength: 4 * MAX_PATH_LENGTH },
     exposeHeadRoutes: true,
     forceCloseConnections: "idle",
     return503OnClosing: false,
+    // A part of an upload takes as long as it takes: http/slow-connections.ts says who is cut off.
     requestTimeout: 0,
+    http: { headersTimeout: 30_000, connectionsCheckingInterval: 5_000 },
+    clientErrorHandler: answerUnreadable,
   }).withTypeProvider<ZodTypeProvider>();
 
   app.setValidatorCompiler(validatorCompiler);
@@ -90,6 +102,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
   });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  endSlowConnections(app);
   guardRoutes(app, deps.identity);
   const registry = measureRequests(app);
   await documentRoutes(app);

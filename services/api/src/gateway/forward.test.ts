@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { FakeWorker } from "../testing/fake-worker.ts";
 import { rawRequest } from "../testing/raw-request.ts";
@@ -53,6 +55,52 @@ test("a request goes to the worker with its version's digest, and body and answe
     });
     expect(seen.authorization).not.toBe(hub.admin.authorization);
   }
+});
+
+test("clients that send slowly keep no one else from the workers", async () => {
+  let begun = 0;
+  hub.worker.behaviour.infer = (request, response) => {
+    begun += 1;
+    echo(request, response);
+  };
+  const { hostname, port } = new URL(hub.url);
+  const slow = await Promise.all(
+    Array.from({ length: 200 }, async () => {
+      const socket = connect(Number(port), hostname);
+      await once(socket, "connect");
+      socket.write(`POST ${INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx`);
+      return socket;
+    }),
+  );
+  await expect.poll(() => begun, { timeout: 10_000 }).toBe(200);
+  const response = await fetch(hub.url + INFER, {
+    method: "POST",
+    body: "quick",
+    signal: AbortSignal.timeout(5_000),
+  });
+  expect(await response.text()).toBe("quick");
+  for (const socket of slow) socket.destroy();
+});
+
+test("a client that leaves in the middle of its body, with the answer begun, costs its request only", async () => {
+  let closed = 0;
+  hub.worker.behaviour.infer = (request, response) => {
+    request.on("error", () => undefined);
+    response.writeHead(200);
+    response.write("early");
+    response.once("close", () => {
+      closed += 1;
+    });
+  };
+  const { hostname, port } = new URL(hub.url);
+  for (let client = 0; client < 5; client++) {
+    const socket = connect(Number(port), hostname);
+    socket.write(`POST ${INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx`);
+    await once(socket, "data");
+    socket.destroy();
+  }
+  await expect.poll(() => closed).toBe(5);
+  expect((await ask(hub, "GET", "/health/live")).status).toBe(200);
 });
 
 test("a new version is what the next request without a number runs", async () => {

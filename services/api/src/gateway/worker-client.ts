@@ -31,7 +31,9 @@ export interface WorkerClient {
 export function connectWorker(options: { url: string; token: string; deadline?: number }): WorkerClient {
   const deadline = options.deadline ?? 300_000;
   const pool = new Pool(options.url, {
-    connections: 128,
+    // No limit on connections: each lasts as long as its client's body does, and a few hundred clients that
+    // send slowly would keep all others from the workers. What comes in is limited where it comes in.
+    connections: null,
     pipelining: 1,
     connect: { timeout: 2_000 },
     headersTimeout: deadline,

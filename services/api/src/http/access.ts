@@ -1,6 +1,7 @@
-import type { Action } from "@modulehub/core";
+import { type Action, problem } from "@modulehub/core";
 import type { FastifyInstance } from "fastify";
 import { ANONYMOUS, authorizeAtAll, type Identity, type Principal } from "../identity/principal.ts";
+import { pathFault } from "./request-path.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -23,10 +24,10 @@ export function guardRoutes(app: FastifyInstance, identity: Identity): void {
   });
   app.addHook("onRequest", async (request) => {
     const { action } = request.routeOptions.config;
-    // A path that is no route: it is answered with not-found, whoever asks.
+    // A path that is no route: it is answered with not-found, whoever asks, and its body is not read.
     if (action === undefined) {
       request.principal = ANONYMOUS;
-      return;
+      throw pathFault(request.raw) ?? problem("not-found");
     }
     request.principal = identity.authenticate(request.headers.authorization);
     authorizeAtAll(request.principal, action);

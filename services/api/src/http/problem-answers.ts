@@ -1,3 +1,5 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import { fieldErrors, type ProblemDocument, ProblemError, problem } from "@modulehub/core";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
@@ -29,6 +31,31 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
     .type("application/problem+json")
     .serializer((document: ProblemDocument) => JSON.stringify(document))
     .send(error.toDocument(request.id));
+}
+
+/** Answers what Node could not read as a request, or not in time, and ends the connection. */
+export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problemFor =
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? problem("request-timeout")
+      : error.code === "HPE_HEADER_OVERFLOW"
+        ? problem("headers-too-large")
+        : problem("invalid-request", "This is not HTTP/1.1 as RFC 9112 has it.");
+  const body = JSON.stringify(problemFor.toDocument());
+  socket.end(
+    [
+      `HTTP/1.1 ${problemFor.status} ${STATUS_CODES[problemFor.status]}`,
+      "Content-Type: application/problem+json",
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      "Connection: close",
+      "",
+      body,
+    ].join("\r\n"),
+  );
 }
 
 const placeOf = (part: string): string | number => (/^\d{1,9}$/.test(part) ? Number(part) : part);

@@ -47,11 +47,44 @@ test.each([
   ["/v1/modules/constructor/__proto__", 404],
   ["/v1/modules/ACME/a/b", 400],
   ["/nothing", 404],
+  [`/v1/publishers/${"a".repeat(3000)}`, 404],
 ])("the odd path %s is answered with a problem, and the hub goes on", async (path, status) => {
   const answer = await rawRequest(hub.url, `GET ${path}`);
   expect(answer.status).toBe(status);
   expect(JSON.parse(answer.body)).toHaveProperty("code");
   expect((await ask(hub, "GET", "/health/live")).status).toBe(200);
+});
+
+test.each([
+  ["GET", "/v1/modules?publisher=%00"],
+  ["GET", `/v1/modules?cursor=${Buffer.from(JSON.stringify("a\0")).toString("base64url")}`],
+  [
+    "GET",
+    `/v1/resolve?handle=acme/a/b&cursor=${Buffer.from(JSON.stringify("\ud800")).toString("base64url")}`,
+  ],
+  ["GET", `/v1/modules/acme/a/b/versions?cursor=${Buffer.from("99999999999").toString("base64url")}`],
+  ["POST", "/v1/publishers", { id: "nul", displayName: "a\0b" }],
+  ["POST", "/v1/uploads", { publisher: "a\0b", size: 1 }],
+] as const)("%s %s holds what no database can: it is refused", async (method, path, body?: object) => {
+  expect(await ask(hub, method, path, body)).toMatchObject({
+    status: 400,
+    body: { code: "invalid-request" },
+  });
+});
+
+test.each([
+  ["garbage", 400, "invalid-request"],
+  [`GET /health/live HTTP/1.1\r\nX: ${"a".repeat(20_000)}`, 431, "headers-too-large"],
+])("what can't be read as a request is answered with a problem too: %s", async (line, status, code) => {
+  const answer = await rawRequest(hub.url, line);
+  expect(answer.status).toBe(status);
+  expect(answer.head).toContain("application/problem+json");
+  expect(JSON.parse(answer.body)).toMatchObject({ code, status });
+});
+
+test("the body of a request to a path that is refused is not read", async () => {
+  const answer = await rawRequest(hub.url, "PUT /v1/uploads/x/parts/%00", ["Content-Length: 8"], "no JSON!");
+  expect(JSON.parse(answer.body)).toMatchObject({ code: "invalid-path" });
 });
 
 test("a method that an address does not take is 405, with those that it takes", async () => {

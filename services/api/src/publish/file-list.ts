@@ -43,19 +43,22 @@ export function checkFileList(files: readonly ListedFile[]): void {
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   const sizes = new Map<Digest, number>();
-  const fold = (path: string) => path.normalize("NFC").toLowerCase();
+  // With the slash as the lowest character, what lies in a folder sorts right behind that folder's own path.
+  const sorted: { path: string; index: number }[] = [];
   for (const [index, file] of files.entries()) {
     const refuse = (message: string) => errors.push({ path: `files[${index}]`, message });
-    const folded = fold(file.path);
+    const folded = file.path.normalize("NFC").toLowerCase().replaceAll("/", "\0");
     if (!isSafeFilePath(file.path)) refuse("path must be a safe relative path inside the module");
     else if (seen.has(folded)) refuse("path is there twice, or differs from another by case only");
+    else sorted.push({ path: folded, index });
     seen.add(folded);
     if ((sizes.get(file.digest) ?? file.size) !== file.size) refuse("this digest is there with another size");
     sizes.set(file.digest, file.size);
   }
-  for (const [index, file] of files.entries()) {
-    const folders = fold(file.path).split("/").slice(0, -1);
-    if (folders.some((_, depth) => seen.has(folders.slice(0, depth + 1).join("/"))))
+  sorted.sort((a, b) => (a.path < b.path ? -1 : 1));
+  for (const [position, { path, index }] of sorted.entries()) {
+    const before = sorted[position - 1];
+    if (before !== undefined && path.startsWith(`${before.path}\0`))
       errors.push({ path: `files[${index}]`, message: "a folder of its path is listed as a file" });
   }
   if (errors.length > 0)

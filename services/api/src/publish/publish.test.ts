@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { problem } from "@modulehub/core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { accepted } from "../testing/fake-worker.ts";
 import {
@@ -231,11 +232,25 @@ test.each([
   ["a backslash", { "a\\b": "x" }, "invalid-request"],
   ["paths that differ by case only", { "a.txt": "x", "A.TXT": "y" }, "invalid-request"],
   ["a path that is file and folder", { a: "x", "a/b": "y" }, "invalid-request"],
+  [
+    "one that is, with others sorted in between",
+    { "a!/x": "x", a: "x", "a.b": "y", "A/b/c": "z" },
+    "invalid-request",
+  ],
 ])("a file list with %s is refused", async (_, extra, code) => {
   const files = listOf({ ...moduleFiles("list"), ...extra });
   const draft = await ask(hub, "POST", "/v1/modules/acme/list/drafts", { files });
   expect(draft).toMatchObject({ status: 400, body: { code } });
   expect((await ask(hub, "GET", "/v1/modules/acme/list")).status).toBe(404);
+});
+
+test("names of a model in a report or a refusal may hold what the database can't", async () => {
+  hub.worker.behaviour.inspect = () => ({
+    outcome: "rejected",
+    problems: [problem("graph-invalid", "node a\0b \ud800").toDocument()],
+  });
+  const draft = await publish(hub, "acme/odd-names", moduleFiles("odd names"));
+  expect(draft).toMatchObject({ state: "rejected", problems: [{ detail: "node a\ufffdb \ufffd" }] });
 });
 
 test("a draft needs a module.json", async () => {

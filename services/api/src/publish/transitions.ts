@@ -11,6 +11,7 @@ import {
 import { blobsOpenTo, dropReferences, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Prisma } from "../database/generated/client.ts";
+import { storableJson } from "../database/storable.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
 import { type Draft, type DraftState, readDraft } from "./draft.ts";
 
@@ -189,6 +190,9 @@ async function setState(
   await tx.draft.update({ where: { id }, data: { state, problems: json(problems) } });
 }
 
-/** What was parsed by a schema is JSON; Prisma's type for that has no optional fields. */
+/**
+ * What was parsed by a schema is JSON; Prisma's type for that has no optional fields. Reports and problems
+ * quote names of the model, in which any character may be.
+ */
 const json = (value: Manifest | InspectionReport | ProblemDocument[]): Prisma.InputJsonValue =>
-  JSON.parse(JSON.stringify(value));
+  JSON.parse(storableJson(value));

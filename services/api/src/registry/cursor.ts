@@ -1,5 +1,6 @@
 import { problem } from "@modulehub/core";
 import type { z } from "zod";
+import { isStorable } from "../database/storable.ts";
 
 /** Where the next page of a list begins, as text that clients hand back unread. */
 export const encodeCursor = (position: unknown): string =>
@@ -14,7 +15,7 @@ export function decodeCursor<T>(schema: z.ZodType<T>, cursor: string): T {
     throw problem("invalid-request", "The cursor is damaged; begin the list again.", { cause });
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success)
+  if (!parsed.success || (typeof parsed.data === "string" && !isStorable(parsed.data)))
     throw problem("invalid-request", "The cursor is of another list; begin this one again.");
   return parsed.data;
 }

@@ -94,7 +94,7 @@ export async function listVersions(
   moduleId: number,
   page: { limit: number; cursor?: string | undefined },
 ) {
-  const before = page.cursor === undefined ? undefined : decodeCursor(z.int(), page.cursor);
+  const before = page.cursor === undefined ? undefined : decodeCursor(z.int32(), page.cursor);
   const rows = await queries.version.findMany({
     where: { moduleId, ...(before !== undefined && { number: { lt: before } }) },
     orderBy: { number: "desc" },

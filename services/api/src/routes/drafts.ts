@@ -16,6 +16,9 @@ const MAX_DRAFT_BYTES = 8_388_608;
 /** How often a watched draft is looked at, in case another process changes it, in milliseconds. */
 const LOOK_AGAIN = 1_000;
 
+/** How often watchers hear something, so that proxies keep the connection and one that is dead is noticed. */
+const HEARTBEAT = 15_000;
+
 const draft = z
   .object({
     id: z.string(),
@@ -157,12 +160,14 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
           if (isEndState(last.state)) resolve();
         };
         const timer = setInterval(look, LOOK_AGAIN);
+        const heartbeat = setInterval(() => stream.write(":\n\n"), HEARTBEAT);
         const unwatch = events.watch(id, (event) =>
           event.kind === "changed" ? look() : say("progress", { step: event.step }),
         );
         stream.on("close", resolve);
         stream.on("close", () => {
           clearInterval(timer);
+          clearInterval(heartbeat);
           unwatch();
           open.delete(stream);
         });

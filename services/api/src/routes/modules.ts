@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { describeModule, findModule, listModules } from "../registry/modules.ts";
-import { digestText, handleOf, moduleParams, pageQuery } from "./schemas.ts";
+import { digestText, handleOf, moduleParams, pageQuery, text } from "./schemas.ts";
 
 const module = z
   .object({
@@ -23,7 +23,7 @@ export function moduleRoutes(app: App, { database }: AppDeps): void {
       schema: {
         summary: "List modules by name",
         tags: ["modules"],
-        querystring: pageQuery.extend({ publisher: z.string().max(64).optional() }),
+        querystring: pageQuery.extend({ publisher: text(64).optional() }),
         response: { 200: z.object({ items: z.array(module), next: z.string().optional() }) },
       },
     },

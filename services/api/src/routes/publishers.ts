@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { createPublisher, readPublisher } from "../registry/publishers.ts";
+import { text } from "./schemas.ts";
 
 const publisher = z
   .object({ id: z.string(), displayName: z.string(), createdAt: z.string() })
@@ -14,7 +15,10 @@ export function publisherRoutes(app: App, { database }: AppDeps): void {
       schema: {
         summary: "Make a publisher",
         tags: ["publishers"],
-        body: z.strictObject({ id: z.string().max(64), displayName: z.string().min(1).max(200).optional() }),
+        body: z.strictObject({
+          id: text(64),
+          displayName: text(200, 1).optional(),
+        }),
         response: { 201: publisher },
       },
     },

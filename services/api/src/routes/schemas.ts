@@ -8,8 +8,13 @@ import {
   type Reference,
 } from "@modulehub/core";
 import { z } from "zod";
+import { isStorable } from "../database/storable.ts";
 
 /** Forms that several resources share. */
+
+/** Text that goes to the database. */
+export const text = (max: number, min = 0) =>
+  z.string().min(min).max(max).refine(isStorable, "must not hold NUL or half of a surrogate pair");
 
 export const digestText = z.string().meta({ pattern: "^sha256:[0-9a-f]{64}$" });
 

@@ -14,7 +14,7 @@ import {
   receivedParts,
   receivePart,
 } from "../publish/uploads.ts";
-import { digestInput, digestText } from "./schemas.ts";
+import { digestInput, digestText, text } from "./schemas.ts";
 
 /** How many parts' URLs one answer holds. */
 const URLS = 100;
@@ -46,7 +46,7 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
         summary: "Open an upload; its bytes are sent in numbered parts",
         tags: ["uploads"],
         body: z.strictObject({
-          publisher: z.string().max(64),
+          publisher: text(64),
           size: z.int().min(0).max(MAX_FILE_BYTES),
           digest: digestInput.optional(),
         }),
