@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PGlite } from "@electric-sql/pglite";
 
@@ -12,14 +12,18 @@ import { PGlite } from "@electric-sql/pglite";
  */
 export async function createDatabaseFolder(folder: string): Promise<void> {
   if (existsSync(join(folder, "PG_VERSION"))) return;
-  const making = `${folder}.new`;
-  await rm(making, { recursive: true, force: true });
-  await mkdir(making, { recursive: true, mode: 0o700 });
+  const parent = dirname(folder);
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const beginning = `${basename(folder)}.new-`;
+  for (const name of await readdir(parent))
+    if (name.startsWith(beginning)) await rm(join(parent, name), { recursive: true, force: true });
+  // A name of its own: the process of a start that was killed may still be writing.
+  const making = await mkdtemp(join(parent, beginning));
   await promisify(execFile)(process.execPath, [import.meta.filename, making], { env: {} });
   await rename(making, folder);
-  const parent = await open(dirname(folder), "r");
-  await parent.sync();
-  await parent.close();
+  const handle = await open(parent, "r");
+  await handle.sync();
+  await handle.close();
 }
 
 if (import.meta.main) {

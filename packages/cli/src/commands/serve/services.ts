@@ -45,12 +45,13 @@ const mainOf = (service: "api" | "worker"): string =>
 const API_NODE_FLAGS = ["--max-semi-space-size=1"];
 
 /**
- * Starts the worker, then the API, with a token that only those two know. Throws PortError, and ServiceEnded
+ * Starts the worker and the API beside each other, with a token that only those two know. Throws PortError, and ServiceEnded
  * with what a service said where it could not start; nothing is left running then.
  */
 export async function startServices(options: ServicesOptions): Promise<RunningHub> {
   const data = resolve(options.data);
   const port = await freePort(options.host, options.port);
+  const workerPort = String(await freePort("127.0.0.1", 0));
   const logs = resolve(data, "logs");
   await mkdir(logs, { recursive: true, mode: 0o700 });
   const shared: NodeJS.ProcessEnv = {
@@ -58,7 +59,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningHu
     MODULEHUB_WORKER_TOKEN: randomBytes(32).toString("base64url"),
   };
   const hubUrl = `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`;
-  const startWorker = (workerPort: string) =>
+  const startWorker = () =>
     new ServiceProcess({
       name: "worker",
       main: mainOf("worker"),
@@ -72,9 +73,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningHu
       logFile: resolve(logs, "worker.log"),
       echo: options.echo,
     });
-  const first = startWorker("0");
-  const workerUrl = await listening(first, options.signal);
-  const worker = new KeptAlive(first, () => startWorker(new URL(workerUrl).port), options.onWorkerRestart);
+  const first = startWorker();
   const api = new ServiceProcess({
     name: "api",
     main: mainOf("api"),
@@ -84,41 +83,41 @@ export async function startServices(options: ServicesOptions): Promise<RunningHu
       MODULEHUB_HOST: options.host,
       MODULEHUB_PORT: String(port),
       MODULEHUB_DATA: data,
-      MODULEHUB_WORKER_URL: workerUrl,
+      MODULEHUB_WORKER_URL: `http://127.0.0.1:${workerPort}`,
     },
     logFile: resolve(logs, "api.log"),
     echo: options.echo,
   });
-  try {
-    const url = await listening(api, options.signal);
-    return {
-      url: reachable(url),
-      apiEnded: api.ended,
-      stop: async () => {
-        await api.stop(API_GRACE_MS);
-        await worker.stop(WORKER_GRACE_MS);
-      },
-      kill: () => {
-        api.kill();
-        worker.kill();
-      },
-    };
-  } catch (error) {
-    await worker.stop(WORKER_GRACE_MS);
-    throw error;
-  }
+  const [url] = await bothListening(api, first, options.signal);
+  const worker = new KeptAlive(first, startWorker, options.onWorkerRestart);
+  return {
+    url: reachable(url),
+    apiEnded: api.ended,
+    stop: async () => {
+      await api.stop(API_GRACE_MS);
+      await worker.stop(WORKER_GRACE_MS);
+    },
+    kill: () => {
+      api.kill();
+      worker.kill();
+    },
+  };
 }
 
-/** The address of a service that is starting. Stops it where that fails or is no longer wanted. */
-async function listening(service: ServiceProcess, signal: AbortSignal): Promise<string> {
+/** The addresses of services that are starting. Stops all where one fails or they are no longer wanted. */
+async function bothListening(
+  api: ServiceProcess,
+  worker: ServiceProcess,
+  signal: AbortSignal,
+): Promise<[string, string]> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort);
   try {
     signal.throwIfAborted();
-    return await Promise.race([service.listening, aborted]);
+    return await Promise.race([Promise.all([api.listening, worker.listening]), aborted]);
   } catch (error) {
-    await service.stop(WORKER_GRACE_MS);
+    await Promise.all([api.stop(API_GRACE_MS), worker.stop(WORKER_GRACE_MS)]);
     throw error;
   } finally {
     signal.removeEventListener("abort", abort);
