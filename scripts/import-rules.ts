@@ -54,6 +54,11 @@ export const IMPORT_RULES: ImportRule[] = [
     neverFrom: /^services\/api\//,
   },
   {
+    reason: "pages are drawn from what they are given: they import core, and libraries for Markdown and YAML",
+    imports: /^(?!(node:|@modulehub\/core$|markdown-it$|yaml$|zod$))[^.]/,
+    neverFrom: /^services\/web\//,
+  },
+  {
     reason: "a worker has no database, and meets the API only in core",
     imports: /^@modulehub\/(api|client|cli)|^@prisma\/|^pg(-boss)?$/,
     neverFrom: /^services\/worker\//,

@@ -1,0 +1,49 @@
+import type { InspectionReport, Manifest, VersionFile, Visibility } from "@modulehub/core";
+
+/** Everything that the page of a version says, as the hub knows it. */
+export interface ModuleView {
+  /** `publisher/name…`. */
+  module: string;
+  publisher: { id: string; displayName: string };
+  version: number;
+  digest: string;
+  /** The version's own URL, whole. */
+  url: string;
+  /** The hub's address, without a slash at the end. */
+  hub: string;
+  publishedAt: string;
+  yanked: boolean;
+  /** Why it was yanked, in its publisher's words. */
+  yankReason?: string;
+  visibility: Visibility;
+  /** The number of the latest version that is not yanked. */
+  latest: number | undefined;
+  manifest: Manifest;
+  report: InspectionReport;
+  files: VersionFile[];
+  /** The text of README.md; it may have been cut. */
+  readme: string | undefined;
+  /** Versions, highest first; `more` where there are others. */
+  versions: { items: VersionRow[]; more: boolean };
+}
+
+export interface VersionRow {
+  version: number;
+  digest: string;
+  publishedAt: string;
+  yanked?: boolean;
+}
+
+const encodedPath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
+
+/** The path of a version's API on its hub. */
+export const versionPath = ({ module, version }: { module: string; version: number }): string =>
+  `/v1/modules/${encodedPath(module)}/versions/${version}`;
+
+/** The path of a file of a version on its hub. */
+export const filePath = (version: { module: string; version: number }, path: string): string =>
+  `${versionPath(version)}/files/${encodedPath(path)}`;
+
+/** The path of the page of a module, a version of it, or a publisher. */
+export const pagePath = (name: string, version?: number): string =>
+  `/${encodedPath(name)}${version === undefined ? "" : `/${version}`}`;
