@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -93,15 +93,4 @@ export function startChild(
     words = (words + chunk).slice(-2000);
   });
   return { child, pipe, stderr: () => words };
-}
-
-/** Resident memory of a process in bytes; 0 where it has ended or the platform has no /proc. */
-export function residentBytes(pid: number | undefined): number {
-  if (pid === undefined) return 0;
-  try {
-    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return Number(kilobytes ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
 }

@@ -139,3 +139,13 @@ test.runIf(process.platform === "linux")("an engine with nothing loaded takes li
   // 61 MB were measured; with the schemas' library and TypeScript's compiler in it, 105 MB.
   expect(engine.residentBytes()).toBeLessThan(80e6);
 });
+
+test("feeds too large for the pipe are refused, and the engine lives on", async () => {
+  const { engine, spec } = await engineWith("endless", endless());
+  await engine.load(spec, 10_000);
+  const huge = { dtype: "int64" as const, shape: [2 ** 25], data: new BigInt64Array(2 ** 25) };
+  await expect(engine.run("default", new Map([["x", huge]]), 10_000)).rejects.toMatchObject({
+    code: "body-too-large",
+  });
+  expect((await engine.run("default", new Map([["x", int64(1)]]), 10_000)).get("y")).toEqual(int64(2));
+});

@@ -1,8 +1,9 @@
 import { PROBLEMS, type ProblemCode, problem, type Tensor } from "@modulehub/core";
 import { z } from "zod";
-import { type ChildLimits, residentBytes, startChild } from "./child-process.ts";
+import { type ChildLimits, startChild } from "./child-process.ts";
 import { type Engine, EngineDied, type EngineExit, type SessionInfo, type SessionSpec } from "./engine.ts";
-import { type Frame, readFrames, writeFrame } from "./frames.ts";
+import { type Frame, FrameError, readFrames, writeFrame } from "./frames.ts";
+import { residentBytes } from "./resident-memory.ts";
 
 /** Time that a child has to say that it is ready: Node and ONNX Runtime take 90 ms on an idle machine. */
 const START_MS = 30_000;
@@ -35,7 +36,7 @@ interface Pending {
   id: number;
   kind: "load" | "run";
   resolve(frame: Frame): void;
-  reject(error: Error): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -128,7 +129,15 @@ export class EngineProcess implements Engine {
       try {
         return await new Promise<Frame>((resolve, reject) => {
           this.#pending = { id, kind: message.kind, resolve, reject };
-          this.#send({ message: { ...message, id }, tensors });
+          try {
+            this.#send({ message: { ...message, id }, tensors });
+          } catch (error) {
+            reject(
+              error instanceof FrameError
+                ? problem("body-too-large", `The inputs of a run are ${error.message}.`, { cause: error })
+                : error,
+            );
+          }
         });
       } finally {
         this.#pending = undefined;

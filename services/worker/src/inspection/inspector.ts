@@ -6,8 +6,9 @@ import {
   problem,
   type VersionFile,
 } from "@modulehub/core";
-import { type ChildLimits, residentBytes, startChild } from "../engines/child-process.ts";
+import { type ChildLimits, startChild } from "../engines/child-process.ts";
 import { readFrames } from "../engines/frames.ts";
+import { residentBytes } from "../engines/resident-memory.ts";
 import type { ModuleCache } from "../modules/module-cache.ts";
 import { pathFault } from "../modules/module-folder.ts";
 import {
