@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { int64, moduleFolder, rows3, testEngine } from "../testing/engines.ts";
 import { affine, allocating } from "../testing/graphs.ts";
 import { plainSignature, temporaryFolder } from "../testing/modules.ts";
+import type { Engine, EngineExit } from "./engine.ts";
 import { EnginePool, type PooledModule, type PoolOptions } from "./pool.ts";
 
 let place: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -113,6 +114,38 @@ test("an engine that holds more than it may is ended", async () => {
   // 100 million numbers of 4 bytes.
   await expect(lease.run(new Map([["x", int64(1e8)]]))).rejects.toMatchObject({ exit: { kind: "memory" } });
   expect(pool.counts.memoryKills).toBe(1);
+  lease.release();
+});
+
+/** An engine that never was: what it holds is told by the test. */
+function pretended(bytes: () => number) {
+  const exited = Promise.withResolvers<EngineExit>();
+  const engine: Engine = {
+    load: async () => ({ feeds: [], fetches: [], executionProviders: [], milliseconds: 0 }),
+    run: async () => new Map(),
+    kill: (kind = "killed") => exited.resolve({ kind }),
+    exited: exited.promise,
+    residentBytes: bytes,
+  };
+  return engine;
+}
+
+test("where an engine grows beyond the budget, the spare one goes before any that is used", async () => {
+  let held = 10 * MIB;
+  const engines: Engine[] = [];
+  const spawn = async () => {
+    const engine = pretended(engines.length === 0 ? () => held : () => 60 * MIB);
+    engines.push(engine);
+    return engine;
+  };
+  const pool = testPool({ spawn, budgetBytes: 200 * MIB, watchMs: 20 });
+  const lease = await pool.use(await module("grows"), "default");
+  await expect.poll(() => engines.length).toBe(2);
+  held = 150 * MIB;
+  expect(await engines[1]!.exited).toEqual({ kind: "killed" });
+  expect(await lease.run(new Map())).toEqual(new Map());
+  expect(pool.engines).toBe(1);
+  expect(pool.counts.memoryKills).toBe(0);
   lease.release();
 });
 

@@ -248,6 +248,11 @@ export class EnginePool {
       else if (!largest || bytes > largest.bytes) largest = { engine, bytes };
     }
     if (held <= budgetBytes) return;
+    // Nobody waits for the spare one.
+    if (this.#spareLive) {
+      this.#spareLive.kill();
+      return;
+    }
     const victim = this.#leastRecentlyUsed();
     if (victim) {
       this.counts.evictions += 1;
