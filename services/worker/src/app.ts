@@ -15,6 +15,7 @@ import Fastify, {
 } from "fastify";
 import type { Inspector } from "./inspection/inspector.ts";
 import type { WorkerMetrics } from "./metrics.ts";
+import type { OpenRequests } from "./open-requests.ts";
 import { jsonBody, mediaType, readBody } from "./protocols/body.ts";
 import { classify } from "./protocols/classify.ts";
 import { embed } from "./protocols/embed.ts";
@@ -33,6 +34,7 @@ export interface AppDeps extends ProtocolDeps {
   inspector: Inspector;
   metrics: WorkerMetrics;
   readiness: () => Readiness;
+  requests: OpenRequests;
   logger: FastifyServerOptions["logger"];
 }
 
@@ -61,8 +63,16 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     void reply.header(WORKER_HEADERS.requestId, request.id);
     if (request.url.startsWith("/health/")) return;
     if (!allowed(request.headers.authorization)) throw problem("unauthenticated");
+    if (request.url === "/metrics") return;
+    if (deps.requests.draining) {
+      void reply.header("connection", "close");
+      throw problem("shutting-down", undefined, { retryAfter: 1 });
+    }
+    deps.requests.begin(request);
+    reply.raw.once("close", () => deps.requests.end(request));
   });
   app.addHook("onResponse", async (request, reply) => {
+    deps.requests.end(request);
     const route = request.routeOptions.url ?? "none";
     deps.metrics.answered(route, reply.statusCode, reply.elapsedTime / 1000);
     if (!route.startsWith("/health/"))

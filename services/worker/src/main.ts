@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { launchers } from "./engines/child-process.ts";
+import { residentMemory } from "./engines/resident-memory.ts";
 import { hubSource } from "./modules/hub-source.ts";
 import { startWorker } from "./worker.ts";
 
@@ -67,12 +68,14 @@ async function main(): Promise<void> {
     loadMs: settings.MODULEHUB_LOAD_SECONDS * 1000,
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
+    drainMs: 20_000,
     searchPath: settings.PATH,
     logger: { level: settings.MODULEHUB_LOG_LEVEL },
   });
   const { setpriv, prlimit } = launchers(settings.PATH);
   const { log } = worker.app;
-  if (!prlimit) log.warn("prlimit is missing: engines' memory is only watched, twice a second");
+  if (!residentMemory.known) log.warn("there is neither /proc nor ps: engines' memory is not limited here");
+  else if (!prlimit) log.warn("prlimit is missing: engines' memory is only watched, twice a second");
   if (!setpriv) log.warn("setpriv is missing: engines end when their pipe closes, not at once");
   let ending = false;
   const end = async () => {
@@ -92,4 +95,7 @@ async function main(): Promise<void> {
   process.send?.({ kind: "listening", url });
 }
 
-await main();
+await main().catch((error: unknown) => {
+  console.error(`The worker could not start: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+});

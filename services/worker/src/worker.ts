@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { lockFolder } from "@modulehub/folder-lock";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import { buildApp, type Readiness } from "./app.ts";
 import { EngineProcess } from "./engines/engine-process.ts";
@@ -12,6 +12,7 @@ import { Inspector } from "./inspection/inspector.ts";
 import { createMetrics } from "./metrics.ts";
 import { ModuleCache } from "./modules/module-cache.ts";
 import type { ModuleSource } from "./modules/source.ts";
+import { OpenRequests } from "./open-requests.ts";
 import { ThreadPool } from "./preparation/thread-pool.ts";
 import { Admission } from "./scheduler/admission.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
@@ -29,6 +30,8 @@ export interface WorkerSettings {
   loadMs: number;
   runMs: number;
   requestMs: number;
+  /** How long requests under way may take when the worker ends, in milliseconds. */
+  drainMs: number;
   /** PATH, for the programs that limit engines. */
   searchPath: string;
   logger: FastifyServerOptions["logger"];
@@ -37,12 +40,20 @@ export interface WorkerSettings {
 /** A worker that runs: its HTTP service, not yet listening, and how to end it. */
 export interface Worker {
   app: FastifyInstance;
-  /** Stops taking requests, finishes those that run, ends every engine. */
+  /** Refuses new requests, lets those that run finish for `drainMs`, then ends every engine. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Wires the parts of a worker together. */
+/**
+ * Wires the parts of a worker together. Throws an Error that names the process where another worker has the cache
+ * folder: at its start a worker removes what an earlier one left half done.
+ */
 export async function startWorker(settings: WorkerSettings): Promise<Worker> {
+  const lock = lockFolder(
+    settings.cacheFolder,
+    (holder) =>
+      `The cache folder is in use by the worker with process id ${holder}; stop it first, or choose another folder with MODULEHUB_CACHE.`,
+  );
   const limits = {
     memoryBytes: settings.engineMemory,
     searchPath: settings.searchPath,
@@ -63,7 +74,6 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     memoryWaitMs: 5000,
     watchMs: 500,
   });
-  await mkdir(settings.cacheFolder, { recursive: true });
   const modules = new ModuleCache(settings.cacheFolder, settings.source, settings.cacheBytes, (digest) =>
     pool.evict(digest),
   );
@@ -82,10 +92,11 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     heapMegabytes: 2048,
   });
   metrics.watch({ pool, scheduler, modules });
+  const requests = new OpenRequests();
   let readiness: Readiness = { ready: false, reason: "The engines are being tried." };
   const probing = probeProviders(limits, settings.cacheFolder).then(
     (found) => {
-      readiness = { ready: true, ...found };
+      if (!requests.draining) readiness = { ready: true, ...found };
     },
     (error: unknown) => {
       readiness = {
@@ -95,6 +106,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     },
   );
   const app = buildApp({
+    requests,
     inference: new Inference({ modules, threads, scheduler, quarantine }),
     inspector: new Inspector(modules, limits),
     threads,
@@ -105,12 +117,22 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     readiness: () => readiness,
     logger: settings.logger,
   });
+  const close = async () => {
+    readiness = { ready: false, reason: "The worker is shutting down." };
+    await requests.drain(settings.drainMs);
+    // A connection whose last request was under way would be kept for the next one.
+    app.server.closeAllConnections();
+    await app.close();
+    await probing;
+    await Promise.all([pool.close(), threads.close()]);
+    lock.release();
+  };
+  let closing: Promise<void> | undefined;
   return {
     app,
-    close: async () => {
-      await app.close();
-      await probing;
-      await Promise.all([pool.close(), threads.close()]);
+    close: () => {
+      closing ??= close();
+      return closing;
     },
   };
 }

@@ -18,6 +18,7 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
     loadMs: 20_000,
     runMs: 10_000,
     requestMs: 60_000,
+    drainMs: 10_000,
     searchPath: process.env.PATH ?? "",
     logger: false,
     ...settings,
