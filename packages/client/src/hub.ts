@@ -1,4 +1,5 @@
 import type { DownloadEvent } from "./download/event.ts";
+import type { LoadedModule } from "./load/loaded-module.ts";
 import {
   type ClassifyAnswer,
   type ClassifyInput,
@@ -11,6 +12,7 @@ import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts"
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
 import { listModules, type ModulePage, type PageOptions } from "./operations/list-modules.ts";
 import { listVersions, type VersionPage } from "./operations/list-versions.ts";
+import { type LoadOptions, load } from "./operations/load.ts";
 import { type PublishOptions, publish } from "./operations/publish.ts";
 import { type Resolved, resolve } from "./operations/resolve.ts";
 import { type ShownVersion, showVersion } from "./operations/show-version.ts";
@@ -22,6 +24,8 @@ export interface HubOptions {
   url: string;
   /** Absent: only what is public can be seen. */
   token?: string;
+  /** Where `load` keeps files. Default `~/.cache/modulehub`. */
+  cache?: string;
 }
 
 /**
@@ -31,8 +35,10 @@ export interface HubOptions {
  */
 export class Hub {
   readonly #transport: Transport;
+  readonly #cache: string | undefined;
 
   constructor(options: HubOptions) {
+    this.#cache = options.cache;
     this.#transport = new Transport(options.url, options.token);
   }
 
@@ -64,6 +70,14 @@ export class Hub {
   /** Brings a version's files, documentation included, into a folder, and tells step by step how far it is. */
   download(handle: string, options: DownloadOptions): AsyncGenerator<DownloadEvent, void> {
     return download(this.#transport, handle, options);
+  }
+
+  /**
+   * Loads a module to run on this machine. Its files are kept in the cache, verified, and shared by all processes
+   * that use the folder; an exact version that is there needs no hub.
+   */
+  load(handle: string, options?: LoadOptions): Promise<LoadedModule> {
+    return load(this.#transport, handle, this.#cache, options);
   }
 
   /** The version that a handle stands for, with its manifest. */

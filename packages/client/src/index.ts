@@ -2,12 +2,15 @@ export { LocalFileError, UnexpectedAnswerError, UnreachableError } from "./conne
 export { type DerivedModule, deriveModule } from "./derive/derive-module.ts";
 export type { DownloadEvent } from "./download/event.ts";
 export { Hub, type HubOptions } from "./hub.ts";
+export type { LoadEvent } from "./load/event.ts";
+export type { LoadedModule, RunResult } from "./load/loaded-module.ts";
 export type { ClassifyAnswer, ClassifyInput, ClassifyOptions } from "./operations/classify.ts";
 export type { DownloadOptions } from "./operations/download.ts";
 export type { EmbedAnswer, EmbedInput } from "./operations/embed.ts";
 export type { InferAnswer, InferInput, InferOptions } from "./operations/infer.ts";
 export type { ModulePage, PageOptions } from "./operations/list-modules.ts";
 export type { VersionPage } from "./operations/list-versions.ts";
+export type { LoadOptions } from "./operations/load.ts";
 export type { PublishOptions } from "./operations/publish.ts";
 export type { Resolved } from "./operations/resolve.ts";
 export type { ShownVersion } from "./operations/show-version.ts";

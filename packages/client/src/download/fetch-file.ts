@@ -53,7 +53,7 @@ async function complete(file: FileToFetch): Promise<boolean> {
 
 /** Receives what is missing, by one request. */
 async function receive(file: FileToFetch, progressed: () => void): Promise<void> {
-  const handle = await open(file.partial, "a+", 0o600);
+  const handle = await open(file.partial, "a+");
   try {
     let { size: there } = await handle.stat();
     if (there > file.size) {

@@ -59,7 +59,7 @@ async function createLock(path: string, owner: string): Promise<boolean> {
 }
 
 async function create(path: string, content: string): Promise<boolean> {
-  const handle = await open(path, "wx", 0o600).catch((error: unknown) => {
+  const handle = await open(path, "wx").catch((error: unknown) => {
     if (isSystemError(error, "EEXIST")) return undefined;
     throw error;
   });

@@ -11,7 +11,7 @@ export function writeFault(error: unknown, folder: string): unknown {
     case "ENOSPC":
     case "EDQUOT":
       return new LocalFileError(
-        `There is no room left in ${folder}. Free some, then do the same again: it continues.`,
+        `There is no room left for ${folder}. Free some, then do the same again: it continues.`,
         error,
       );
     case "EROFS":

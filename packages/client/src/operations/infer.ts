@@ -5,7 +5,7 @@ import { type Image, imageToJson } from "./image.ts";
 import { operationPath } from "./module-path.ts";
 import { type TypedArray, vectorOf } from "./typed-array.ts";
 
-type Nested = number | string | boolean | Image | Nested[];
+export type Nested = number | string | boolean | Image | Nested[];
 
 /**
  * What an input may be given: nested arrays, a tensor in JSON form, a typed array (one dimension), or a tensor

@@ -1,0 +1,37 @@
+import { ProblemError } from "@modulehub/core";
+import type { ChildAnswer, ChildRequest } from "./child-messages.ts";
+import { LocalEngine } from "./local-engine.ts";
+
+/*
+ * The process of one isolated module. Messages come from the parent, which started it: they are taken as they are.
+ */
+
+const engine = new LocalEngine();
+
+async function answer(request: ChildRequest): Promise<ChildAnswer> {
+  const { id } = request;
+  try {
+    switch (request.call) {
+      case "compile":
+        return { id, kind: "compiled", paths: await engine.compile(request.folder) };
+      case "open":
+        return { id, kind: "opened", manifest: await engine.open(request.folder, request.threads) };
+      case "run":
+        return {
+          id,
+          kind: "ran",
+          ...(await engine.run(request.signature, request.inputs, request.outputs)),
+        };
+    }
+  } catch (error) {
+    if (error instanceof ProblemError) return { id, kind: "refused", problem: error.toDocument() };
+    return { id, kind: "failed", message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+process.on("message", async (request: ChildRequest) => {
+  const message = await answer(request);
+  process.send?.(message);
+});
+// The parent is gone: nobody waits for an answer.
+process.on("disconnect", () => process.exit());
