@@ -7,6 +7,9 @@ export interface FolderLock {
   release(): void;
 }
 
+/** A database that nobody refers to is closed by the garbage collector, and its lock given back with it. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Takes the lock of a folder, making the folder where there is none; throws `refusal(pid)` as an Error's message
  * where another process holds it. The lock is an exclusive SQLite transaction on a file: Node has no other lock
@@ -26,7 +29,13 @@ export function lockFolder(folder: string, refusal: (holder: string) => string):
     throw new Error(refusal(holderOf(holder)), { cause });
   }
   writeFileSync(holder, String(process.pid));
-  return { release: () => lock.close() };
+  held.add(lock);
+  return {
+    release: () => {
+      held.delete(lock);
+      lock.close();
+    },
+  };
 }
 
 /** Beside the lock file: a file under an exclusive SQLite lock can't be read on every system. */
