@@ -31,6 +31,7 @@ import { inferenceRoutes } from "./routes/inference.ts";
 import { internalRoutes } from "./routes/internal.ts";
 import { moduleRoutes } from "./routes/modules.ts";
 import { operationRoutes } from "./routes/operation.ts";
+import { pageRoutes } from "./routes/pages.ts";
 import { publisherRoutes } from "./routes/publishers.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { versionRoutes } from "./routes/versions.ts";
@@ -110,6 +111,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const addRefusals = refuseOtherMethods(app);
 
   healthRoutes(app, deps);
+  pageRoutes(app, deps);
   operationRoutes(app, registry);
   publisherRoutes(app, deps);
   moduleRoutes(app, deps);

@@ -1,9 +1,11 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { fieldErrors, type ProblemDocument, ProblemError, problem } from "@modulehub/core";
+import { PAGE_HEADERS, problemPage } from "@modulehub/web";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { isConnectionFailure } from "../database/query-errors.ts";
+import { wantsPage } from "./accept.ts";
 import { pathFault } from "./request-path.ts";
 
 /** Makes every error leave as a problem document with the request's id; bugs are logged whole, said short. */
@@ -21,16 +23,22 @@ export function answerWithProblems(app: FastifyInstance): void {
   );
 }
 
-/** Sends one problem document. */
+/** Sends one problem document, to a browser as a page. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ProblemError): FastifyReply {
   reply.removeHeader("etag").removeHeader("content-length").header("cache-control", "no-store");
   if (error.retryAfter !== undefined) reply.header("retry-after", String(error.retryAfter));
   if (error.status === 401) reply.header("www-authenticate", 'Bearer realm="modulehub"');
+  const document = error.toDocument(request.id);
+  reply.code(error.status);
+  if (wantsPage(request))
+    return reply
+      .headers(PAGE_HEADERS)
+      .serializer((page: string) => page)
+      .send(problemPage(document));
   return reply
-    .code(error.status)
     .type("application/problem+json")
     .serializer((document: ProblemDocument) => JSON.stringify(document))
-    .send(error.toDocument(request.id));
+    .send(document);
 }
 
 /** Answers what Node could not read as a request, or not in time, and ends the connection. */

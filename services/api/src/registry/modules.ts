@@ -93,14 +93,15 @@ interface ModuleRow {
   published_at: Date | null;
 }
 
-/** A page of the modules that a principal may see, by name. */
+/** A page of the modules that a principal may see, by name: those with every word of a query in name or task. */
 export async function listModules(
   queries: Queries,
   principal: Principal,
-  page: { publisher?: string | undefined; limit: number; cursor?: string | undefined },
+  page: { query?: string; publisher?: string | undefined; limit: number; cursor?: string | undefined },
 ): Promise<{ items: ModuleAnswer[]; next?: string }> {
   const after = page.cursor === undefined ? "" : decodeCursor(z.string(), page.cursor);
   const publisher = page.publisher ?? null;
+  const words = (page.query ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const all = allows(principal, "module.list", "private");
   const rows = await queries.$queryRaw<ModuleRow[]>`
     SELECT m.name, m.publisher_id, m.visibility, m.created_at, v.number, v.digest,
@@ -108,6 +109,9 @@ export async function listModules(
     FROM module m LEFT JOIN LATERAL (
       SELECT * FROM version WHERE module_id = m.id AND yanked_at IS NULL ORDER BY number DESC LIMIT 1) v ON true
     WHERE m.name > ${after} AND (${publisher}::text IS NULL OR m.publisher_id = ${publisher})
+      AND NOT EXISTS (
+        SELECT FROM unnest(${words}::text[]) word
+        WHERE strpos(m.lower_name || ' ' || coalesce(v.manifest->>'task', ''), word) = 0)
       AND (${all} OR (m.visibility = 'public' AND v.id IS NOT NULL))
     ORDER BY m.name LIMIT ${page.limit + 1}`;
   const items = rows.slice(0, page.limit).map(answerOf);

@@ -88,6 +88,11 @@ export async function versionFiles(
   return rows.map((row) => versionFileSchema.parse(fileRow.parse(row)));
 }
 
+/** The number of a module's latest version; undefined where all are yanked, or none was published. */
+export async function latestNumber(queries: Queries, moduleId: number): Promise<number | undefined> {
+  return (await lookUp(queries, moduleId, { kind: "latest" }))?.number;
+}
+
 /** A page of a module's versions, highest first, yanked ones included and marked. */
 export async function listVersions(
   queries: Queries,

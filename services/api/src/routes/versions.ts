@@ -10,9 +10,11 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { Module, Version } from "../database/generated/client.ts";
+import { isKnown, wantsPage } from "../http/accept.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
 import { findModule } from "../registry/modules.ts";
 import { findModuleVersion, listVersions, versionFiles } from "../registry/versions.ts";
+import { sendModulePage } from "./pages.ts";
 import {
   batchingBySignature,
   digestText,
@@ -106,7 +108,7 @@ export function versionRoutes(app: App, deps: AppDeps): void {
     {
       config: { action: "module.read" },
       schema: {
-        summary: "The handle's own URL: its version as JSON",
+        summary: "The handle's own URL: its version as JSON, or as a page for browsers",
         tags: ["versions"],
         params: z.object({ handle: z.string() }),
         response: { 200: versionAnswer },
@@ -121,6 +123,7 @@ export function versionRoutes(app: App, deps: AppDeps): void {
         module,
         reference,
       );
+      if (wantsPage(request)) return sendModulePage(deps, request, reply, found);
       return answerVersion(request, reply, found);
     },
   );
@@ -211,9 +214,8 @@ export function versionRoutes(app: App, deps: AppDeps): void {
     const etag = `"${hash("sha256", JSON.stringify(answer)).slice(0, 32)}"`;
     reply
       .header("cache-control", module.visibility === "public" ? "no-cache" : "private, no-store")
-      .header("vary", "Accept, Authorization")
-      .header("etag", etag);
-    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+      .header("vary", "Accept, Authorization");
+    if (isKnown(request, reply, etag)) return reply.code(304).send();
     return answer;
   }
 }

@@ -1,0 +1,58 @@
+import { inspectionReportSchema, manifestSchema, type Visibility } from "@modulehub/core";
+import type { ModuleView } from "@modulehub/web";
+import type { BlobStore } from "../blobs/blob-store.ts";
+import { storedBlob } from "../blobs/references.ts";
+import type { Queries } from "../database/client.ts";
+import type { Module, Version } from "../database/generated/client.ts";
+import { readPublisher } from "./publishers.ts";
+import { latestNumber, listVersions, versionFiles } from "./versions.ts";
+
+/** READMEs are read up to this many bytes; a page shows less. */
+const MAX_README_BYTES = 1_048_576;
+/** Versions that a page lists. */
+const SHOWN_VERSIONS = 50;
+
+/** Reads what the page of a version says. Throws `store-unavailable` where the README can't be read. */
+export async function readModuleView(
+  queries: Queries,
+  store: BlobStore,
+  { module, version }: { module: Module; version: Version },
+  publicUrl: string,
+): Promise<ModuleView> {
+  const [publisher, latest, versions, files] = await Promise.all([
+    readPublisher(queries, module.publisherId),
+    latestNumber(queries, module.id),
+    listVersions(queries, module.id, { limit: SHOWN_VERSIONS }),
+    versionFiles(queries, version.id),
+  ]);
+  const readme = files.find(({ path }) => path === "README.md");
+  return {
+    module: module.name,
+    publisher: { id: publisher.id, displayName: publisher.displayName },
+    version: version.number,
+    digest: version.digest,
+    url: `${publicUrl}/${module.name}/${version.number}`,
+    hub: publicUrl,
+    publishedAt: version.publishedAt.toISOString(),
+    yanked: version.yankedAt !== null,
+    ...(version.yankReason !== null && { yankReason: version.yankReason }),
+    visibility: module.visibility as Visibility,
+    latest,
+    manifest: manifestSchema.parse(version.manifest),
+    report: inspectionReportSchema.parse(version.report),
+    files,
+    readme: readme && (await readText(queries, store, readme.digest)),
+    versions: { items: versions.items, more: versions.next !== undefined },
+  };
+}
+
+async function readText(queries: Queries, store: BlobStore, digest: string): Promise<string> {
+  const blob = await storedBlob(queries, digest);
+  if (blob === undefined) throw new Error(`A version refers to ${digest}, which is not stored.`);
+  if (blob.size === 0) return "";
+  const end = Math.min(blob.size, MAX_README_BYTES) - 1;
+  const chunks: Buffer[] = [];
+  for await (const chunk of await store.read(blob.storageKey, blob.size, { start: 0, end }))
+    chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+}
