@@ -58,6 +58,12 @@ async function openPglite(
   const pglite = await PGlite.create(location.kind === "folder" ? location.path : "memory://", {
     // PGlite's 128 MB of buffers are memory of this process; a hub's catalogue needs few.
     startParams: [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB"],
+  }).catch((cause: unknown) => {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `The embedded database can't be opened (${said}). Make room if the disk is full; if files of its folder are missing or damaged, restore the data folder from a backup.`,
+      { cause },
+    );
   });
   // The adapter's types may come from another copy of PGlite (Prisma's own tools bring one); what it calls,
   // query, exec and transaction, is the same in both.

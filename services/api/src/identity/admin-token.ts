@@ -10,7 +10,9 @@ export async function adminToken(folder: string): Promise<string> {
   const path = join(folder, "admin-token");
   const existing = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
-    throw error;
+    throw new Error(`The file admin-token can't be read (${error.code}); make it readable, or delete it.`, {
+      cause: error,
+    });
   });
   if (existing !== undefined) {
     const token = existing.trim();

@@ -8,7 +8,7 @@ import { publishExamples } from "./example-modules.ts";
 import { greeting } from "./greeting.ts";
 import { PortError } from "./port.ts";
 import { type Ending, ServiceEnded } from "./service-process.ts";
-import { type RunningHub, startServices } from "./services.ts";
+import { DataFolderError, type RunningHub, startServices } from "./services.ts";
 import { onStopSignal } from "./stop-signals.ts";
 
 interface ServeOptions {
@@ -65,7 +65,8 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   } catch (error) {
     forget();
     if (stopping.signal.aborted) return;
-    if (!(error instanceof PortError || error instanceof ServiceEnded)) throw error;
+    const told = [PortError, DataFolderError, ServiceEnded].some((kind) => error instanceof kind);
+    if (!(told && error instanceof Error)) throw error;
     say(context, `modulehub: ${error.message}`);
     process.exitCode = EXIT.refused;
     return;

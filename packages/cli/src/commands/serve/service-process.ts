@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { createWriteStream, type WriteStream } from "node:fs";
 import { z } from "zod";
+import { LogFile } from "./log-file.ts";
 
 const listeningSchema = z.object({ kind: z.literal("listening"), url: z.string() });
 
@@ -37,6 +37,7 @@ export class ServiceProcess {
 
   constructor({ name, main, nodeFlags = [], environment, logFile, echo }: ServiceOptions) {
     this.name = name;
+    const log = new LogFile(logFile);
     // A process group of its own: Ctrl-C in a terminal reaches the whole group, but here one stops after the other.
     this.#child = fork(main, [], {
       env: environment,
@@ -44,7 +45,6 @@ export class ServiceProcess {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       detached: true,
     });
-    const log = createWriteStream(logFile, { flags: "a" });
     const tail: string[] = [];
     this.#child.stdout?.on("data", (chunk: Buffer) => pass(chunk, log, echo));
     this.#child.stderr?.on("data", (chunk: Buffer) => {
@@ -67,7 +67,7 @@ export class ServiceProcess {
     this.ended = new Promise((resolveEnding) => {
       this.#child.on("error", reject);
       this.#child.on("close", (code, signal) => {
-        log.end();
+        log.close();
         const ending = { code, signal, tail: tail.join("\n") };
         reject(new ServiceEnded(name, ending));
         resolveEnding(ending);
@@ -99,7 +99,7 @@ export class ServiceEnded extends Error {
   }
 }
 
-function pass(chunk: Buffer, log: WriteStream, echo: NodeJS.WritableStream | undefined): void {
+function pass(chunk: Buffer, log: LogFile, echo: NodeJS.WritableStream | undefined): void {
   log.write(chunk);
   echo?.write(chunk);
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { KeptAlive } from "./kept-alive.ts";
@@ -45,15 +45,15 @@ const mainOf = (service: "api" | "worker"): string =>
 const API_NODE_FLAGS = ["--max-semi-space-size=1"];
 
 /**
- * Starts the worker and the API beside each other, with a token that only those two know. Throws PortError, and ServiceEnded
+ * Starts the worker and the API beside each other, with a token that only those two know. Throws PortError,
+ * DataFolderError, and ServiceEnded
  * with what a service said where it could not start; nothing is left running then.
  */
 export async function startServices(options: ServicesOptions): Promise<RunningHub> {
   const data = resolve(options.data);
   const port = await freePort(options.host, options.port);
   const workerPort = String(await freePort("127.0.0.1", 0));
-  const logs = resolve(data, "logs");
-  await mkdir(logs, { recursive: true, mode: 0o700 });
+  const logs = await writableFolder(data, "logs");
   const shared: NodeJS.ProcessEnv = {
     ...options.environment,
     MODULEHUB_WORKER_TOKEN: randomBytes(32).toString("base64url"),
@@ -102,6 +102,26 @@ export async function startServices(options: ServicesOptions): Promise<RunningHu
       worker.kill();
     },
   };
+}
+
+/** The data folder can't be used. */
+export class DataFolderError extends Error {}
+
+async function writableFolder(data: string, name: string): Promise<string> {
+  const folder = resolve(data, name);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const probe = resolve(folder, `.${process.pid}`);
+    await writeFile(probe, "");
+    await rm(probe);
+    return folder;
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? ` (${cause.code})` : "";
+    throw new DataFolderError(
+      `Nothing can be written in the data folder ${data}${code}. Make room or give this user the right to, or choose another with --data.`,
+      { cause },
+    );
+  }
 }
 
 /** The addresses of services that are starting. Stops all where one fails or they are no longer wanted. */
