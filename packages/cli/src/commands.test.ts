@@ -108,7 +108,9 @@ test("a hub that isn't there exits with 3, and says how to start one", async () 
 test("a refusal exits with 1 and prints its sentence, code and request", async () => {
   const { code, stderr } = await runBin(["resolve", "acme/thing"], { MODULEHUB_URL: faulty.url });
   expect(code).toBe(1);
-  expect(stderr).toBe("modulehub: There is nothing at this address.\n  (code not-found, request r1)\n");
+  expect(stderr).toBe(
+    "modulehub: There is no such module, or this token may not see it.\n  (code module-not-found, request r1)\n",
+  );
 });
 
 test("publish --json ends with handle, version and digest", async () => {
