@@ -10,12 +10,13 @@ export interface ClassifyOptions {
   topK?: number;
 }
 
-const answer = z.looseObject({
+/** An answer of `POST …/classify`. */
+export const classifyAnswer = z.looseObject({
   results: z.array(z.array(z.looseObject({ label: z.string(), score: z.union([z.number(), z.string()]) }))),
 });
 
 /** For each item its labels, best first. */
-export type ClassifyAnswer = z.infer<typeof answer>;
+export type ClassifyAnswer = z.infer<typeof classifyAnswer>;
 
 export async function classify(
   transport: Transport,
@@ -24,5 +25,5 @@ export async function classify(
   options: ClassifyOptions = {},
 ): Promise<ClassifyAnswer> {
   const body = { inputs: itemsToJson(inputs), topK: options.topK };
-  return transport.call("POST", operationPath(handle, "classify"), answer, { body, retry: "safe" });
+  return transport.call("POST", operationPath(handle, "classify"), classifyAnswer, { body, retry: "safe" });
 }

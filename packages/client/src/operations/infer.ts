@@ -21,7 +21,8 @@ export interface InferOptions {
   signal?: AbortSignal;
 }
 
-const answer = z.looseObject({
+/** An answer of `POST …/infer`. */
+export const inferAnswer = z.looseObject({
   module: z.string(),
   version: z.int(),
   digest: digestSchema,
@@ -37,7 +38,7 @@ const answer = z.looseObject({
 });
 
 /** Outputs in JSON form, flat and row-major, and which inputs were cut. */
-export type InferAnswer = z.infer<typeof answer>;
+export type InferAnswer = z.infer<typeof inferAnswer>;
 
 /** Runs a module on the hub. A run has no side effects, so it is tried again where the connection broke. */
 export async function infer(
@@ -51,7 +52,7 @@ export async function infer(
     Object.entries(inputs).map(([name, value]) => [name, inputToJson(value)]),
   );
   const body = { signature, inputs: tensors, outputs };
-  return transport.call("POST", operationPath(handle, "infer"), answer, { body, retry: "safe", signal });
+  return transport.call("POST", operationPath(handle, "infer"), inferAnswer, { body, retry: "safe", signal });
 }
 
 function inputToJson(input: InferInput): unknown {

@@ -1,5 +1,6 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { Transport } from "../transport.ts";
+import { modulePage } from "./search.ts";
 
 export interface PageOptions {
   /** `next` of the page before. */
@@ -8,12 +9,8 @@ export interface PageOptions {
   limit?: number;
 }
 
-const page = z.looseObject({
-  items: z.array(z.looseObject({ module: z.string() })),
-  next: z.string().optional(),
-});
-export type ModulePage = z.infer<typeof page>;
+export type ModulePage = z.infer<typeof modulePage>;
 
 export async function listModules(transport: Transport, options: PageOptions = {}): Promise<ModulePage> {
-  return transport.call("GET", "v1/modules", page, { query: { ...options } });
+  return transport.call("GET", "v1/modules", modulePage, { query: { ...options } });
 }

@@ -3,11 +3,12 @@ import { z } from "zod";
 import type { Transport } from "../transport.ts";
 import type { PageOptions } from "./list-modules.ts";
 
-const page = z.looseObject({
+/** An answer of `GET …/versions`. */
+export const versionPage = z.looseObject({
   items: z.array(z.looseObject({ version: z.int(), digest: digestSchema, publishedAt: z.string() })),
   next: z.string().optional(),
 });
-export type VersionPage = z.infer<typeof page>;
+export type VersionPage = z.infer<typeof versionPage>;
 
 export async function listVersions(
   transport: Transport,
@@ -15,5 +16,5 @@ export async function listVersions(
   options: PageOptions = {},
 ): Promise<VersionPage> {
   const path = `v1/modules/${parseModuleName(module)}/versions`;
-  return transport.call("GET", path, page, { query: { ...options } });
+  return transport.call("GET", path, versionPage, { query: { ...options } });
 }

@@ -9,7 +9,8 @@ import { z } from "zod";
 import { pause as sleep } from "../retry.ts";
 import type { Transport } from "../transport.ts";
 
-const draftSchema = z.looseObject({
+/** An answer about a draft. */
+export const draftSchema = z.looseObject({
   id: z.string(),
   state: z.enum(["uploading", "verifying", "published", "rejected", "failed", "expired", "cancelled"]),
   missing: z.array(digestSchema).optional(),

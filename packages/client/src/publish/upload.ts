@@ -7,7 +7,8 @@ import type { Transport } from "../transport.ts";
 import { sendPart } from "./send-part.ts";
 import { hashFile, readRange, type SourceFile } from "./source-file.ts";
 
-const uploadSchema = z.looseObject({
+/** An answer about an upload. */
+export const uploadSchema = z.looseObject({
   id: z.string(),
   partSize: z.int().min(1),
   parts: z.array(z.object({ n: z.int().min(1), url: z.string() })),

@@ -1,0 +1,2 @@
+export * from "./calls.ts";
+export { HubCalls as Hub } from "./hub-calls.ts";

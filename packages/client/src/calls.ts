@@ -1,0 +1,19 @@
+/* What the library is in browsers as well as in Node. */
+export {
+  type Manifest,
+  type ProblemCode,
+  type ProblemDocument,
+  ProblemError,
+  type Tensor,
+} from "@modulehub/core";
+export { UnexpectedAnswerError, UnreachableError } from "./connection-error.ts";
+export type { HubAddress } from "./hub-calls.ts";
+export type { ClassifyAnswer, ClassifyInput, ClassifyOptions } from "./operations/classify.ts";
+export type { EmbedAnswer, EmbedInput } from "./operations/embed.ts";
+export type { InferAnswer, InferInput, InferOptions } from "./operations/infer.ts";
+export type { ModulePage, PageOptions } from "./operations/list-modules.ts";
+export type { VersionPage } from "./operations/list-versions.ts";
+export type { Resolved } from "./operations/resolve.ts";
+export type { FoundModule, SearchOptions, SearchQuery } from "./operations/search.ts";
+export type { ShownVersion } from "./operations/show-version.ts";
+export { isProblem } from "./problem-guard.ts";

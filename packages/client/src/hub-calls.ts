@@ -1,0 +1,80 @@
+import {
+  type ClassifyAnswer,
+  type ClassifyInput,
+  type ClassifyOptions,
+  classify,
+} from "./operations/classify.ts";
+import { createPublisher } from "./operations/create-publisher.ts";
+import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts";
+import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
+import { listModules, type ModulePage, type PageOptions } from "./operations/list-modules.ts";
+import { listVersions, type VersionPage } from "./operations/list-versions.ts";
+import { type Resolved, resolve } from "./operations/resolve.ts";
+import { type FoundModule, type SearchOptions, type SearchQuery, search } from "./operations/search.ts";
+import { type ShownVersion, showVersion } from "./operations/show-version.ts";
+import { Transport } from "./transport.ts";
+
+export interface HubAddress {
+  /** Where the hub is, such as `http://127.0.0.1:8080`. */
+  url: string;
+  /** Absent: only what is public can be seen. */
+  token?: string;
+}
+
+/**
+ * A hub, as far as it is used by calls alone, in Node and in browsers. Every method throws ProblemError with a
+ * code of the catalogue where the hub refuses, UnreachableError where it doesn't answer, UnexpectedAnswerError where
+ * something else does, and `invalid-handle` for what is no handle. What is safe to try again is tried again, with
+ * growing pauses.
+ */
+export class HubCalls {
+  protected readonly transport: Transport;
+
+  constructor(address: HubAddress) {
+    this.transport = new Transport(address.url, address.token);
+  }
+
+  /** The exact version that a handle stands for now, with its files. */
+  resolve(handle: string): Promise<Resolved> {
+    return resolve(this.transport, handle);
+  }
+
+  /** Runs a module on the hub: named tensors in, named tensors out. */
+  infer(handle: string, inputs: Record<string, InferInput>, options?: InferOptions): Promise<InferAnswer> {
+    return infer(this.transport, handle, inputs, options);
+  }
+
+  /** One vector for each text or image. */
+  embed(handle: string, inputs: EmbedInput): Promise<EmbedAnswer> {
+    return embed(this.transport, handle, inputs);
+  }
+
+  /** Labels with scores for each text or image, best first. */
+  classify(handle: string, inputs: ClassifyInput, options?: ClassifyOptions): Promise<ClassifyAnswer> {
+    return classify(this.transport, handle, inputs, options);
+  }
+
+  /** The modules that fit a query and that the token may see, asked for page by page as they are read. */
+  search(query?: SearchQuery, options?: SearchOptions): AsyncGenerator<FoundModule, void> {
+    return search(this.transport, query, options);
+  }
+
+  /** The version that a handle stands for, with its manifest. */
+  showVersion(handle: string): Promise<ShownVersion> {
+    return showVersion(this.transport, handle);
+  }
+
+  createPublisher(id: string): Promise<void> {
+    return createPublisher(this.transport, id);
+  }
+
+  /** A page of the modules that the token may see. */
+  listModules(options?: PageOptions): Promise<ModulePage> {
+    return listModules(this.transport, options);
+  }
+
+  /** A page of a module's versions. */
+  listVersions(module: string, options?: PageOptions): Promise<VersionPage> {
+    return listVersions(this.transport, module, options);
+  }
+}
