@@ -13,7 +13,7 @@ import {
   type TestHub,
   uploadBytes,
 } from "../testing/test-hub.ts";
-import { partSizeFor } from "./uploads.ts";
+import { cancelExpiredUploads, partSizeFor } from "./uploads.ts";
 
 interface UploadBody {
   id: string;
@@ -143,6 +143,36 @@ test("an upload that is completed several times at once succeeds each time", asy
   const answers = await Promise.all([1, 2, 3, 4, 5].map(() => complete(upload.id, digestOf(bytes))));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
   expect(await hub.deps.database.prisma.blob.count()).toBe((await blobFiles()).length);
+});
+
+test("opening an upload of the same bytes again continues the one that is open", async () => {
+  const bytes = randomBytes(9 * MIB);
+  const first = await open(bytes.byteLength, digestOf(bytes));
+  await put(first.id, 1, bytes.subarray(0, first.partSize));
+  const again = await open(bytes.byteLength, digestOf(bytes));
+  expect(again).toMatchObject({ id: first.id, received: [1] });
+  // Not without a digest, not of another size, not another publisher's, and not one that has ended.
+  await ask(hub, "POST", "/v1/publishers", { id: "stranger" });
+  const theirs = await ask<UploadBody>(hub, "POST", "/v1/uploads", {
+    publisher: "stranger",
+    size: bytes.byteLength,
+    digest: digestOf(bytes),
+  });
+  for (const other of [await open(bytes.byteLength), await open(1, digestOf(bytes)), theirs.body])
+    expect(other).toMatchObject({ received: [] });
+  await put(first.id, 2, bytes.subarray(first.partSize));
+  expect((await complete(first.id, digestOf(bytes))).status).toBe(200);
+  expect((await open(bytes.byteLength, digestOf(bytes))).id).not.toBe(first.id);
+});
+
+test("uploads whose time is up are cancelled, and their parts are gone", async () => {
+  const upload = await open(5);
+  await put(upload.id, 1, Buffer.from("12345"));
+  await cancelExpiredUploads(hub.deps);
+  expect((await ask(hub, "GET", `/v1/uploads/${upload.id}`)).body).toMatchObject({ state: "open" });
+  await cancelExpiredUploads(hub.deps, new Date(Date.now() + 3 * 24 * 3_600_000));
+  expect((await ask(hub, "GET", `/v1/uploads/${upload.id}`)).body).toMatchObject({ state: "cancelled" });
+  expect(await readdir(join(hub.data, "uploads"))).not.toContain(upload.id);
 });
 
 test("a part size is at least 8 MiB and at most a ten thousandth of the file, rounded up to MiB", () => {

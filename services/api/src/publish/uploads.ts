@@ -13,6 +13,9 @@ const MIN_PART_SIZE = 8_388_608;
 /** How long an upload waits for its parts, and keeps its blob for a draft to come, in milliseconds. */
 const UPLOAD_LIFE = 2 * 24 * 3_600_000;
 
+/** An upload that has less time left is not continued, in milliseconds. */
+const SOON = 3_600_000;
+
 export interface UploadDeps {
   database: Database;
   store: BlobStore;
@@ -26,7 +29,10 @@ export function partSizeFor(size: number): number {
 /** How many parts an upload has; one without bytes has none. */
 export const partCount = (upload: Upload): number => Math.ceil(Number(upload.size) / upload.partSize);
 
-/** Opens an upload. Throws `not-found` for a publisher that isn't there. */
+/**
+ * Opens an upload, or continues the publisher's own of the same bytes that is open: one that was broken off
+ * need not be sent again, nor lie beside its successor. Throws `not-found` for a publisher that isn't there.
+ */
 export async function openUpload(
   { database }: UploadDeps,
   request: { publisher: string; size: number; digest?: Digest | undefined },
@@ -37,6 +43,19 @@ export async function openUpload(
       "not-found",
       `There is no publisher ${request.publisher}; make it with POST /v1/publishers.`,
     );
+  if (request.digest !== undefined) {
+    const begun = await database.prisma.upload.findFirst({
+      where: {
+        digest: request.digest,
+        publisherId: request.publisher,
+        size: BigInt(request.size),
+        state: "open",
+        expiresAt: { gt: new Date(Date.now() + SOON) },
+      },
+      orderBy: { expiresAt: "desc" },
+    });
+    if (begun !== null) return begun;
+  }
   return database.prisma.upload.create({
     data: {
       id: randomUUID(),
@@ -166,6 +185,16 @@ async function recordBlob(tx: Queries, upload: Upload, digest: Digest, key: stri
 export async function cancelUpload({ database, store }: UploadDeps, upload: Upload): Promise<void> {
   await endUpload(database, upload.id, "cancelled");
   await store.discardUpload(upload.id);
+}
+
+/** Cancels the uploads whose time is up, so that their parts don't lie in the store for ever. */
+export async function cancelExpiredUploads(deps: UploadDeps, now: Date = new Date()): Promise<number> {
+  const expired = await deps.database.prisma.upload.findMany({
+    where: { state: "open", expiresAt: { lt: now } },
+    take: 1_000,
+  });
+  for (const upload of expired) await cancelUpload(deps, upload);
+  return expired.length;
 }
 
 async function endUpload(database: Database, id: string, state: "failed" | "cancelled"): Promise<void> {

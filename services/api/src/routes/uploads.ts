@@ -5,6 +5,7 @@ import type { App, AppDeps } from "../app.ts";
 import type { Upload } from "../database/generated/client.ts";
 import { MAX_FILE_BYTES } from "../publish/file-list.ts";
 import {
+  cancelExpiredUploads,
   cancelUpload,
   completeUpload,
   openUpload,
@@ -18,6 +19,9 @@ import { digestInput, digestText, text } from "./schemas.ts";
 
 /** How many parts' URLs one answer holds. */
 const URLS = 100;
+
+/** How often expired uploads are looked for, in milliseconds. */
+const SWEEP = 3_600_000;
 
 const upload = z
   .object({
@@ -43,7 +47,8 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
     {
       config: { action: "upload.write" },
       schema: {
-        summary: "Open an upload; its bytes are sent in numbered parts",
+        summary:
+          "Open an upload, or continue an open one of the same digest; its bytes are sent in numbered parts",
         tags: ["uploads"],
         body: z.strictObject({
           publisher: text(64),
@@ -105,6 +110,15 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
       return describe(await readUpload(database.prisma, request.params.id));
     },
   );
+
+  if (!deps.describeOnly) {
+    const sweep = () =>
+      cancelExpiredUploads(deps).catch((err: unknown) => app.log.error({ err }, "expired uploads stay"));
+    const timer = setInterval(sweep, SWEEP);
+    timer.unref();
+    app.addHook("onReady", async () => void sweep());
+    app.addHook("onClose", async () => clearInterval(timer));
+  }
 
   await app.register(async (scope: App) => {
     // A part's bytes go to the store as they come, of whatever type the client says they are.
