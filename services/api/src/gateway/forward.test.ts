@@ -57,6 +57,21 @@ test("a request goes to the worker with its version's digest, and body and answe
   }
 });
 
+test("of the query the worker is told topK, which a picture as the body has no other place for, and no token", async () => {
+  const seen: (string | undefined)[] = [];
+  hub.worker.behaviour.infer = (request, response) => {
+    seen.push(request.url);
+    echo(request, response);
+  };
+  for (const [operation, query] of [
+    ["classify", "?topK=5&token=secret"],
+    ["classify", "?topK=%26x"],
+    ["embed", "?topK=5"],
+  ])
+    await fetch(`${hub.url}/v1/modules/acme/run/${operation}${query}`, { method: "POST", body: "x" });
+  expect(seen).toEqual(["/v1/classify?topK=5", "/v1/classify?topK=%26x", "/v1/embed"]);
+});
+
 test("clients that send slowly keep no one else from the workers", async () => {
   let begun = 0;
   hub.worker.behaviour.infer = (request, response) => {
