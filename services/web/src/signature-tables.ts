@@ -15,15 +15,20 @@ ${tensorTable("Outputs", outputs, name)}`,
 }
 
 function tensorTable(kind: string, tensors: Record<string, TensorSpec>, signature: string): Content {
+  const described = Object.values(tensors).some(
+    ({ maxWords, description }) => maxWords !== undefined || description !== undefined,
+  );
   const rows = Object.entries(tensors).map(([name, { dtype, shape, maxWords, description }]) => [
     html`<code>${name}</code>`,
     html`<code>${dtype}</code>`,
     html`<code class="shape">[${shape.join(", ")}]</code>`,
-    html`<bdi>${description}</bdi>${maxWords !== undefined && ` At most ${maxWords} words each.`}`,
+    ...(described
+      ? [html`<bdi>${description}</bdi>${maxWords !== undefined && ` At most ${maxWords} words each.`}`]
+      : []),
   ]);
   return table({
     caption: signature === "default" ? kind : `${kind} of ${signature}`,
-    head: [kind === "Inputs" ? "Input" : "Output", "Dtype", "Shape", "Meaning"],
+    head: [kind === "Inputs" ? "Input" : "Output", "Dtype", "Shape", ...(described ? ["Meaning"] : [])],
     rows,
   });
 }

@@ -33,7 +33,7 @@ function textField(manifest: Manifest, input: string): Content {
   const first = manifest.examples?.flatMap(({ inputs }) => textsOf(inputs[input])) ?? [];
   const lines = first.filter((text) => text !== "" && !/[\r\n]/.test(text)).slice(0, 8);
   return html`<label for="try-input">Texts, one a line</label>
-<textarea id="try-input" rows="5" spellcheck="false" required>
+<textarea id="try-input" rows="${Math.max(3, lines.length + 1)}" spellcheck="false" required>
 ${lines.join("\n").slice(0, MAX_PREFILL)}</textarea>`;
 }
 
