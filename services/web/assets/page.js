@@ -51,14 +51,15 @@ if (form) {
   let picture;
 
   form.hidden = false;
+  byId("try-without").hidden = true;
   input.addEventListener("change", () => kind === "image" && take(input.files[0]));
 
   const example = byId("try-example");
   example?.addEventListener("click", async () => {
     const file = await fetch(example.dataset.file);
     if (!file.ok) return show(await problemOf(file));
-    input.value = "";
     take(await file.blob());
+    input.value = "";
   });
 
   form.addEventListener("submit", async (event) => {
@@ -204,6 +205,6 @@ if (form) {
         ),
       ),
     );
-    return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, made);
+    return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption }, made);
   }
 }

@@ -104,7 +104,7 @@ ${view.visibility === "private" && html`<p class="note">The module is private: p
 }
 
 const code = (id: string, title: string, text: string): Content =>
-  html`<div class="snippet"><h3 id="${id}-title">${title}</h3><pre id="${id}" tabindex="0" role="region" aria-labelledby="${id}-title"><code>${text}</code></pre></div>`;
+  html`<div class="snippet"><h3 id="${id}-title">${title}</h3><pre id="${id}" tabindex="0" role="group" aria-labelledby="${id}-title"><code>${text}</code></pre></div>`;
 
 function files(view: ModuleView): Content {
   const all = [...view.files].sort((one, other) => (one.path < other.path ? -1 : 1));

@@ -11,7 +11,7 @@ export function table(parts: {
 }): Content {
   const { caption, head, rows, numbers = [], captionUnseen } = parts;
   const kind = (column: number) => (numbers.includes(column) ? "right" : "left");
-  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table>
+  return html`<div class="scroll" role="group" aria-label="${caption}" tabindex="0"><table>
 <caption${captionUnseen && html` class="unseen"`}>${caption}</caption>
 <thead><tr>${head.map((name, column) => html`<th scope="col" class="${kind(column)}">${name}</th>`)}</tr></thead>
 <tbody>${rows.map(

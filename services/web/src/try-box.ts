@@ -21,7 +21,7 @@ export function tryBox(view: ModuleView): Content {
       : operation.role.takes === "image"
         ? ["image", imageField(view, operation.role.input)]
         : ["text", textField(view.manifest, operation.role.input)];
-  return html`<noscript><p>The box to try the module needs JavaScript; the commands below do the same.</p></noscript>
+  return html`<p id="try-without">The box to try the module needs JavaScript; the commands below do the same.</p>
 <form id="try-form" data-operation="${operation.kind}" data-kind="${kind}" data-address="${address}/${operation.kind}" hidden>
 ${field}
 <p><button type="submit" class="primary">Run</button> <span id="try-state" role="status"></span></p>
