@@ -65,10 +65,7 @@ async function openPglite(
       { cause },
     );
   });
-  // The adapter's types may come from another copy of PGlite (Prisma's own tools bring one); what it calls,
-  // query, exec and transaction, is the same in both.
-  const client = pglite as unknown as ConstructorParameters<typeof PrismaPGlite>[0];
-  const prisma = new PrismaClient({ adapter: new PrismaPGlite(client) });
+  const prisma = new PrismaClient({ adapter: new PrismaPGlite(pglite) });
   return {
     prisma,
     jobOptions: { db: fromPglite(pglite), backend: "pglite" },

@@ -44,7 +44,7 @@ test("an applied migration that was changed stops the start, and so does one tha
   await expect(migrate(database, folder)).rejects.toThrow("newer hub");
 });
 
-test("a unique violation is known for one by its code, however deep", async () => {
+test("a unique violation is known for one, of raw SQL too", async () => {
   await database.script('CREATE TABLE "u" ("id" INTEGER PRIMARY KEY); INSERT INTO "u" VALUES (1)');
   const again = database.prisma.$executeRaw`INSERT INTO "u" VALUES (1)`;
   await expect(again.catch((error: unknown) => isUniqueViolation(error))).resolves.toBe(true);
