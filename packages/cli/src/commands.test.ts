@@ -4,9 +4,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FaultyHub } from "@modulehub/client/faulty-hub";
-import { parseManifest } from "@modulehub/core";
+import { ProblemError, parseManifest } from "@modulehub/core";
 import { readModel } from "@modulehub/onnx";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { problemText } from "./error-text.ts";
 import { runBin } from "./run-bin.ts";
 
 /** Four words of two numbers, in GloVe's text form. */
@@ -110,6 +111,17 @@ test("a refusal exits with 1 and prints its sentence, code and request", async (
   expect(code).toBe(1);
   expect(stderr).toBe(
     "modulehub: There is no such module, or this token may not see it.\n  (code module-not-found, request r1)\n",
+  );
+});
+
+test("someone without a token is told where one comes from", () => {
+  const document = new ProblemError("unauthenticated", "This token is not known here.").toDocument("r-1");
+  expect(problemText(document)).toBe(
+    [
+      "This token is not known here.",
+      "  Give the token with --token or MODULEHUB_TOKEN; a hub on this machine has one in its data folder, as admin-token.",
+      "  (code unauthenticated, request r-1)",
+    ].join("\n"),
   );
 });
 

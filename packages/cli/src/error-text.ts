@@ -6,10 +6,14 @@ export function errorText(error: unknown): string {
   return `modulehub: ${error instanceof Error ? error.message : String(error)}`;
 }
 
+const TOKEN_HINT =
+  "Give the token with --token or MODULEHUB_TOKEN; a hub on this machine has one in its data folder, as admin-token.";
+
 /** A problem document in the same way. */
 export function problemText(document: ProblemDocument): string {
   const lines = [document.detail ?? document.title];
   for (const { path, message } of document.errors ?? []) lines.push(`  ${path}: ${message}`);
+  if (document.code === "unauthenticated") lines.push(`  ${TOKEN_HINT}`);
   const id = document.requestId === undefined ? "" : `, request ${document.requestId}`;
   lines.push(`  (code ${document.code}${id})`);
   return lines.join("\n");

@@ -32,6 +32,6 @@ export function program(context: Context, version: string): Command {
     writeErr: (text: string) => void context.err.write(text),
   };
   for (const command of [root, ...root.commands, ...root.commands.flatMap(({ commands }) => commands)])
-    command.exitOverride().configureOutput(output);
+    command.exitOverride().configureOutput(output).showHelpAfterError("Add --help for how it is used.");
   return root;
 }
