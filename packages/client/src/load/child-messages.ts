@@ -20,4 +20,6 @@ export type ChildAnswer =
   | { id: number; kind: "opened"; manifest: Manifest }
   | ({ id: number; kind: "ran" } & EngineResult)
   | { id: number; kind: "refused"; problem: ProblemDocument }
+  /** The message of a LocalFileError. */
+  | { id: number; kind: "unusable"; message: string }
   | { id: number; kind: "failed"; message: string };

@@ -1,16 +1,20 @@
 import { ProblemError } from "@modulehub/core";
+import { LocalFileError } from "../connection-error.ts";
 import type { ChildAnswer, ChildRequest } from "./child-messages.ts";
-import { LocalEngine } from "./local-engine.ts";
+import { newLocalEngine } from "./new-local-engine.ts";
 
 /*
  * The process of one isolated module. Messages come from the parent, which started it: they are taken as they are.
  */
 
-const engine = new LocalEngine();
+const starting = newLocalEngine();
+// Told to whoever asks for something.
+starting.catch(() => {});
 
 async function answer(request: ChildRequest): Promise<ChildAnswer> {
   const { id } = request;
   try {
+    const engine = await starting;
     switch (request.call) {
       case "compile":
         return { id, kind: "compiled", paths: await engine.compile(request.folder) };
@@ -25,6 +29,7 @@ async function answer(request: ChildRequest): Promise<ChildAnswer> {
     }
   } catch (error) {
     if (error instanceof ProblemError) return { id, kind: "refused", problem: error.toDocument() };
+    if (error instanceof LocalFileError) return { id, kind: "unusable", message: error.message };
     return { id, kind: "failed", message: error instanceof Error ? error.message : String(error) };
   }
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type InputTensor, type Manifest, ProblemError, problem } from "@modulehub/core";
+import { LocalFileError } from "../connection-error.ts";
 import type { ChildAnswer, ChildCall, ChildRequest } from "./child-messages.ts";
 import type { Engine, EngineResult } from "./engine.ts";
 
@@ -78,7 +79,8 @@ export class IsolatedEngine implements Engine {
         );
       };
       signal?.addEventListener("abort", stop, { once: true });
-      // Only while something is asked of it does the process keep this one alive.
+      // Only while something is asked of it does the process keep this one alive; till it ends, should it do that.
+      child.ref();
       child.channel?.ref();
       child.send(request, (error) => {
         if (error) this.#lost(child, error);
@@ -86,9 +88,12 @@ export class IsolatedEngine implements Engine {
     }).finally(() => {
       signal?.removeEventListener("abort", stop);
       this.#waiting.delete(id);
-      if (this.#waiting.size === 0) child.channel?.unref();
+      if (this.#waiting.size > 0) return;
+      child.unref();
+      child.channel?.unref();
     });
     if (answer.kind === "refused") throw ProblemError.fromDocument(answer.problem);
+    if (answer.kind === "unusable") throw new LocalFileError(answer.message);
     if (answer.kind === "failed") throw new Error(answer.message);
     return answer;
   }
@@ -100,7 +105,6 @@ export class IsolatedEngine implements Engine {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
-    child.unref();
     child.on("message", (answer: ChildAnswer) => this.#waiting.get(answer.id)?.resolve(answer));
     child.once("error", (error) => this.#lost(child, error));
     child.once("exit", (code, signal) =>

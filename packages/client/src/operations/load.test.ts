@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -108,6 +108,18 @@ test("an isolated run can be stopped, and the next one works", async () => {
   await expect(run).rejects.toThrow("enough");
   const { outputs } = await module.run({ x: [[1, 0]] });
   expect(outputs.unit?.data).toEqual(Float32Array.of(1, 0));
+});
+
+test("an isolated module whose process ends is told as such, and starts again with the next run", async () => {
+  await using module = await load("acme/double/1", { isolated: true });
+  const list = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" });
+  const child = Number.parseInt(list.split("\n").find((line) => line.includes("isolated-child")) ?? "", 10);
+  // Stopped first, so that the run can't end before the process does.
+  process.kill(child, "SIGSTOP");
+  const run = module.run({ x: [[3, 4]] });
+  setTimeout(() => process.kill(child, "SIGKILL"), 50);
+  await expect(run).rejects.toMatchObject({ code: "module-crashed" });
+  expect((await module.run({ x: [[1, 0]] })).outputs.unit?.data).toEqual(Float32Array.of(1, 0));
 });
 
 test.each([

@@ -3,12 +3,11 @@ import { formatHandle } from "@modulehub/core";
 import { COMPILED_PREFIX } from "@modulehub/runtime/compile-task";
 import { cachedVersion } from "../cache/cached-version.ts";
 import { CacheLayout, defaultCacheFolder } from "../cache/layout.ts";
-import { LocalFileError } from "../connection-error.ts";
 import type { Engine } from "../load/engine.ts";
 import type { LoadEvent } from "../load/event.ts";
 import { IsolatedEngine } from "../load/isolated-engine.ts";
 import { LoadedModule } from "../load/loaded-module.ts";
-import { isSystemError } from "../system-error.ts";
+import { newLocalEngine } from "../load/new-local-engine.ts";
 import { paced } from "../tasks/paced.ts";
 import type { Transport } from "../transport.ts";
 
@@ -37,7 +36,7 @@ export async function load(
   options: LoadOptions = {},
 ): Promise<LoadedModule> {
   const { offline = false, thorough = false } = options;
-  const engine: Engine = options.isolated ? new IsolatedEngine() : await localEngine();
+  const engine: Engine = options.isolated ? new IsolatedEngine() : await newLocalEngine();
   const report = paced((event: LoadEvent) => options.onProgress?.(event));
   try {
     const cached = await cachedVersion({
@@ -58,21 +57,6 @@ export async function load(
     return new LoadedModule(engine, { ...cached, handle: exact, manifest });
   } catch (error) {
     await engine.close();
-    throw error;
-  }
-}
-
-/** Imported when a module is loaded for the first time: only then are the native libraries needed. */
-async function localEngine(): Promise<Engine> {
-  try {
-    const { LocalEngine } = await import("../load/local-engine.ts");
-    return new LocalEngine();
-  } catch (error) {
-    if (isSystemError(error, "ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"))
-      throw new LocalFileError(
-        "Modules are run by onnxruntime-node, sharp and @huggingface/tokenizers, which are not all installed. Install them beside this package.",
-        error,
-      );
     throw error;
   }
 }
