@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -23,4 +23,13 @@ test("a lock is held until its process ends, also when nothing there refers to i
   holder.kill("SIGKILL");
   await once(holder, "exit");
   lockFolder(folder, String).release();
+});
+
+test("a lock file that holds something else is told as such, with what to do", async () => {
+  const damaged = await mkdtemp(join(folder, "damaged-"));
+  await writeFile(
+    join(damaged, "lock"),
+    "garbage that is long enough to be read as a header of something else",
+  );
+  expect(() => lockFolder(damaged, String)).toThrow(/is damaged; make sure that nothing uses the folder/);
 });

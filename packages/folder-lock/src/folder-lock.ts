@@ -25,6 +25,10 @@ export function lockFolder(folder: string, refusal: (holder: string) => string):
     lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (cause) {
     lock.close();
+    if (cause instanceof Error && /not a database|malformed/i.test(cause.message))
+      throw new Error(`${path} is damaged; make sure that nothing uses the folder, and remove that file.`, {
+        cause,
+      });
     if (!(cause instanceof Error && /locked|busy/i.test(cause.message))) throw cause;
     throw new Error(refusal(holderOf(holder)), { cause });
   }

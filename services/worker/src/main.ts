@@ -69,6 +69,10 @@ async function main(): Promise<void> {
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
     drainMs: 20_000,
+    onCacheLost: () => {
+      worker.app.log.fatal("the cache folder was removed under this worker, which ends to be started anew");
+      process.exit(1);
+    },
     searchPath: settings.PATH,
     logger: { level: settings.MODULEHUB_LOG_LEVEL },
   });

@@ -10,6 +10,7 @@ import { Quarantine } from "./engines/quarantine.ts";
 import { Inference } from "./inference.ts";
 import { Inspector } from "./inspection/inspector.ts";
 import { createMetrics } from "./metrics.ts";
+import { watchFolder } from "./modules/folder-watch.ts";
 import { ModuleCache } from "./modules/module-cache.ts";
 import type { ModuleSource } from "./modules/source.ts";
 import { OpenRequests } from "./open-requests.ts";
@@ -32,6 +33,8 @@ export interface WorkerSettings {
   requestMs: number;
   /** How long requests under way may take when the worker ends, in milliseconds. */
   drainMs: number;
+  /** Called once when the cache folder was removed or replaced: the process should end, to be started anew. */
+  onCacheLost: () => void;
   /** PATH, for the programs that limit engines. */
   searchPath: string;
   logger: FastifyServerOptions["logger"];
@@ -78,6 +81,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     pool.evict(digest),
   );
   await modules.open();
+  const endWatch = await watchFolder(join(settings.cacheFolder, "blobs"), 1000, settings.onCacheLost);
   const metrics = createMetrics();
   const quarantine = new Quarantine();
   const scheduler = new Scheduler({
@@ -119,6 +123,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
   });
   const close = async () => {
     readiness = { ready: false, reason: "The worker is shutting down." };
+    endWatch();
     await requests.drain(settings.drainMs);
     // A connection whose last request was under way would be kept for the next one.
     app.server.closeAllConnections();

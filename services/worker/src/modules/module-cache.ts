@@ -227,7 +227,9 @@ export class ModuleCache {
   }
 
   #collect(): Promise<void> {
-    this.#collecting = this.#collecting.then(() => this.#collectNow());
+    // Each caller is told of its own failure; the next one begins afresh.
+    const collectNow = () => this.#collectNow();
+    this.#collecting = this.#collecting.then(collectNow, collectNow);
     return this.#collecting;
   }
 

@@ -19,6 +19,9 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
     runMs: 10_000,
     requestMs: 60_000,
     drainMs: 10_000,
+    onCacheLost: () => {
+      throw new Error("the cache folder of a test was removed");
+    },
     searchPath: process.env.PATH ?? "",
     logger: false,
     ...settings,
