@@ -97,6 +97,31 @@ test("the box classifies a picture of the visitor's, and the module's own", asyn
   expect(complaints).toEqual([]);
 });
 
+test("a module that neither embeds nor classifies is tried with JSON, its example already there", async () => {
+  const folder = join(ROOT, "examples/modules/nnlm-en-dim100");
+  const manifest = JSON.parse(readFileSync(join(folder, "module.json"), "utf8")) as { task: string };
+  manifest.task = "word-statistics";
+  const model = await fetch(`${hub.url}/v1/modules${NNLM}/versions/1/files/model.onnx`);
+  const draft = await publishFiles(hub, "modulehub/statistics", {
+    "module.json": Buffer.from(JSON.stringify(manifest)),
+    "model.onnx": new Uint8Array(await model.arrayBuffer()),
+  });
+  expect(draft, JSON.stringify(draft.problems)).toMatchObject({ state: "published" });
+  const { page, complaints, close } = await openPage(browser, {
+    extraHTTPHeaders: { authorization: `Bearer ${hub.token}` },
+  });
+  await page.goto(`${hub.url}/modulehub/statistics`);
+  await page.getByText("The publisher has written no overview.").waitFor();
+  await page.getByRole("button", { name: "Run" }).click();
+  const answer = await page.locator("#try-answer pre").innerText();
+  expect(JSON.parse(answer)).toMatchObject({ outputs: { default: { dtype: "float32", shape: [4, 100] } } });
+  await page.getByLabel("The request, as JSON").fill("{no json");
+  await page.getByRole("button", { name: "Run" }).click();
+  await page.getByText("(invalid-json)").waitFor();
+  expect(complaints.filter((complaint) => !complaint.includes("400 (Bad Request)"))).toEqual([]);
+  await close();
+});
+
 test("the box tells what the hub refused, and can be used again", async () => {
   const { page } = watched;
   await page.goto(hub.url + CLASSIFIER);

@@ -124,7 +124,7 @@ if (form) {
     const names = kind === "text" ? lines() : ["The picture"];
     if (operation === "classify") return classes(names, result.results);
     if (operation === "embed") return embeddings(names, result.embeddings);
-    return element("pre", { tabindex: 0 }, shortened(result));
+    return element("pre", { tabindex: 0, class: "wrapped" }, shortened(result));
   }
 
   function classes(names, results) {
@@ -183,7 +183,10 @@ if (form) {
     for (const output of Object.values(result.outputs ?? {}))
       if (Array.isArray(output.data) && output.data.length > 32)
         output.data = [...output.data.slice(0, 32), `… ${output.data.length - 32} more`];
-    return JSON.stringify(result, null, 1).replace(/\n\s+(?=[-\d"….]+,?\n)/g, " ");
+    return JSON.stringify(result, null, 2).replace(
+      /\[\s+([^[\]{}]*?)\s+\]/g,
+      (_, items) => `[${items.replace(/\n\s+/g, " ")}]`,
+    );
   }
 
   function table(caption, head, rows) {

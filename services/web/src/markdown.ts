@@ -8,7 +8,7 @@ export interface ReadmeFiles {
 }
 
 /** READMEs are shown up to this many characters; the file itself is always whole. */
-export const MAX_README = 200_000;
+export const MAX_README = 100_000;
 /** Headings of a README stand below those of the page. */
 const HEADING_SHIFT = 2;
 

@@ -2,11 +2,10 @@ import { exampleCall } from "./example-call.ts";
 import { type Content, html } from "./html.ts";
 import { inspectionFindings } from "./inspection-findings.ts";
 import { page } from "./layout.ts";
-import { MAX_README, renderMarkdown } from "./markdown.ts";
 import { moduleFacts } from "./module-facts.ts";
 import { filePath, type ModuleView, pagePath, versionPath } from "./module-view.ts";
+import { overviewOf } from "./overview.ts";
 import { byteSize, count, day, plural } from "./quantity.ts";
-import { readReadme } from "./readme.ts";
 import { signatureTables } from "./signature-tables.ts";
 import { snippets } from "./snippets.ts";
 import { table } from "./table.ts";
@@ -17,9 +16,8 @@ const MAX_FILES = 100;
 
 /** The page of one version: what it is, how it is used, a box to try it, its files and its other versions. */
 export function modulePage(view: ModuleView): string {
-  const { card, body } = readReadme(view.readme ?? "");
+  const { card, text, cut } = overviewOf(view);
   const title = card.title ?? view.module.slice(view.module.indexOf("/") + 1);
-  const overview = body.trim() !== "" && renderMarkdown(body, readmeFiles(view));
   return page(
     { title: `${title} (${view.module})`, description: `${title}: an ONNX module, ${view.manifest.task}.` },
     html`${heading(view, title)}
@@ -28,7 +26,7 @@ ${address(view)}
 <div class="columns">
 <aside aria-label="Facts">${moduleFacts(view, card)}</aside>
 <div class="body">
-${section("overview", "Overview", overview ? html`<div class="readme">${overview}</div>${cutNote(view, body)}` : html`<p>The publisher has written no overview.</p>`)}
+${section("overview", "Overview", text ? html`<div class="readme">${text}</div>${cut && cutNote(view)}` : html`<p>The publisher has written no overview.</p>`)}
 ${section("try", "Try it", tryBox(view))}
 ${section("use", "Use it", uses(view))}
 ${section("signatures", "Inputs and outputs", signatureTables(view.manifest))}
@@ -74,14 +72,7 @@ function address({ url }: ModuleView): Content {
 </div>`;
 }
 
-/** Relative addresses of a README are looked up among the version's files. */
-function readmeFiles(view: ModuleView) {
-  const paths = new Set(view.files.map(({ path }) => path));
-  return { addressOf: (path: string) => (paths.has(path) ? filePath(view, path) : undefined) };
-}
-
-const cutNote = (view: ModuleView, body: string): Content =>
-  body.length > MAX_README &&
+const cutNote = (view: ModuleView): Content =>
   html`<p class="note">This is the beginning; <a href="${filePath(view, "README.md")}">README.md</a> has all of it.</p>`;
 
 function uses(view: ModuleView): Content {

@@ -27,7 +27,7 @@ export interface Readme {
 }
 
 /** Front matter beyond this many characters is not read. */
-const MAX_FRONT_MATTER = 65_536;
+const MAX_FRONT_MATTER = 16_384;
 const MAX_VALUES = 20;
 const MAX_VALUE = 200;
 

@@ -50,17 +50,18 @@ function imageField(view: ModuleView, input: string): Content {
     .map((value) => fileOf(Array.isArray(value) ? value[0] : value))
     .find((path) => path !== undefined && view.files.some((file) => file.path === path));
   return html`<label for="try-input">A picture (JPEG, PNG or WebP); it is sent to this hub and not kept</label>
-<p><input id="try-input" type="file" accept="image/jpeg,image/png,image/webp">${
+<div class="row"><input id="try-input" type="file" accept="image/jpeg,image/png,image/webp">${
     example !== undefined &&
     html` <button type="button" id="try-example" data-file="${filePath(view, example)}">Take the module’s example</button>`
-  }</p>
+  }</div>
 <img id="try-picture" alt="The picture to try" hidden>`;
 }
 
 function jsonField(manifest: Manifest): Content {
+  const text = JSON.stringify(request(manifest), null, 2).slice(0, MAX_PREFILL);
   return html`<label for="try-input">The request, as JSON</label>
-<textarea id="try-input" rows="10" spellcheck="false" class="code" required>
-${JSON.stringify(request(manifest), null, 2).slice(0, MAX_PREFILL)}</textarea>`;
+<textarea id="try-input" rows="${Math.min(20, text.split("\n").length + 1)}" spellcheck="false" class="code" required>
+${text}</textarea>`;
 }
 
 /** A request that fits the module: its first example without files, else zeros of the first signature. */
