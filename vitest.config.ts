@@ -28,6 +28,24 @@ export default defineConfig({
       },
       {
         test: {
+          name: "client",
+          include: ["test/client/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "web",
+          include: ["test/web/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: "models",
           include: ["test/models/**/*.test.ts"],
           testTimeout: 300_000,
