@@ -47,11 +47,11 @@ function nodes(): Map<string, string> {
 }
 
 /** Runs a program against the installed package. Nothing of this process's environment goes along. */
-function runProgram(node: string, source: string): unknown {
+function runProgram(node: string, source: string, ...flags: string[]): unknown {
   const file = join(folder, "program.js");
   writeFileSync(file, `import { Hub, isProblem } from "@modulehub/client";\n${source}`);
   const env = { HUB: hub.url, CACHE: join(folder, "cache") };
-  return JSON.parse(execFileSync(node, [file], { cwd: folder, env, encoding: "utf8" }));
+  return JSON.parse(execFileSync(node, [...flags, file], { cwd: folder, env, encoding: "utf8" }));
 }
 
 const USE = `
@@ -80,6 +80,12 @@ test.each(
     console.log(JSON.stringify([Array.from(here.data), outputs.default.data]));`;
   const [here, there] = runProgram(node, program) as [number[], number[]];
   expect(here).toEqual(there);
+});
+
+test("what browsers get calls the hub as well", () => {
+  const program = `${USE} console.log(JSON.stringify({ shape: outputs.default.shape, missing, load: typeof hub.load }));`;
+  const answer = runProgram(process.execPath, program, "--conditions=browser");
+  expect(answer).toEqual({ shape: [1, 100], missing: true, load: "undefined" });
 });
 
 test("it has no private dependency, and its bundle for browsers imports nothing", () => {

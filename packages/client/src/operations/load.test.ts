@@ -239,6 +239,35 @@ test("processes that load the same module at once fetch it once", async () => {
   expect(server.sentBytes.get("model.onnx")).toBe(doubling().length);
 }, 30_000);
 
+test("a process killed while it loads leaves what the next continues at once, and nothing that could be used", async () => {
+  const large = Buffer.alloc(500_000, "weights ");
+  version = servedVersion("acme/double", 1, {
+    "module.json": MANIFEST,
+    "model.onnx": doubling(),
+    "weights.bin": large,
+  });
+  server.served.clear();
+  server.served.set("acme/double/1", version);
+  version.fault = (path, attempt) =>
+    path === "weights.bin" && attempt === 0 ? { stallAfter: 200_000 } : "none";
+  const child = fork(PROCESS, [server.url, cache()], { execArgv: [], stdio: "ignore" });
+  const partial = async () => {
+    const names = await readdir(join(cache(), "partial")).catch(() => []);
+    const sizes = names.map(async (name) => (await stat(join(cache(), "partial", name))).size);
+    return (await Promise.all(sizes)).includes(200_000);
+  };
+  await expect.poll(partial, { timeout: 10_000 }).toBe(true);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await expect(load("acme/double/1", { offline: true })).rejects.toThrow(/not in the cache/);
+  const started = performance.now();
+  await expectRuns();
+  expect(performance.now() - started).toBeLessThan(10_000);
+  expect(server.sentBytes.get("weights.bin")).toBe(large.length);
+  expect(await readdir(join(cache(), "partial"))).toEqual([]);
+  expect(await readdir(join(cache(), "locks"))).toEqual([]);
+}, 30_000);
+
 /** Takes away, or gives back, everyone's right to write anything below a folder. */
 async function setWritable(path: string, writable: boolean): Promise<void> {
   await chmod(path, writable ? 0o755 : 0o555);

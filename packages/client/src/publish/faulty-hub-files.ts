@@ -2,10 +2,13 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Digest, digestOfHex, manifestSchema, type ProblemCode, versionContent } from "@modulehub/core";
 
-/** How sending a file goes wrong: the connection drops after so many bytes, other bytes come, ranges are ignored. */
+/**
+ * How sending a file goes wrong: the connection drops, or nothing more comes, after so many bytes; other bytes come;
+ * ranges are ignored.
+ */
 export type FileFault =
   | "none"
-  | { dropAfter?: number; bytes?: Buffer }
+  | { dropAfter?: number; stallAfter?: number; bytes?: Buffer }
   | "without-ranges"
   | "without-length"
   | ProblemCode;
@@ -96,10 +99,13 @@ export function servedFile(
     ...(range && { "content-range": `bytes ${start}-${whole.length - 1}/${whole.length}` }),
   };
   response.writeHead(range ? 206 : 200, headers);
-  if (typeof fault === "object" && fault.dropAfter !== undefined) {
-    const part = body.subarray(0, fault.dropAfter);
+  const cut = typeof fault === "object" ? (fault.dropAfter ?? fault.stallAfter) : undefined;
+  if (typeof fault === "object" && cut !== undefined) {
+    const part = body.subarray(0, cut);
     sent(file.path, part.length);
-    response.write(part, () => setTimeout(() => response.destroy(), 20));
+    response.write(part, () => {
+      if (fault.dropAfter !== undefined) setTimeout(() => response.destroy(), 20);
+    });
     return undefined;
   }
   sent(file.path, body.length);
