@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -38,75 +38,94 @@ export async function fetchFile(file: FileToFetch): Promise<void> {
   );
 }
 
+/** What of the partial file has been hashed, from its beginning. */
+interface Hashed {
+  hash: Hash;
+  bytes: number;
+}
+
+const nothingHashed = (): Hashed => ({ hash: createHash("sha256"), bytes: 0 });
+
 /** Whether all bytes arrived and are the right ones; the wrong ones are thrown away. */
 async function complete(file: FileToFetch): Promise<boolean> {
-  await withRetries("safe", (progressed) => receive(file, progressed), file.signal);
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file.partial, { highWaterMark: 1 << 20 })) {
-    file.signal?.throwIfAborted();
-    hash.update(chunk);
-  }
-  if (`sha256:${hash.digest("hex")}` === file.digest) return true;
+  const hashed = nothingHashed();
+  await withRetries("safe", (progressed) => receive(file, hashed, progressed), file.signal);
+  if (`sha256:${hashed.hash.digest("hex")}` === file.digest) return true;
   await rm(file.partial, { force: true });
   return false;
 }
 
-/** Receives what is missing, by one request. */
-async function receive(file: FileToFetch, progressed: () => void): Promise<void> {
+/** Receives what is missing, by one request, and hashes all. */
+async function receive(file: FileToFetch, hashed: Hashed, progressed: () => void): Promise<void> {
   const handle = await open(file.partial, "a+");
   try {
-    let { size: there } = await handle.stat();
-    if (there > file.size) {
-      await handle.truncate(0);
-      there = 0;
-    }
-    file.onBytes?.(there);
-    if (there < file.size) await receiveFrom(file, handle, there, progressed);
+    const { size } = await handle.stat();
+    if (size > file.size) await startAnew(handle, hashed);
+    else if (size !== hashed.bytes) await hashBeginning(file, hashed, size);
+    file.onBytes?.(hashed.bytes);
+    if (hashed.bytes < file.size) await receiveRest(file, handle, hashed, progressed);
   } finally {
     await handle.close();
   }
 }
 
-async function receiveFrom(
+async function startAnew(handle: FileHandle, hashed: Hashed): Promise<void> {
+  await handle.truncate(0);
+  Object.assign(hashed, nothingHashed());
+}
+
+/** Hashes what an earlier download left. */
+async function hashBeginning(file: FileToFetch, hashed: Hashed, size: number): Promise<void> {
+  Object.assign(hashed, nothingHashed());
+  if (size === 0) return;
+  for await (const chunk of createReadStream(file.partial, { end: size - 1, highWaterMark: 1 << 20 })) {
+    file.signal?.throwIfAborted();
+    hashed.hash.update(chunk);
+    hashed.bytes += chunk.length;
+  }
+}
+
+async function receiveRest(
   file: FileToFetch,
   handle: FileHandle,
-  start: number,
+  hashed: Hashed,
   progressed: () => void,
 ): Promise<void> {
   const { transport, signal } = file;
   const url = new URL(file.url, transport.url);
+  const start = hashed.bytes;
   // Compressed on the way, the bytes could not be counted.
   const headers: Record<string, string> = { accept: "*/*", "accept-encoding": "identity" };
   if (start > 0) headers.range = `bytes=${start}-`;
   const response = await transport.fetch(url, { headers, signal });
-  let there = start;
-  if (start > 0 && !continues(response, start)) {
-    // Not every proxy and store answers ranges: then it is the whole file.
-    await handle.truncate(0);
-    there = 0;
-  }
+  // Not every proxy and store answers ranges: then it is the whole file.
+  if (start > 0 && !continues(response, start)) await startAnew(handle, hashed);
   const chunks = response.body?.[Symbol.asyncIterator]();
+  let excess = false;
   try {
     for (;;) {
       const next = await chunks?.next().catch((error: unknown) => {
         throw transport.broken(url, error, signal);
       });
       if (!next || next.done) break;
-      there += next.value.byteLength;
-      if (there > file.size) break;
-      await handle.appendFile(next.value);
+      excess = hashed.bytes + next.value.byteLength > file.size;
+      if (excess) break;
+      const written = handle.appendFile(next.value);
+      hashed.hash.update(next.value);
+      await written;
+      hashed.bytes += next.value.byteLength;
       progressed();
-      file.onBytes?.(there);
+      file.onBytes?.(hashed.bytes);
     }
   } finally {
     await chunks?.return?.();
   }
-  if (there === file.size) return;
+  if (!excess && hashed.bytes === file.size) return;
   // A body without a length can end early unnoticed; the file is then not what was promised.
-  await handle.truncate(0);
+  await startAnew(handle, hashed);
   throw problem(
     "size-mismatch",
-    `${file.path} has ${there > file.size ? "more" : "fewer"} bytes than the ${file.size} that the hub promised.`,
+    `${file.path} has ${excess ? "more" : "fewer"} bytes than the ${file.size} that the hub promised.`,
   );
 }
 
