@@ -20,6 +20,7 @@ export const PROBLEMS = {
   "not-found": { status: 404, title: "There is nothing at this address." },
   "module-not-found": { status: 404, title: "There is no such module, or this token may not see it." },
   "version-not-found": { status: 404, title: "The module has no such version; list them at …/versions." },
+  "alias-not-found": { status: 404, title: "The module has no such alias; list them at …/aliases." },
   "file-not-found": {
     status: 404,
     title: "The version has no such file; list them at …/versions/{version}.",
@@ -39,6 +40,7 @@ export const PROBLEMS = {
   "upload-state": { status: 409, title: "The upload is in a state that does not allow this." },
   "upload-incomplete": { status: 409, title: "Parts of the upload are missing." },
   gone: { status: 410, title: "This was deleted; its name and numbers are never used again." },
+  "precondition-failed": { status: 412, title: "This was changed meanwhile; read it again, then decide." },
   "body-too-large": { status: 413, title: "The body is larger than this endpoint takes." },
   "unsupported-media-type": { status: 415, title: "This endpoint does not take that content type." },
   "range-not-satisfiable": { status: 416, title: "The range lies outside the file." },

@@ -24,6 +24,8 @@ import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
+import { aliasRoutes } from "./routes/aliases.ts";
+import { archiveRoutes } from "./routes/archive.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -35,6 +37,7 @@ import { pageRoutes } from "./routes/pages.ts";
 import { publisherRoutes } from "./routes/publishers.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { versionRoutes } from "./routes/versions.ts";
+import { yankRoutes } from "./routes/yank.ts";
 
 /** What the API is made of; main.ts, or a test, puts it together. */
 export interface AppDeps {
@@ -115,7 +118,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   operationRoutes(app, registry);
   publisherRoutes(app, deps);
   moduleRoutes(app, deps);
-  versionRoutes(app, deps);
+  versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);
   await uploadRoutes(app, deps);
   internalRoutes(app, deps);
@@ -123,6 +126,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const { database, store, worker } = deps;
   const events = createDraftEvents();
   const resolver = createResolver(database);
+  aliasRoutes(app, deps, resolver);
+  yankRoutes(app, deps, resolver);
   const jobs = createJobQueue(database, app.log, deps.retries);
   draftRoutes(app, deps, jobs, events);
   await inferenceRoutes(app, deps, resolver);

@@ -42,7 +42,10 @@ export async function readModuleView(
     report: inspectionReportSchema.parse(version.report),
     files,
     readme: readme && (await readText(queries, store, readme.digest)),
-    versions: { items: versions.items, more: versions.next !== undefined },
+    versions: {
+      items: versions.items.map(({ yanked, ...item }) => ({ ...item, yanked: yanked !== undefined })),
+      more: versions.next !== undefined,
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Action, Digest, ModuleName, Reference, Visibility } from "@modulehub/core";
-import { problem } from "@modulehub/core";
+import { ProblemError, problem } from "@modulehub/core";
 import type { Database } from "../database/client.ts";
 import { allows, type Principal } from "../identity/principal.ts";
 import { findModuleVersion } from "./versions.ts";
@@ -15,6 +15,11 @@ export interface Resolver {
   resolve(principal: Principal, action: Action, name: ModuleName, reference: Reference): Promise<Resolution>;
   /** To be called, after the commit, by whatever changes what a reference means or who may see the module. */
   forget(name: ModuleName): void;
+  /**
+   * Makes such a change, and forgets: unless it was refused, also where it throws, for a commit may have come
+   * through that was not heard of.
+   */
+  changing<T>(name: ModuleName, change: () => Promise<T>): Promise<T>;
 }
 
 const MODULES = 10_000;
@@ -32,6 +37,11 @@ interface Known {
 export function createResolver(database: Database): Resolver {
   const known = new Map<ModuleName, Known>();
   let changes = 0;
+
+  const forget = (name: ModuleName): void => {
+    changes += 1;
+    known.delete(name);
+  };
 
   return {
     async resolve(principal, action, name, reference) {
@@ -57,9 +67,16 @@ export function createResolver(database: Database): Resolver {
       }
       return resolution;
     },
-    forget(name) {
-      changes += 1;
-      known.delete(name);
+    forget,
+    async changing(name, change) {
+      try {
+        const result = await change();
+        forget(name);
+        return result;
+      } catch (error) {
+        if (!(error instanceof ProblemError)) forget(name);
+        throw error;
+      }
     },
   };
 }

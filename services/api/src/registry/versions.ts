@@ -14,6 +14,7 @@ import type { Module, Version } from "../database/generated/client.ts";
 import type { Principal } from "../identity/principal.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { findModule } from "./modules.ts";
+import { yankMark } from "./yank-mark.ts";
 
 /**
  * The version that a reference means. `latest` is the highest that is not yanked; a digest of which there
@@ -27,7 +28,18 @@ export async function findVersion(queries: Queries, module: Module, reference: R
     if ((await queries.tombstone.findUnique({ where: { lowerName_version: key } })) !== null)
       throw problem("gone");
   }
-  if (reference.kind === "latest") throw problem("version-not-found", "Nothing has been published here yet.");
+  if (reference.kind === "latest") {
+    const yanked = await queries.version.findFirst({
+      where: { moduleId: module.id },
+      orderBy: { number: "desc" },
+    });
+    throw problem(
+      "version-not-found",
+      yanked === null
+        ? "Nothing has been published here yet."
+        : `All versions are yanked; name one exactly, such as ${module.name}/${yanked.number}.`,
+    );
+  }
   throw problem("version-not-found");
 }
 
@@ -104,13 +116,13 @@ export async function listVersions(
     where: { moduleId, ...(before !== undefined && { number: { lt: before } }) },
     orderBy: { number: "desc" },
     take: page.limit + 1,
-    select: { number: true, digest: true, publishedAt: true, yankedAt: true },
+    select: { number: true, digest: true, publishedAt: true, yankedAt: true, yankReason: true },
   });
   const items = rows.slice(0, page.limit).map((row) => ({
     version: row.number,
     digest: row.digest,
     publishedAt: row.publishedAt.toISOString(),
-    ...(row.yankedAt !== null && { yanked: true }),
+    ...yankMark(row),
   }));
   return rows.length > page.limit ? { items, next: encodeCursor(items.at(-1)!.version) } : { items };
 }

@@ -47,6 +47,9 @@ export const versionFile = z
   })
   .meta({ id: "VersionFile" });
 
+/** Why and when a version was withdrawn. */
+export const yanked = z.object({ reason: z.string(), at: z.string() });
+
 export const batchingBySignature = z.record(z.string(), batchingSchema);
 
 /** `{module}` of an internal route: the name that core has taken apart already, checked once more. */

@@ -14,6 +14,8 @@ import { isKnown, wantsPage } from "../http/accept.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
 import { findModule } from "../registry/modules.ts";
 import { findModuleVersion, listVersions, versionFiles } from "../registry/versions.ts";
+import { yankMark } from "../registry/yank-mark.ts";
+import type { SendArchive } from "./archive.ts";
 import { sendModulePage } from "./pages.ts";
 import {
   batchingBySignature,
@@ -23,6 +25,7 @@ import {
   pageQuery,
   versionFile,
   versionParams,
+  yanked,
 } from "./schemas.ts";
 
 /** The most files that one answer of resolve lists. */
@@ -36,7 +39,7 @@ const versionAnswer = z
     digest: digestText,
     url: z.string(),
     publishedAt: z.string(),
-    yanked: z.boolean().optional(),
+    yanked: yanked.optional(),
     manifest: manifestSchema,
     files: z.array(versionFile),
     report: inspectionReportSchema,
@@ -44,7 +47,7 @@ const versionAnswer = z
   })
   .meta({ id: "Version" });
 
-export function versionRoutes(app: App, deps: AppDeps): void {
+export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive): void {
   const { database, publicUrl } = deps;
 
   app.get(
@@ -63,7 +66,7 @@ export function versionRoutes(app: App, deps: AppDeps): void {
                 version: z.int(),
                 digest: digestText,
                 publishedAt: z.string(),
-                yanked: z.boolean().optional(),
+                yanked: yanked.optional(),
               }),
             ),
             next: z.string().optional(),
@@ -111,18 +114,22 @@ export function versionRoutes(app: App, deps: AppDeps): void {
         summary: "The handle's own URL: its version as JSON, or as a page for browsers",
         tags: ["versions"],
         params: z.object({ handle: z.string() }),
+        // The word that TensorFlow Hub's clients ask for archives with.
+        querystring: z.object({ "tf-hub-format": z.literal("compressed").optional() }),
         response: { 200: versionAnswer },
       },
     },
     async (request, reply) => {
       const { module, reference } = parseHandle(request.params.handle);
+      const isArchive = request.query["tf-hub-format"] !== undefined;
       const found = await findModuleVersion(
         database.prisma,
         request.principal,
-        "module.read",
+        isArchive ? "module.download" : "module.read",
         module,
         reference,
       );
+      if (isArchive) return sendArchive(request, reply, found);
       if (wantsPage(request)) return sendModulePage(deps, request, reply, found);
       return answerVersion(request, reply, found);
     },
@@ -205,7 +212,7 @@ export function versionRoutes(app: App, deps: AppDeps): void {
       digest: version.digest,
       url,
       publishedAt: version.publishedAt.toISOString(),
-      ...(version.yankedAt !== null && { yanked: true }),
+      ...yankMark(version),
       manifest: manifestSchema.parse(version.manifest),
       files: await versionFiles(database.prisma, version.id),
       report: inspectionReportSchema.parse(version.report),

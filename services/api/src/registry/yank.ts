@@ -1,0 +1,40 @@
+import type { ModuleName } from "@modulehub/core";
+import type { Database } from "../database/client.ts";
+import type { Principal } from "../identity/principal.ts";
+import { changeModule } from "./change-module.ts";
+import { findVersion } from "./versions.ts";
+import type { Yanked } from "./yank-mark.ts";
+
+/**
+ * Withdraws a version: `latest` and lists pass over it, its number, digest and aliases still lead to it. One that
+ * is withdrawn already keeps its time and gets the new reason. Throws `module-not-found`, `version-not-found`,
+ * `gone`.
+ */
+export async function yankVersion(
+  database: Database,
+  principal: Principal,
+  { module: name, version: number, reason }: { module: ModuleName; version: number; reason: string },
+): Promise<{ version: number; digest: string; yanked: Yanked }> {
+  return changeModule(database, principal, "module.yank", name, async (tx, module) => {
+    const version = await findVersion(tx, module, { kind: "version", version: number });
+    const yankedAt = version.yankedAt ?? new Date();
+    await tx.version.update({ where: { id: version.id }, data: { yankedAt, yankReason: reason } });
+    return {
+      version: version.number,
+      digest: version.digest,
+      yanked: { reason, at: yankedAt.toISOString() },
+    };
+  });
+}
+
+/** Takes a withdrawal back; a version that was not withdrawn stays as it is. Throws as `yankVersion` does. */
+export async function unyankVersion(
+  database: Database,
+  principal: Principal,
+  { module: name, version: number }: { module: ModuleName; version: number },
+): Promise<void> {
+  await changeModule(database, principal, "module.yank", name, async (tx, module) => {
+    const { id } = await findVersion(tx, module, { kind: "version", version: number });
+    await tx.version.update({ where: { id }, data: { yankedAt: null, yankReason: null } });
+  });
+}
