@@ -102,6 +102,34 @@ test("the snippets of an image feature vector send a picture and print the first
   expect((curl as { embeddings: number[][] }).embeddings[0]).toHaveLength(1280);
 });
 
+test("the snippets of a module that takes several pictures by infer put them into its JSON", async () => {
+  const source = "modulehub/imagenet/efficientnet-lite0/classification";
+  const folder = join(ROOT, "examples/modules/efficientnet-lite0/classification");
+  const manifest = JSON.parse(readFileSync(join(folder, "module.json"), "utf8")) as {
+    task: string;
+    examples: object[];
+  };
+  manifest.task = "image-statistics";
+  const pictures = [{ file: "coffee.jpg" }, { file: "100% of it's.jpg" }];
+  manifest.examples = [{ signature: "default", inputs: { image: pictures } }];
+  const graph = await fetch(`${hub.url}/v1/modules/${source}/versions/1/files/model.onnx`);
+  const draft = await publishFiles(hub, "modulehub/pictures", {
+    "module.json": Buffer.from(JSON.stringify(manifest)),
+    "model.onnx": new Uint8Array(await graph.arrayBuffer()),
+    "labels.txt": readFileSync(join(folder, "labels.txt")),
+    "coffee.jpg": readFileSync(join(folder, "coffee.jpg")),
+    "100% of it's.jpg": readFileSync(join(ROOT, "examples/photos/china.jpg")),
+  });
+  expect(draft, JSON.stringify(draft.problems)).toMatchObject({ state: "published" });
+  const snippets = await snippetsOf("/modulehub/pictures");
+  const { curl, typescript, python } = await runAll(snippets);
+  // Labels are words in quotes, which the three write each in its own way.
+  const plain = (text: string) => rounded(text).replace(/["']/g, "").replace(/,\s*/g, ",");
+  expect(plain(typescript)).toBe(plain(snippets.output));
+  expect(plain(python)).toBe(plain(snippets.output));
+  expect(curl).toMatchObject({ outputs: { default: { shape: [2, 1000] } } });
+});
+
 const ODD = `it's "odd" $(touch ran) \`touch ran\` %s %d \\ \\n é 漢 😀 ${"\u202e"} <b> #{x} {0}\n\ttab`;
 
 test("odd texts of a private module go through shell, Node and Python unchanged, and run nothing", async () => {
