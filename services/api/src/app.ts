@@ -25,6 +25,7 @@ import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
 import { aliasRoutes } from "./routes/aliases.ts";
+import { archiveRoutes } from "./routes/archive.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -117,7 +118,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   operationRoutes(app, registry);
   publisherRoutes(app, deps);
   moduleRoutes(app, deps);
-  versionRoutes(app, deps);
+  versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);
   await uploadRoutes(app, deps);
   internalRoutes(app, deps);

@@ -15,6 +15,7 @@ import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
 import { findModule } from "../registry/modules.ts";
 import { findModuleVersion, listVersions, versionFiles } from "../registry/versions.ts";
 import { yankMark } from "../registry/yank-mark.ts";
+import type { SendArchive } from "./archive.ts";
 import { sendModulePage } from "./pages.ts";
 import {
   batchingBySignature,
@@ -46,7 +47,7 @@ const versionAnswer = z
   })
   .meta({ id: "Version" });
 
-export function versionRoutes(app: App, deps: AppDeps): void {
+export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive): void {
   const { database, publicUrl } = deps;
 
   app.get(
@@ -113,18 +114,22 @@ export function versionRoutes(app: App, deps: AppDeps): void {
         summary: "The handle's own URL: its version as JSON, or as a page for browsers",
         tags: ["versions"],
         params: z.object({ handle: z.string() }),
+        // The word that TensorFlow Hub's clients ask for archives with.
+        querystring: z.object({ "tf-hub-format": z.literal("compressed").optional() }),
         response: { 200: versionAnswer },
       },
     },
     async (request, reply) => {
       const { module, reference } = parseHandle(request.params.handle);
+      const isArchive = request.query["tf-hub-format"] !== undefined;
       const found = await findModuleVersion(
         database.prisma,
         request.principal,
-        "module.read",
+        isArchive ? "module.download" : "module.read",
         module,
         reference,
       );
+      if (isArchive) return sendArchive(request, reply, found);
       if (wantsPage(request)) return sendModulePage(deps, request, reply, found);
       return answerVersion(request, reply, found);
     },
