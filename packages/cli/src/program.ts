@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { aliasCommand } from "./commands/alias.ts";
 import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { embedCommand } from "./commands/embed.ts";
@@ -7,6 +8,7 @@ import { publishCommand } from "./commands/publish.ts";
 import { resolveCommand } from "./commands/resolve.ts";
 import { serveCommand } from "./commands/serve/serve.ts";
 import { versionCommand } from "./commands/version.ts";
+import { yankCommand } from "./commands/yank.ts";
 import type { Context } from "./context.ts";
 import { EXIT_HELP } from "./exit-code.ts";
 
@@ -20,6 +22,8 @@ export function program(context: Context, version: string): Command {
     serveCommand(context),
     publishCommand(context),
     resolveCommand(context),
+    aliasCommand(context),
+    yankCommand(context),
     inferCommand(context),
     embedCommand(context),
     classifyCommand(context),

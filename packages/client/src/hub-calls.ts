@@ -7,11 +7,16 @@ import {
 import { createPublisher } from "./operations/create-publisher.ts";
 import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts";
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
+import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
 import { listModules, type ModulePage, type PageOptions } from "./operations/list-modules.ts";
 import { listVersions, type VersionPage } from "./operations/list-versions.ts";
+import { removeAlias } from "./operations/remove-alias.ts";
 import { type Resolved, resolve } from "./operations/resolve.ts";
 import { type FoundModule, type SearchOptions, type SearchQuery, search } from "./operations/search.ts";
+import { type ModuleAlias, setAlias } from "./operations/set-alias.ts";
 import { type ShownVersion, showVersion } from "./operations/show-version.ts";
+import { unyank } from "./operations/unyank.ts";
+import { type YankedVersion, yank } from "./operations/yank.ts";
 import { Transport } from "./transport.ts";
 
 export interface HubAddress {
@@ -76,5 +81,30 @@ export class HubCalls {
   /** A page of a module's versions. */
   listVersions(module: string, options?: PageOptions): Promise<VersionPage> {
     return listVersions(this.transport, module, options);
+  }
+
+  /** Makes an alias stand for the version that a handle names by its number, or moves it there. */
+  setAlias(handle: string, alias: string): Promise<ModuleAlias> {
+    return setAlias(this.transport, handle, alias);
+  }
+
+  /** Takes an alias away; the version that it stood for stays. */
+  removeAlias(module: string, alias: string): Promise<void> {
+    return removeAlias(this.transport, module, alias);
+  }
+
+  /** A page of a module's aliases. */
+  listAliases(module: string, options?: PageOptions): Promise<AliasPage> {
+    return listAliases(this.transport, module, options);
+  }
+
+  /** Withdraws the version that a handle names by its number; exact handles and aliases still lead to it. */
+  yank(handle: string, reason: string): Promise<YankedVersion> {
+    return yank(this.transport, handle, reason);
+  }
+
+  /** Takes a withdrawal back. */
+  unyank(handle: string): Promise<void> {
+    return unyank(this.transport, handle);
   }
 }

@@ -5,10 +5,13 @@ import { z } from "zod";
 import { classifyAnswer } from "./operations/classify.ts";
 import { embedAnswer } from "./operations/embed.ts";
 import { inferAnswer } from "./operations/infer.ts";
+import { aliasPage } from "./operations/list-aliases.ts";
 import { versionPage } from "./operations/list-versions.ts";
 import { resolvePage } from "./operations/resolve.ts";
 import { modulePage } from "./operations/search.ts";
+import { aliasAnswer } from "./operations/set-alias.ts";
 import { versionAnswer } from "./operations/show-version.ts";
+import { yankAnswer } from "./operations/yank.ts";
 import { draftSchema } from "./publish/draft.ts";
 import { uploadSchema } from "./publish/upload.ts";
 
@@ -87,6 +90,9 @@ test.each<[string, string, z.ZodType]>([
   ["get", "/v1/modules", modulePage],
   ["get", `${MODULE}/versions`, versionPage],
   ["get", `${MODULE}/versions/{version}`, versionAnswer],
+  ["get", `${MODULE}/aliases`, aliasPage],
+  ["put", `${MODULE}/aliases/{alias}`, aliasAnswer],
+  ["post", `${MODULE}/versions/{version}/yank`, yankAnswer],
   ["post", `${MODULE}/infer`, inferAnswer],
   ["post", `${MODULE}/versions/{version}/infer`, inferAnswer],
   ["post", `${MODULE}/embed`, embedAnswer],
@@ -109,6 +115,7 @@ test.each([
   ["get", "/v1/resolve", ["handle", "cursor"]],
   ["get", "/v1/modules", ["publisher", "limit", "cursor"]],
   ["get", `${MODULE}/versions`, ["limit", "cursor"]],
+  ["get", `${MODULE}/aliases`, ["limit", "cursor"]],
   ["get", "/v1/uploads/{id}", ["from"]],
 ])("the query that the client sends to %s %s is in the OpenAPI document", (method, path, names) => {
   const { parameters = [] } = document.paths[path]![method]!;
