@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { afterAll, expect, test } from "vitest";
 import type { ByteRange } from "../blobs/blob-store.ts";
@@ -39,8 +40,9 @@ function memoryStore(files: Record<string, Buffer>) {
   const read = async (key: string, _size: number, range?: ByteRange) => {
     const bytes = blobs.get(key)?.subarray(range?.start ?? 0, (range?.end ?? Number.MAX_SAFE_INTEGER) + 1);
     if (bytes === undefined) throw new Error("no such key");
-    const pieces = function* () {
+    const pieces = async function* () {
       for (let at = 0; at < bytes.byteLength; at += 10_000) {
+        await setImmediate();
         counts.chunks++;
         yield bytes.subarray(at, at + 10_000);
       }
@@ -151,6 +153,19 @@ test("files are read as they are taken, and let go of when the reader goes away"
   expect(store.open.size).toBe(1);
   stream.destroy();
   await expect.poll(() => store.open.size).toBe(0);
+});
+
+test("a pass for the archive's end stops when the reader goes away", async () => {
+  const big = { "a.bin": noise(3_000_000, "a"), "b.bin": noise(3_000_000, "b") };
+  const store = memoryStore(big);
+  const archive = planArchive(listed(big));
+  const range = { start: archive.size - 1, end: archive.size - 1 };
+  const stream = await createArchiveReader(store).read(archive, store.keys, range);
+  stream.read();
+  await expect.poll(() => store.counts.chunks, { interval: 0 }).toBeGreaterThan(0);
+  stream.destroy();
+  await expect.poll(() => store.open.size).toBe(0);
+  expect(store.counts.chunks).toBeLessThan(300);
 });
 
 test("bytes that the store has lost are told before the first byte, and a file that ends early breaks the stream", async () => {

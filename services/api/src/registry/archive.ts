@@ -105,10 +105,12 @@ export function createArchiveReader(store: Pick<BlobStore, "read">): ArchiveRead
       const firstBlock = needsCrc ? 0 : blockAt(archive, range.start);
       const source = tarSource(archive, keys);
       await source.check(firstBlock * BLOCK, blockAt(archive, range.end) * BLOCK + BLOCK);
-      return Readable.from(pieceOf(gzip(archive, source, firstBlock), archive, firstBlock, range), {
-        objectMode: true,
-        highWaterMark: 1,
-      });
+      const pieces = gzip(archive, source, firstBlock);
+      const stream: Readable = Readable.from(
+        pieceOf(pieces, archive, firstBlock, range, () => stream.destroyed),
+        { objectMode: true, highWaterMark: 1 },
+      );
+      return stream;
     },
   };
 
@@ -225,6 +227,7 @@ async function* pieceOf(
   archive: Archive,
   firstBlock: number,
   range: ByteRange,
+  isGivenUp: () => boolean,
 ): AsyncGenerator<Buffer> {
   let place = firstBlock === 0 ? 0 : GZIP_HEADER.byteLength + firstBlock * (BLOCK + BLOCK_HEADER);
   for await (const bytes of pieces) {
@@ -232,7 +235,8 @@ async function* pieceOf(
     const end = Math.min(range.end + 1 - place, bytes.byteLength);
     place += bytes.byteLength;
     if (end > start) yield bytes.subarray(start, end);
-    if (place > range.end) return;
+    // What only passes bytes by is never waiting for its reader, and would not hear that it is gone.
+    if (place > range.end || isGivenUp()) return;
   }
   if (place !== archive.size) throw new Error(`An archive of ${archive.size} bytes came out as ${place}.`);
 }
