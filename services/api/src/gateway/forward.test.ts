@@ -174,15 +174,26 @@ test("without a worker the answer is 503 with Retry-After, and so is a connectio
   expect(tries).toBe(1);
 });
 
-test("an answer that breaks off half way breaks off for the client too", async () => {
+test("a large answer that breaks off half way breaks off for the client too", async () => {
   hub.worker.behaviour.infer = (request, response) => {
-    response.writeHead(200, { "content-length": "100" });
+    response.writeHead(200, { "content-length": "1000000" });
     response.write("half");
     setTimeout(() => request.socket.destroy(), 20);
   };
   const response = await fetch(hub.url + INFER, { method: "POST", body: "x" });
   expect(response.status).toBe(200);
   await expect(response.text()).rejects.toThrow();
+});
+
+test("a small answer that breaks off half way is 503: nothing of it was passed on", async () => {
+  hub.worker.behaviour.infer = (request, response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write("half");
+    setTimeout(() => request.socket.destroy(), 20);
+  };
+  const response = await fetch(hub.url + INFER, { method: "POST", body: "x" });
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({ code: "worker-unavailable" });
 });
 
 test("when the client goes away the request to the worker ends", async () => {

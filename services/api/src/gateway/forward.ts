@@ -17,9 +17,9 @@ const ANSWER_HEADERS = [
 ] as const;
 
 /**
- * Streams a request to the workers and the answer back: nothing is buffered or parsed, and nothing is tried
- * again, for a run that was begun may not be run twice. When the client goes away, so does the request to
- * the worker.
+ * Passes a request to the workers and the answer back: nothing is parsed, what isn't small is
+ * streamed, and nothing is tried again, for a run that was begun may not be run twice. When the client goes
+ * away, so does the request to the worker.
  *
  * Throws, before anything was answered: `body-too-large`, by the announced length or as soon as more bytes
  * came; `worker-unavailable`; `deadline-exceeded`. A worker's own problem documents pass as they are: they
@@ -54,23 +54,26 @@ export async function forward(
         [WORKER_HEADERS.caller]: request.principal.caller,
         [WORKER_HEADERS.requestId]: request.id,
       },
-      // With an announced length Node lets no more bytes through; otherwise they are counted.
-      body:
-        announced === undefined
-          ? Readable.from(counted(request, maxBytes), { objectMode: false })
-          : request.raw,
+      body: bodyOf(request, announced, maxBytes),
       signal: abort.signal,
     });
     if (answer.statusCode === 401 || answer.statusCode === 403) {
       await answer.body.dump();
       throw problem("worker-unavailable", "The worker does not accept the hub's token.");
     }
-    reply.hijack();
-    raw.writeHead(answer.statusCode, {
+    const headers = {
       ...picked(answer.headers, ANSWER_HEADERS),
       "x-request-id": request.id,
       "x-content-type-options": "nosniff",
-    });
+    };
+    if (isSmall(answer.headers["content-length"])) {
+      const bytes = Buffer.from(await answer.body.arrayBuffer());
+      reply.hijack();
+      raw.writeHead(answer.statusCode, headers).end(bytes);
+      return;
+    }
+    reply.hijack();
+    raw.writeHead(answer.statusCode, headers);
     await pipeline(answer.body, raw);
   } catch (error) {
     // Nobody is there to be told, or part of the answer is out already: the broken connection says it.
@@ -84,6 +87,29 @@ export async function forward(
     if (!request.raw.complete) reply.header("connection", "close");
     throw asGatewayProblem(error);
   }
+}
+
+/**
+ * Bodies and answers up to this, in bytes, pass in one piece: most do, and joining streams would cost more than
+ * all the rest of the gateway. Larger ones are streamed.
+ */
+const SMALL = 16_384;
+
+const isSmall = (length: string | string[] | undefined): boolean =>
+  typeof length === "string" && Number(length) <= SMALL;
+
+/**
+ * A small body that is there already goes in one piece with the head; waiting for one would hold back a worker's
+ * early refusal. With an announced length Node lets no more bytes through; otherwise they are counted.
+ */
+function bodyOf(request: FastifyRequest, announced: string | undefined, maxBytes: number): Readable | Buffer {
+  const { raw } = request;
+  if (announced === undefined) return Readable.from(counted(request, maxBytes), { objectMode: false });
+  if (isSmall(announced) && raw.readableLength === Number(announced)) {
+    const bytes: unknown = raw.read();
+    if (bytes instanceof Buffer) return bytes;
+  }
+  return raw;
 }
 
 function asGatewayProblem(error: unknown): ProblemError {
