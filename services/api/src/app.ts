@@ -13,6 +13,7 @@ import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
 import { guardRoutes } from "./http/access.ts";
+import { closeLastConnections } from "./http/last-connections.ts";
 import { refuseOtherMethods } from "./http/methods.ts";
 import { measureRequests } from "./http/metrics.ts";
 import { documentRoutes } from "./http/openapi.ts";
@@ -108,6 +109,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   endSlowConnections(app);
+  closeLastConnections(app);
   guardRoutes(app, deps.identity);
   const registry = measureRequests(app);
   await documentRoutes(app);

@@ -88,11 +88,8 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     if (stopping) return;
     stopping = true;
     const force = setTimeout(() => app.server.closeAllConnections(), DRAIN);
-    // A connection whose last request was under way when the server closed would be kept for the next.
-    const idle = setInterval(() => app.server.closeIdleConnections(), 50);
     await app.close();
     clearTimeout(force);
-    clearInterval(idle);
     await worker.close();
     await database.close();
     lock.release();

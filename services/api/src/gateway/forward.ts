@@ -107,6 +107,8 @@ function bodyOf(request: FastifyRequest, announced: string | undefined, maxBytes
   if (announced === undefined) return Readable.from(counted(request, maxBytes), { objectMode: false });
   if (isSmall(announced) && raw.readableLength === Number(announced)) {
     const bytes: unknown = raw.read();
+    // Read to its end: Node keeps a connection open, also when the server closes, whose request has none.
+    raw.resume();
     if (bytes instanceof Buffer) return bytes;
   }
   return raw;
