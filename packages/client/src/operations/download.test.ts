@@ -88,7 +88,7 @@ test("a connection that drops is continued where it broke: no byte is sent twice
 
 test("what a stopped download left is continued by the next", async () => {
   version.fault = (path, attempt) =>
-    path === "model.onnx" && attempt === 0 ? { dropAfter: 300_000 } : "none";
+    path === "model.onnx" && attempt === 0 ? { stallAfter: 300_000 } : "none";
   const hub = new Hub({ url: server.url });
   for await (const event of hub.download("acme/thing", { to: to() }))
     if (event.kind === "receiving" && event.receivedBytes > 200_000) break;
