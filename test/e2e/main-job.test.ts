@@ -154,6 +154,17 @@ test("the command line publishes, resolves, embeds and classifies, and speaks JS
   expect(JSON.parse(classified.stdout)).toMatchObject({ results: [expect.any(Array)] });
 });
 
+test("the first graph is built, run, and published as a module whose input has a fixed size", async () => {
+  const env = { MODULEHUB_URL: hub.url, MODULEHUB_TOKEN: hub.token };
+  const node = join(ROOT, "node_modules/.bin/node");
+  const published = await command(node, ["examples/first-graph.ts", "--publish", "acme/first-graph"], env);
+  expect(published.code, published.stderr).toBe(0);
+  expect(await infer("/v1/modules/acme/first-graph/infer", { inputs: { x: [1, 2, 3] } })).toMatchObject({
+    module: "acme/first-graph",
+    version: 1,
+  });
+});
+
 test("the command line refuses with the problem's code and a non-zero exit", async () => {
   const missing = await modulehub(hub, "resolve", "acme/nothing-here");
   expect(missing.code).not.toBe(0);

@@ -19,7 +19,7 @@ export async function batchingItems(
   examples: readonly Inputs[],
   openAxes: ReadonlyMap<string, readonly string[]>,
 ): Promise<Candidate[]> {
-  const rows = examples.flatMap(rowsOf);
+  const rows = examples.flatMap((inputs) => rowsOf(inputs, signature));
   const items: Candidate[] = [];
   for (const row of rows.slice(0, 12))
     items.push({ feeds: (await module.prepare(name, row)).feeds, extreme: false });
@@ -35,8 +35,12 @@ export async function batchingItems(
   return items;
 }
 
-/** Each row of inputs on its own, along the first axis; the inputs as they are where they disagree about it. */
-function rowsOf(inputs: Inputs): Inputs[] {
+/**
+ * Each row of inputs on its own, along the first axis; the inputs as they are where they disagree about it, and
+ * where the signature fixes it: a row of those would not fit.
+ */
+function rowsOf(inputs: Inputs, signature: Signature): Inputs[] {
+  if (Object.values(signature.inputs).some(({ shape }) => typeof shape[0] !== "string")) return [inputs];
   const counts = new Set([...inputs.values()].map(({ shape }) => shape[0] ?? 0));
   const [count = 0] = counts;
   if (counts.size !== 1 || count < 2) return [inputs];
