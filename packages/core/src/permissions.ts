@@ -3,8 +3,12 @@
  * (`identity/permissions`); the names are here because clients show them.
  */
 
-/** Roles of a member in a publisher, each including the ones after it. `admin` is the hub's own. */
-export const ROLES = ["admin", "owner", "writer", "reader"] as const;
+/** Roles of a member in a publisher, each including the ones after it. */
+export const MEMBER_ROLES = ["owner", "writer", "reader"] as const;
+export type MemberRole = (typeof MEMBER_ROLES)[number];
+
+/** The same with the hub's own: the admin is an owner everywhere, and more. */
+export const ROLES = ["admin", ...MEMBER_ROLES] as const;
 export type Role = (typeof ROLES)[number];
 
 /** What can be done: the kind of thing, then the deed. */
@@ -12,7 +16,13 @@ export const ACTIONS = [
   "hub.read",
   "publisher.create",
   "publisher.read",
+  "publisher.settings",
   "publisher.delete",
+  "account.read",
+  "account.write",
+  "me.read",
+  /** Signing in to the pages with a token, and out again. */
+  "session.write",
   "member.read",
   "member.write",
   "token.read",
@@ -32,11 +42,8 @@ export const ACTIONS = [
   "draft.write",
   "upload.read",
   "upload.write",
-  "job.read",
-  "job.write",
   /** What a worker does on its own behalf: read contents and blobs by digest. */
   "worker.read",
-  "operator.read",
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 

@@ -20,7 +20,7 @@ import { documentRoutes } from "./http/openapi.ts";
 import { answerUnreadable, answerWithProblems } from "./http/problem-answers.ts";
 import { rewriteUrl } from "./http/request-path.ts";
 import { endSlowConnections } from "./http/slow-connections.ts";
-import type { Identity } from "./identity/principal.ts";
+import type { Identity } from "./identity/identity.ts";
 import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";

@@ -8,7 +8,7 @@ import { lockDataFolder } from "./database/data-lock.ts";
 import { migrate } from "./database/migrate.ts";
 import { connectWorker } from "./gateway/worker-client.ts";
 import { adminToken } from "./identity/admin-token.ts";
-import { createIdentity } from "./identity/principal.ts";
+import { createIdentity } from "./identity/identity.ts";
 
 /** Every setting of the API; nothing else reads the environment. */
 const settingsSchema = z.object({
@@ -77,7 +77,7 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     database,
     store: await openFilesystemStore(data),
     worker,
-    identity: createIdentity({ admin: await adminToken(data), worker: workerToken }),
+    identity: createIdentity(database, { admin: await adminToken(data), worker: workerToken }),
     publicUrl: () => url ?? "",
     maxInferenceBytes: settings.MODULEHUB_MAX_INFERENCE_BYTES,
     logLevel: settings.MODULEHUB_LOG_LEVEL,

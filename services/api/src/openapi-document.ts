@@ -1,7 +1,7 @@
 import { buildApp } from "./app.ts";
 import { openDatabase } from "./database/client.ts";
 import { connectWorker } from "./gateway/worker-client.ts";
-import { createIdentity } from "./identity/principal.ts";
+import { createIdentity } from "./identity/identity.ts";
 
 /** The text of openapi/openapi.json: the API's routes as they are now. Nothing is started or stored. */
 export async function openapiDocument(): Promise<string> {
@@ -19,7 +19,7 @@ export async function openapiDocument(): Promise<string> {
       check: refuse,
     },
     worker,
-    identity: createIdentity({ admin: "unused", worker: undefined }),
+    identity: createIdentity(database, { admin: "unused", worker: undefined }),
     publicUrl: () => "",
     maxInferenceBytes: 0,
     describeOnly: true,

@@ -1,6 +1,7 @@
 import { type Action, problem } from "@modulehub/core";
 import type { FastifyInstance } from "fastify";
-import { ANONYMOUS, authorizeAtAll, type Identity, type Principal } from "../identity/principal.ts";
+import type { Identity } from "../identity/identity.ts";
+import { ANONYMOUS, authorizeAtAll, type Principal } from "../identity/principal.ts";
 import { pathFault } from "./request-path.ts";
 
 declare module "fastify" {
@@ -29,7 +30,8 @@ export function guardRoutes(app: FastifyInstance, identity: Identity): void {
       request.principal = ANONYMOUS;
       throw pathFault(request.raw) ?? problem("not-found");
     }
-    request.principal = identity.authenticate(request.headers.authorization);
+    const principal = await identity.authenticate(request.headers.authorization);
+    request.principal = { ...principal, requestId: request.id };
     authorizeAtAll(request.principal, action);
   });
 }

@@ -1,6 +1,7 @@
 import Fastify from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ANONYMOUS, createIdentity } from "../identity/principal.ts";
+import type { Identity } from "../identity/identity.ts";
+import { ANONYMOUS } from "../identity/principal.ts";
 import { rawRequest } from "../testing/raw-request.ts";
 import { ask, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
 import { guardRoutes } from "./access.ts";
@@ -177,6 +178,12 @@ test("a token that is not known is refused everywhere, also where none is needed
 
 test("a route that declares no action stops the start", () => {
   const app = Fastify();
-  guardRoutes(app, createIdentity({ admin: "a", worker: undefined }));
+  const identity: Identity = {
+    authenticate: () => ANONYMOUS,
+    authenticateToken: () => ANONYMOUS,
+    forget: () => undefined,
+    recordUse: async () => undefined,
+  };
+  guardRoutes(app, identity);
   expect(() => app.get("/open", async () => ANONYMOUS)).toThrow("declares no action");
 });

@@ -1,56 +1,86 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import { type Action, problem, type Visibility } from "@modulehub/core";
-import { may, type Who } from "./permissions.ts";
+import { type Action, type MemberRole, problem, type Role, type Visibility } from "@modulehub/core";
+import { isAtLeast, may, PERMISSIONS, type Who } from "./permissions.ts";
 
 /** Who asks. */
 export interface Principal {
-  who: Who;
+  who: "everyone" | "account" | "admin" | "worker";
+  /** Absent of whoever sent no token, and of workers. */
+  account?: string;
+  /** The id of the token or session, where it has one: the token in the admin's file has none. */
+  tokenId?: string;
+  /** What the token is capped at. */
+  cap: Role;
+  /** The publisher that the token is limited to. */
+  limitedTo?: string;
+  /** The account's roles by publisher, as far as the token lets them through. The admin's are not listed. */
+  roles: ReadonlyMap<string, MemberRole>;
   /** Opaque name for fairness between callers; never a token. */
   caller: string;
+  /** The request that is being answered. */
+  requestId?: string;
 }
 
-export const ANONYMOUS: Principal = { who: "everyone", caller: "anonymous" };
+const NO_ROLES: ReadonlyMap<string, MemberRole> = new Map();
 
-/** Tells who sends an `Authorization` header. */
-export interface Identity {
-  /** Throws `unauthenticated` for a header that holds no valid token; without one, everyone. */
-  authenticate(authorization: string | undefined): Principal;
+export const ANONYMOUS: Principal = { who: "everyone", cap: "reader", roles: NO_ROLES, caller: "anonymous" };
+export const ADMIN: Principal = {
+  who: "admin",
+  account: "admin",
+  cap: "admin",
+  roles: NO_ROLES,
+  caller: "admin",
+};
+export const WORKER: Principal = { who: "worker", cap: "reader", roles: NO_ROLES, caller: "worker" };
+
+/** What is acted on: something of a publisher. */
+export interface Resource {
+  publisher: string;
+  visibility: Visibility;
 }
 
-/** Identity by the two tokens of an embedded hub. Only hashes are kept, and compared in constant time. */
-export function createIdentity(tokens: { admin: string; worker: string | undefined }): Identity {
-  const known: { hash: Buffer; principal: Principal }[] = [
-    { hash: sha256(tokens.admin), principal: { who: "admin", caller: "admin" } },
-  ];
-  if (tokens.worker !== undefined)
-    known.push({ hash: sha256(tokens.worker), principal: { who: "worker", caller: "worker" } });
-  return {
-    authenticate(authorization) {
-      if (authorization === undefined) return ANONYMOUS;
-      const token = /^Bearer ([\w.~+/=-]{1,512})$/i.exec(authorization)?.[1];
-      if (token === undefined)
-        throw problem("unauthenticated", "The Authorization header must be: Bearer, a space, and the token.");
-      const hash = sha256(token);
-      const match = known.filter((candidate) => timingSafeEqual(candidate.hash, hash)).at(0);
-      if (match === undefined) throw problem("unauthenticated", "This token is not known here.");
-      return match.principal;
-    },
-  };
+/** What a principal counts as in a publisher; without one, in the hub as a whole. */
+export function standing(principal: Principal, publisher?: string): Who {
+  if (principal.who === "admin") {
+    if (principal.limitedTo !== undefined && principal.limitedTo !== publisher) return "account";
+    return publisher === undefined && principal.cap !== "admin" ? "account" : principal.cap;
+  }
+  return (publisher === undefined ? undefined : principal.roles.get(publisher)) ?? principal.who;
+}
+
+/** Whether a principal may do an action: on something of a publisher, or on what belongs to none. */
+export function allows(principal: Principal, action: Action, resource?: Resource): boolean {
+  const { cap } = PERMISSIONS[action];
+  if (cap !== undefined && (principal.limitedTo !== undefined || !isAtLeast(principal.cap, cap)))
+    return false;
+  return may(standing(principal, resource?.publisher), action, resource?.visibility ?? "private");
+}
+
+/** The publishers in which a principal may do an action to what is private: all, or these. For lists. */
+export function visiblePublishers(principal: Principal, action: Action): "all" | string[] {
+  if (principal.who === "admin") {
+    if (!may(principal.cap, action, "private")) return [];
+    return principal.limitedTo === undefined ? "all" : [principal.limitedTo];
+  }
+  if (may(principal.who, action, "private")) return "all";
+  return [...principal.roles].flatMap(([publisher, role]) =>
+    may(role, action, "private") ? [publisher] : [],
+  );
 }
 
 /**
- * Refuses an action that this principal may not do to anything: before anything is looked up, so that the
- * answer says nothing about what exists.
+ * Refuses an action that whoever sent no token may do to nothing, and one that no role in a publisher could allow
+ * this principal: before anything is looked up, so that the answer says nothing about what exists. What depends on
+ * the role in a publisher is refused where that is looked up.
  */
 export function authorizeAtAll(principal: Principal, action: Action): void {
-  if (may(principal.who, action, "public") || may(principal.who, action, "private")) return;
-  if (principal.who === "everyone")
-    throw problem("unauthenticated", `A token that may do ${action} is needed.`);
-  throw problem("forbidden", `This token may not do ${action}.`);
+  const least = PERMISSIONS[action].public;
+  if (principal.who === "everyone") {
+    if (!isAtLeast("everyone", least))
+      throw problem("unauthenticated", `A token that may do ${action} is needed.`);
+    return;
+  }
+  const ofPublisher = isAtLeast("owner", least) && !isAtLeast("account", least);
+  if (ofPublisher && principal.who !== "worker") return;
+  if (principal.who === "worker" ? !may("worker", action, "public") : !allows(principal, action))
+    throw problem("forbidden", `This token may not do ${action}.`);
 }
-
-/** Whether a principal may do an action on something of this visibility. */
-export const allows = (principal: Principal, action: Action, visibility: Visibility): boolean =>
-  may(principal.who, action, visibility);
-
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();

@@ -10,12 +10,13 @@ import {
 import { z } from "zod";
 import type { Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
-import { allows, type Principal } from "../identity/principal.ts";
+import { allows, type Principal, visiblePublishers } from "../identity/principal.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 
 /**
  * The module of a name, for a principal that wants to do something to it. Throws `module-not-found` where it
- * isn't there or may not be seen, the same for both, and `gone` where it was deleted.
+ * isn't there or may not be seen, the same for both, `forbidden` where it may only be seen, and `gone` where it was
+ * deleted.
  */
 export async function findModule(
   queries: Queries,
@@ -24,12 +25,15 @@ export async function findModule(
   name: ModuleName,
 ): Promise<Module> {
   const row = await queries.module.findUnique({ where: { name } });
-  if (row === null) {
-    if (await isDeleted(queries, name)) throw problem("gone");
-    throw problem("module-not-found");
+  if (row !== null) {
+    const resource = { publisher: row.publisherId, visibility: row.visibility as Visibility };
+    if (allows(principal, action, resource)) return row;
+    if (allows(principal, "module.read", resource))
+      throw problem("forbidden", `Your role in ${resource.publisher} does not allow ${action}.`);
   }
-  if (!allows(principal, action, row.visibility as Visibility)) throw problem("module-not-found");
-  return row;
+  // Looked up for a module that may not be seen too: the answer takes as long as where there is none.
+  if (await isDeleted(queries, name)) throw problem("gone");
+  throw problem("module-not-found");
 }
 
 /**
@@ -102,7 +106,9 @@ export async function listModules(
   const after = page.cursor === undefined ? "" : decodeCursor(z.string(), page.cursor);
   const publisher = page.publisher ?? null;
   const words = (page.query ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const all = allows(principal, "module.list", "private");
+  const visible = visiblePublishers(principal, "module.list");
+  const all = visible === "all";
+  const own = visible === "all" ? [] : visible;
   const rows = await queries.$queryRaw<ModuleRow[]>`
     SELECT m.name, m.publisher_id, m.visibility, m.created_at, v.number, v.digest,
            v.manifest->>'task' AS task, v.published_at
@@ -112,7 +118,7 @@ export async function listModules(
       AND NOT EXISTS (
         SELECT FROM unnest(${words}::text[]) word
         WHERE strpos(m.lower_name || ' ' || coalesce(v.manifest->>'task', ''), word) = 0)
-      AND (${all} OR (m.visibility = 'public' AND v.id IS NOT NULL))
+      AND (${all} OR m.publisher_id = ANY(${own}::text[]) OR (m.visibility = 'public' AND v.id IS NOT NULL))
     ORDER BY m.name LIMIT ${page.limit + 1}`;
   const items = rows.slice(0, page.limit).map(answerOf);
   return rows.length > page.limit ? { items, next: encodeCursor(items.at(-1)!.module) } : { items };

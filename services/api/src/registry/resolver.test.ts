@@ -2,7 +2,7 @@ import { parseModuleName } from "@modulehub/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../database/client.ts";
 import type { Prisma } from "../database/generated/client.ts";
-import type { Principal } from "../identity/principal.ts";
+import { ADMIN as admin } from "../identity/principal.ts";
 import { ask, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
 import { setAlias } from "./aliases.ts";
 import { createResolver } from "./resolver.ts";
@@ -19,7 +19,6 @@ afterAll(() => hub.close());
 test("what was looked up while an alias moved is answered, and not remembered", async () => {
   const { database } = hub.deps;
   const module = parseModuleName("acme/words");
-  const admin: Principal = { who: "admin", caller: "admin" };
   const looked = Promise.withResolvers<void>();
   const moved = Promise.withResolvers<void>();
   let lookUps = 0;

@@ -1,5 +1,5 @@
 import type { Action, Digest, ModuleName, Reference, Visibility } from "@modulehub/core";
-import { ProblemError, problem } from "@modulehub/core";
+import { ProblemError, publisherOf } from "@modulehub/core";
 import type { Database } from "../database/client.ts";
 import { allows, type Principal } from "../identity/principal.ts";
 import { findModuleVersion } from "./versions.ts";
@@ -48,10 +48,13 @@ export function createResolver(database: Database): Resolver {
       const key = keyOf(reference);
       const module = known.get(name);
       const remembered = module?.references.get(key);
-      if (module !== undefined && remembered !== undefined) {
-        if (!allows(principal, action, module.visibility)) throw problem("module-not-found");
+      // Who may not is refused below, in the time that it takes where no such module is.
+      if (
+        module !== undefined &&
+        remembered !== undefined &&
+        allows(principal, action, { publisher: publisherOf(name), visibility: module.visibility })
+      )
         return remembered;
-      }
       const changesBefore = changes;
       const found = await findModuleVersion(database.prisma, principal, action, name, reference);
       const resolution = { digest: found.version.digest as Digest, version: found.version.number };

@@ -9,7 +9,7 @@ import { openFilesystemStore } from "../blobs/filesystem-store.ts";
 import { type DatabaseLocation, openDatabase } from "../database/client.ts";
 import { migrate } from "../database/migrate.ts";
 import { connectWorker } from "../gateway/worker-client.ts";
-import { createIdentity } from "../identity/principal.ts";
+import { createIdentity } from "../identity/identity.ts";
 import { type FakeWorker, startFakeWorker } from "./fake-worker.ts";
 
 /** A whole API with a worker that can be told to misbehave: PGlite in memory, or PostgreSQL by URL. */
@@ -44,7 +44,7 @@ export async function startTestHub(options: Partial<AppDeps> = {}): Promise<Test
     database,
     store: await openFilesystemStore(data),
     worker: connectWorker({ url: worker.url, token: workerToken }),
-    identity: createIdentity({ admin: adminToken, worker: workerToken }),
+    identity: createIdentity(database, { admin: adminToken, worker: workerToken }),
     publicUrl: () => url,
     maxInferenceBytes: 1_048_576,
     retries: { limit: 1, delay: 0 },
