@@ -2,7 +2,8 @@ import { DTYPES, type Dtype } from "@modulehub/core/dtype";
 import { problem } from "@modulehub/core/problem";
 import type { Tensor } from "@modulehub/core/tensor";
 import type { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
-import type { OpenSession, Session, SessionValue } from "./session-contract.ts";
+import type { OptimizedFor } from "./optimized-graph.ts";
+import type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
 import { runtimeProblem } from "./session-error.ts";
 
 // Since 1.29 telemetry is on by default and writes a device id into the home folder. The native library reads
@@ -13,29 +14,31 @@ const ort = await import("onnxruntime-node");
 /** Version of ONNX Runtime, such as `1.30.0`. */
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
 
+/** What a session of these options is optimised for. */
+export const optimizedFor = (options: Omit<SessionOptions, "threads"> = {}): OptimizedFor => ({
+  runtime: runtimeVersion,
+  executionProviders: options.executionProviders ?? ["cpu"],
+  optimization: options.optimization ?? "all",
+});
+
 /**
- * Opens a graph in this process. Creating and running block the thread, and a hostile graph can abort the
- * process or never end: inside the hub only limited child processes call this.
+ * Opens a graph in this process, or its optimised form (`.ort`). Creating and running block the thread, and a hostile
+ * graph can abort the process or never end: inside the hub only limited child processes call this.
  */
 export const openSession: OpenSession = async (path, options) => {
   const executionProviders = options.executionProviders ?? ["cpu"];
-  let session: InferenceSession;
-  try {
-    session = await ort.InferenceSession.create(path, {
-      executionProviders: [...executionProviders],
-      intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      graphOptimizationLevel: options.optimization ?? "all",
-      enableCpuMemArena: options.arena ?? false,
-      enableMemPattern: options.arena ?? false,
-      // Errors come back as exceptions; logged as well, what callers send wrongly would fill the log.
-      logSeverityLevel: 4,
-      extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
-    });
-  } catch (cause) {
-    throw runtimeProblem("session-failed", cause);
-  }
+  // The file is mapped, and weights that kernels take as they are stay in it.
+  const mapped = path.endsWith(".ort")
+    ? { use_memory_mapped_ort_model: "1", use_ort_model_bytes_for_initializers: "1" }
+    : {};
+  const session = await createSession(path, {
+    executionProviders: [...executionProviders],
+    intraOpNumThreads: options.threads,
+    graphOptimizationLevel: options.optimization ?? "all",
+    enableCpuMemArena: options.arena ?? false,
+    enableMemPattern: options.arena ?? false,
+    extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" }, ...mapped } },
+  });
   const inputs = session.inputMetadata.map(sessionValue);
   const outputs = session.outputMetadata.map(sessionValue);
   const unsupported = [...inputs, ...outputs].find(({ dtype }) => dtype !== null && !DTYPES[dtype].feedable);
@@ -49,6 +52,46 @@ export const openSession: OpenSession = async (path, options) => {
   }
   return new OpenGraph(session, inputs, outputs, executionProviders);
 };
+
+/**
+ * Writes what ONNX Runtime makes of a graph for this machine to a file that ends in `.ort`, weights included. Throws
+ * `session-failed` also for what that format can't hold, such as more than 2 GB.
+ */
+export async function writeOptimized(
+  path: string,
+  target: string,
+  options: Omit<SessionOptions, "threads"> = {},
+): Promise<void> {
+  const { executionProviders, optimization } = optimizedFor(options);
+  const session = await createSession(path, {
+    executionProviders: [...executionProviders],
+    intraOpNumThreads: 1,
+    graphOptimizationLevel: optimization,
+    enableCpuMemArena: false,
+    enableMemPattern: false,
+    optimizedModelFilePath: target,
+    // Nothing is run, so nothing need be packed for it.
+    extra: { session: { save_model_format: "ORT", disable_prepacking: "1" } },
+  });
+  await session.release();
+}
+
+async function createSession(
+  path: string,
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(path, {
+      ...options,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      // Errors come back as exceptions; logged as well, what callers send wrongly would fill the log.
+      logSeverityLevel: 4,
+    });
+  } catch (cause) {
+    throw runtimeProblem("session-failed", cause);
+  }
+}
 
 class OpenGraph implements Session {
   readonly inputs: readonly SessionValue[];

@@ -1,10 +1,12 @@
+import { rm } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
 import { setPriority } from "node:os";
 import { ProblemError, problem } from "@modulehub/core/problem";
 import type { CompiledGraph, Session } from "@modulehub/runtime";
 import { findCompiled } from "@modulehub/runtime/compile-task";
-import { openSession, runtimeVersion } from "@modulehub/runtime/session";
+import { findOptimized, keepOptimized } from "@modulehub/runtime/optimized-graph";
+import { openSession, optimizedFor, runtimeVersion, writeOptimized } from "@modulehub/runtime/session";
 import type { SessionSpec } from "./engine.ts";
 import { type EngineRequest, isEngineRequest } from "./engine-request.ts";
 import { type Frame, FrameError, readFrames, writeFrame } from "./frames.ts";
@@ -42,7 +44,7 @@ async function handle(frame: Frame): Promise<void> {
   const request: object = frame.message;
   if (!isEngineRequest(request)) throw new Error("what came is no request");
   try {
-    const answer = request.kind === "load" ? await load(request) : await run(request, frame);
+    const answer = await answerTo(request, frame);
     writeFrame(pipe, { ...answer, message: { ...answer.message, kind: "done", id: request.id } });
   } catch (error) {
     const known =
@@ -53,18 +55,50 @@ async function handle(frame: Frame): Promise<void> {
   }
 }
 
+function answerTo(request: EngineRequest, frame: Frame): Promise<Frame> {
+  switch (request.kind) {
+    case "load":
+      return load(request);
+    case "run":
+      return run(request, frame);
+    case "optimize":
+      return optimize(request);
+  }
+}
+
 async function load(request: Extract<EngineRequest, { kind: "load" }>): Promise<Frame> {
   const started = performance.now();
   const { path, feeds, fetches } =
     (await findCompiled(request.folder, request.task)) ?? (await compile(request));
-  const session = await openSession(path, { threads: request.threads });
+  const session = await open(path, request.threads);
   sessions.set(request.signature, { session, fetches });
   const { executionProviders } = session;
   const milliseconds = performance.now() - started;
   return { message: { feeds, fetches, executionProviders, milliseconds }, tensors: new Map() };
 }
 
-async function compile({ folder, task }: SessionSpec): Promise<CompiledGraph> {
+/** Opens a graph in its optimised form where that is there; a damaged one is removed, and the graph itself opened. */
+async function open(graph: string, threads: number): Promise<Session> {
+  const optimized = await findOptimized(graph, optimizedFor());
+  if (optimized !== undefined)
+    try {
+      return await openSession(optimized, { threads });
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.code !== "session-failed") throw error;
+      await rm(optimized, { force: true });
+    }
+  return openSession(graph, { threads });
+}
+
+/** Writes the optimised form of a signature's graph, for the loads that come. */
+async function optimize({ folder, task }: Extract<EngineRequest, { kind: "optimize" }>): Promise<Frame> {
+  const graph = await findCompiled(folder, task);
+  if (graph !== undefined && (await findOptimized(graph.path, optimizedFor())) === undefined)
+    await keepOptimized(graph.path, optimizedFor(), writeOptimized);
+  return { message: {}, tensors: new Map() };
+}
+
+async function compile({ folder, task }: Pick<SessionSpec, "folder" | "task">): Promise<CompiledGraph> {
   const { compileGraph } = await import("@modulehub/runtime/compile");
   keepCode();
   return compileGraph(folder, task);
