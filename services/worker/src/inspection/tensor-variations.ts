@@ -76,7 +76,9 @@ function vary(tensor: Tensor, round: number): { tensor: Tensor; extreme: boolean
     case "float16": {
       const { change, extreme } = FLOAT_CHANGES[round % FLOAT_CHANGES.length]!;
       const all = new Float16Array(tensor.data.slice().buffer);
-      const changed = Float16Array.from(all, (value, index) => change(value, index, all.length, all));
+      const changed = new Float16Array(
+        Array.from(all, (value, index) => change(value, index, all.length, all)),
+      );
       return { tensor: { ...tensor, data: new Uint16Array(changed.buffer) }, extreme };
     }
     case "int64":

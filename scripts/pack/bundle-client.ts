@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { type InputOptions, rolldown } from "rolldown";
+import { TO_JAVASCRIPT } from "./javascript.ts";
+import { ROOT } from "./root.ts";
+import { packageName } from "./third-party.ts";
 
-const SOURCES = join(import.meta.dirname, "../src");
+const SOURCES = join(ROOT, "packages/client/src");
 
-/** The oldest that the JavaScript runs on. */
-const TARGET = "node20";
-
-/** What is installed beside the package, by its exact name or as the beginning of a path. */
 export interface BundleOptions {
+  /** The packages that are installed beside this one, by their names. */
   dependencies: readonly string[];
   to: string;
 }
@@ -18,8 +18,7 @@ export async function bundleForNode({ dependencies, to }: BundleOptions): Promis
     {
       input: { index: join(SOURCES, "index.ts"), "isolated-child": join(SOURCES, "load/isolated-child.ts") },
       platform: "node",
-      external: (id) =>
-        /^node:/.test(id) || dependencies.some((name) => id === name || id.startsWith(`${name}/`)),
+      external: (id) => id.startsWith("node:") || dependencies.includes(packageName(id)),
     },
     to,
   );
@@ -31,16 +30,7 @@ export async function bundleForBrowsers(to: string): Promise<void> {
 }
 
 async function write(input: InputOptions, to: string): Promise<void> {
-  const bundle = await rolldown({
-    ...input,
-    transform: {
-      target: TARGET,
-      inject: { Float16Array: [join(SOURCES, "float16-stand-in.ts"), "Float16Array"] },
-    },
-    onLog(_, log) {
-      throw new Error(`The bundler complains: ${log.message}`);
-    },
-  });
+  const bundle = await rolldown({ ...TO_JAVASCRIPT, ...input });
   try {
     const { output } = await bundle.write({ dir: to, format: "esm", chunkFileNames: "[name]-[hash].js" });
     if (input.platform !== "browser") return;

@@ -2,8 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, posix, relative } from "node:path";
-
-const ROOT = join(import.meta.dirname, "../../..");
+import { ROOT } from "./root.ts";
 
 /** The workspace's packages that the client is made of. */
 const OWN = ["core", "onnx", "runtime"];

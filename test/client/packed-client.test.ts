@@ -1,50 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cleanUp, command, ROOT, type RunningHub, startHub, temporaryFolder } from "../e2e/hub.ts";
+import { cleanUp, command, ROOT, type RunningHub, startHub } from "../e2e/hub.ts";
+import { installed, nodes, packed } from "./installed-package.ts";
 
 /** The packed client as a user gets it: installed by npm in an empty folder, with nothing of this repository. */
-
-/** The scripts of onnxruntime-node fetch libraries for graphics cards, from elsewhere than npm. */
-const INSTALL = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts"];
 
 let hub: RunningHub;
 let folder: string;
 
 beforeAll(async () => {
   hub = await startHub();
-  folder = temporaryFolder();
-  const packed = await command("npm", [
-    "run",
-    "--silent",
-    "pack",
-    "--workspace",
-    "packages/client",
-    "--",
-    folder,
-  ]);
-  expect(packed.stderr).toBe("");
-  writeFileSync(
-    join(folder, "package.json"),
-    JSON.stringify({ name: "empty", private: true, type: "module" }),
-  );
-  const archive = packed.stdout.trim().split("\n").at(-1)!;
-  execFileSync("npm", ["install", ...INSTALL, archive], { cwd: folder });
+  folder = installed(await packed("packages/client"));
 });
 afterAll(cleanUp);
-
-/** Every Node on the path, by its version; the one that runs this among them. */
-function nodes(): Map<string, string> {
-  const found = new Map([[process.version, process.execPath]]);
-  for (const place of (process.env.PATH ?? "").split(delimiter)) {
-    const path = join(place, "node");
-    if (!existsSync(path)) continue;
-    const version = execFileSync(realpathSync(path), ["--version"], { encoding: "utf8" }).trim();
-    if (!found.has(version)) found.set(version, realpathSync(path));
-  }
-  return found;
-}
 
 /** Runs a program against the installed package. Nothing of this process's environment goes along. */
 function runProgram(node: string, source: string, ...flags: string[]): unknown {
@@ -61,7 +31,9 @@ const { outputs } = await hub.infer(handle, { text: ["cat is on the mat"] });
 const missing = await hub.resolve("modulehub/no-such-module").catch((error) => isProblem(error, "module-not-found"));
 `;
 
-test.each([...nodes()])("it is imported, and calls the hub, on Node %s", (_, node) => {
+const NODES = [...nodes()];
+
+test.each(NODES)("it is imported, and calls the hub, on Node %s", (_, node) => {
   const program = `${USE} console.log(JSON.stringify({ handle, shape: outputs.default.shape, missing }));`;
   expect(runProgram(node, program)).toEqual({
     handle: "modulehub/nnlm-en-dim100/1",
@@ -70,17 +42,18 @@ test.each([...nodes()])("it is imported, and calls the hub, on Node %s", (_, nod
   });
 });
 
-test.each(
-  [...nodes()].flatMap(([version, node]) => [false, true].map((isolated) => ({ version, node, isolated }))),
-)("it runs a module on this machine, on Node $version (isolated: $isolated)", ({ node, isolated }) => {
-  const program = `${USE}
+test.each(NODES.flatMap(([version, node]) => [false, true].map((isolated) => ({ version, node, isolated }))))(
+  "it runs a module on this machine, on Node $version (isolated: $isolated)",
+  ({ node, isolated }) => {
+    const program = `${USE}
     const module = await hub.load(handle, { isolated: ${isolated} });
     const here = (await module.run({ text: ["cat is on the mat"] })).outputs.default;
     await module.close();
     console.log(JSON.stringify([Array.from(here.data), outputs.default.data]));`;
-  const [here, there] = runProgram(node, program) as [number[], number[]];
-  expect(here).toEqual(there);
-});
+    const [here, there] = runProgram(node, program) as [number[], number[]];
+    expect(here).toEqual(there);
+  },
+);
 
 test("what browsers get calls the hub as well", () => {
   const program = `${USE} console.log(JSON.stringify({ shape: outputs.default.shape, missing, load: typeof hub.load }));`;
