@@ -4,6 +4,7 @@ export { PAGE_HEADERS } from "./layout.ts";
 export type { ModuleList, ModuleRow } from "./module-list.ts";
 export { modulePage } from "./module-page.ts";
 export type { ModuleView, VersionRow } from "./module-view.ts";
+export { firstParagraph, plainText } from "./plain-text.ts";
 export { problemPage } from "./problem-page.ts";
 export { type PublisherView, publisherPage } from "./publisher-page.ts";
 export { type Card, type Readme, readReadme } from "./readme.ts";

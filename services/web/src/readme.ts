@@ -3,11 +3,13 @@ import { z } from "zod";
 
 /**
  * What a module is about: the YAML front matter of its README.md, in Hugging Face's words (`language`,
- * `license`, `datasets`, `base_model`, `tags`) and the hub's own (`title`, `domain`, `architecture`).
+ * `license`, `datasets`, `base_model`, `tags`) and the hub's own (`title`, `description`, `domain`, `architecture`).
  * Publishers write it freely, so everything may be absent, and nothing in it is trusted.
  */
 export interface Card {
   title?: string;
+  /** A line; without it, lists show the first paragraph. */
+  description?: string;
   domain?: string;
   architecture?: string;
   license?: string;
@@ -48,6 +50,7 @@ const texts = z
 
 const frontMatter = z.object({
   title: text,
+  description: text,
   domain: text,
   architecture: text,
   license: text,
@@ -82,10 +85,11 @@ function readCard(yaml: string): Card {
   }
   const parsed = frontMatter.safeParse(value ?? {});
   if (!parsed.success) return { ...EMPTY, fault: "The front matter is not a list of names and values." };
-  const { title, domain, architecture, license, license_name, language, datasets, base_model, tags } =
-    parsed.data;
+  const { title, description, domain, architecture, license, license_name, language } = parsed.data;
+  const { datasets, base_model, tags } = parsed.data;
   return {
     title,
+    description,
     domain,
     architecture,
     // Hugging Face: "other" stands for a licence that license_name names.
