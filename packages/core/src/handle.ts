@@ -29,10 +29,15 @@ const VERSION = /^[1-9]\d{0,8}$/;
 const ALIAS = /^[A-Za-z_][\w.-]{0,127}$/;
 
 /** Why a publisher's name is not allowed; undefined where it is. */
-export function publisherFault(publisher: string): string | undefined {
-  if (!PUBLISHER.test(publisher) || publisher.includes("--"))
-    return "A publisher is 1 to 64 lower-case letters, digits and single dashes, beginning and ending with a letter or digit.";
-  if (isReserved(RESERVED_PUBLISHERS, publisher)) return `The publisher ${publisher} is reserved.`;
+export const publisherFault = (publisher: string): string | undefined => ownerFault("A publisher", publisher);
+
+/** Why an account's name is not allowed; undefined where it is. It has a publisher's grammar. */
+export const accountFault = (account: string): string | undefined => ownerFault("An account", account);
+
+function ownerFault(what: string, name: string): string | undefined {
+  if (!PUBLISHER.test(name) || name.includes("--"))
+    return `${what} is 1 to 64 lower-case letters, digits and single dashes, beginning and ending with a letter or digit.`;
+  if (isReserved(RESERVED_PUBLISHERS, name)) return `${what} can't be named ${name}: the word is reserved.`;
   return undefined;
 }
 

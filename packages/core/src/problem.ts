@@ -28,9 +28,17 @@ export const PROBLEMS = {
   "blob-not-found": { status: 404, title: "There is no blob with this digest here." },
   "draft-not-found": { status: 404, title: "There is no such draft, or this token may not see it." },
   "upload-not-found": { status: 404, title: "There is no such upload, or this token may not see it." },
+  "account-not-found": { status: 404, title: "There is no such account." },
+  "member-not-found": { status: 404, title: "The account is no member of this publisher." },
+  "token-not-found": { status: 404, title: "There is no such token, or it belongs to another account." },
   "method-not-allowed": { status: 405, title: "This address does not take that method." },
   "request-timeout": { status: 408, title: "The request did not come in time; send it faster." },
   "name-taken": { status: 409, title: "The name is taken; names differ by more than case." },
+  "last-owner": {
+    status: 409,
+    title: "A publisher keeps at least one owner; make another account an owner first.",
+  },
+  "publisher-not-empty": { status: 409, title: "The publisher has modules; delete these first." },
   "version-exists": {
     status: 409,
     title: "This version exists with other content; publish under the next number.",

@@ -181,7 +181,7 @@ test("a route that declares no action stops the start", () => {
   const identity: Identity = {
     authenticate: () => ANONYMOUS,
     authenticateToken: () => ANONYMOUS,
-    forget: () => undefined,
+    changing: (change) => change(),
     recordUse: async () => undefined,
   };
   guardRoutes(app, identity);

@@ -14,8 +14,8 @@ export interface Identity {
   authenticate(authorization: string | undefined): Principal | Promise<Principal>;
   /** Who holds a token of a kind: in a query, or a session's cookie. Throws as `authenticate` does. */
   authenticateToken(token: string, kind: TokenKind): Principal | Promise<Principal>;
-  /** To be called after every change to accounts, members or tokens, also where it is not known to have failed. */
-  forget(): void;
+  /** Makes a change to accounts, members, tokens or publishers: what was known before is forgotten then. */
+  changing<T>(change: () => Promise<T>): Promise<T>;
   /** Writes down when tokens were last used. */
   recordUse(): Promise<void>;
 }
@@ -38,7 +38,7 @@ interface Known {
 /**
  * Identity by the tokens in the database, the admin's in its file, and the workers' shared one. Tokens are looked up
  * by their hash, so the time that it takes says nothing about them. Remembers only where no other process writes the
- * database: there every change passes through `forget`.
+ * database: there every change passes through `changing`.
  */
 export function createIdentity(
   database: Database,
@@ -87,9 +87,14 @@ export function createIdentity(
       return authenticateToken(token, "token");
     },
     authenticateToken,
-    forget() {
-      changes += 1;
-      known.clear();
+    async changing(change) {
+      try {
+        return await change();
+      } finally {
+        // Also where it throws: a commit may have come through that was not heard of.
+        changes += 1;
+        known.clear();
+      }
     },
     async recordUse() {
       const batch = [...used];

@@ -2,7 +2,7 @@ import { hash, randomBytes, randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Digest, digestOfHex } from "@modulehub/core";
+import { type Digest, digestOfHex, type MemberRole } from "@modulehub/core";
 import pg from "pg";
 import { type App, type AppDeps, buildApp } from "../app.ts";
 import { openFilesystemStore } from "../blobs/filesystem-store.ts";
@@ -22,6 +22,11 @@ export interface TestHub {
   admin: { authorization: string };
   workerToken: { authorization: string };
   log: string[];
+  /**
+   * The header of a token of an account that has this role in a publisher, or of one without a role there. Account
+   * and membership are made if need be; the publisher is there already.
+   */
+  tokenOf(role: MemberRole | "none", publisher: string): Promise<{ authorization: string }>;
   /** Ends the API and starts another on the same database and folder. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -61,6 +66,17 @@ export async function startTestHub(options: Partial<AppDeps> = {}): Promise<Test
     admin: { authorization: `Bearer ${adminToken}` },
     workerToken: { authorization: `Bearer ${workerToken}` },
     log,
+    async tokenOf(role, publisher) {
+      const account = `${publisher.slice(0, 50)}-${role}`;
+      const made = await ask(hub, "POST", "/v1/accounts", { id: account });
+      if (made.status !== 201 && made.status !== 409) throw new Error(JSON.stringify(made.body));
+      const path = `/v1/publishers/${publisher}/members/${account}`;
+      const member = role === "none" ? undefined : await ask(hub, "PUT", path, { role });
+      if (member !== undefined && member.status >= 300) throw new Error(JSON.stringify(member.body));
+      const issued = await ask<{ token: string }>(hub, "POST", "/v1/tokens", { account, name: "test" });
+      if (issued.status !== 201) throw new Error(JSON.stringify(issued.body));
+      return { authorization: `Bearer ${issued.body.token}` };
+    },
     async restart() {
       await hub.app.close();
       hub.app = await buildApp(deps);
