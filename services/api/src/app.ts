@@ -13,6 +13,7 @@ import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
 import { guardRoutes } from "./http/access.ts";
+import { revalidateTexts } from "./http/caching.ts";
 import { closeLastConnections } from "./http/last-connections.ts";
 import { refuseOtherMethods } from "./http/methods.ts";
 import { measureRequests } from "./http/metrics.ts";
@@ -22,6 +23,7 @@ import { rewriteUrl } from "./http/request-path.ts";
 import { endSlowConnections } from "./http/slow-connections.ts";
 import type { Identity } from "./identity/identity.ts";
 import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
+import { SWEEP_TIMES, type SweepTimes, startSweeping } from "./jobs/sweep.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
@@ -55,6 +57,10 @@ export interface AppDeps {
   maxInferenceBytes: number;
   /** The app is only to be described, not used: the job queue is left alone. */
   describeOnly?: boolean;
+  /** The least size of an upload's parts, in bytes. Default `PART_SIZE`. */
+  partSize?: number;
+  /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
+  sweep?: SweepTimes;
   logLevel: string;
   /** How often a verification is tried when no worker can be reached. Default: for half a minute. */
   retries?: RetryPolicy;
@@ -113,6 +119,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   app.server.maxConnections = MAX_CONNECTIONS;
   endSlowConnections(app);
   closeLastConnections(app);
+  revalidateTexts(app);
   guardRoutes(app, deps.identity);
   const registry = measureRequests(app);
   await documentRoutes(app);
@@ -141,6 +148,11 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await inferenceRoutes(app, deps, resolver);
   if (!deps.describeOnly) {
     const verify: VerifyDeps = { database, store, worker, events, log: app.log, forget: resolver.forget };
+    let endSweeping = async (): Promise<void> => undefined;
+    app.addHook("onReady", async () => {
+      endSweeping = startSweeping({ ...deps, events, log: app.log, registry }, deps.sweep ?? SWEEP_TIMES);
+    });
+    app.addHook("onClose", () => endSweeping());
     app.addHook("onReady", () => jobs.start({ inspect: (job) => verifyDraft(verify, job) }));
     app.addHook("onClose", () => jobs.stop());
   }

@@ -3,12 +3,14 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { buildApp } from "./app.ts";
 import { openFilesystemStore } from "./blobs/filesystem-store.ts";
-import { type DatabaseLocation, openDatabase } from "./database/client.ts";
+import { type DatabaseLocation, openDatabase, TRANSACTION_TIMEOUT } from "./database/client.ts";
 import { lockDataFolder } from "./database/data-lock.ts";
 import { migrate } from "./database/migrate.ts";
 import { connectWorker } from "./gateway/worker-client.ts";
 import { adminToken } from "./identity/admin-token.ts";
 import { createIdentity } from "./identity/identity.ts";
+import { SWEEP_TIMES } from "./jobs/sweep.ts";
+import { PART_SIZE } from "./publish/uploads.ts";
 
 /** Every setting of the API; nothing else reads the environment. */
 const settingsSchema = z.object({
@@ -38,6 +40,26 @@ const settingsSchema = z.object({
     .min(1024)
     .default(67_108_864)
     .describe("The most bytes of a request for inference."),
+  MODULEHUB_UPLOAD_PART_SIZE: z.coerce
+    .number()
+    .int()
+    .min(65_536)
+    .max(1_073_741_824)
+    .default(PART_SIZE)
+    .describe("Bytes of an upload's parts; larger files have larger ones."),
+  MODULEHUB_GC_GRACE: z.coerce
+    .number()
+    .int()
+    .min(2 * TRANSACTION_TIMEOUT)
+    .default(SWEEP_TIMES.grace)
+    .describe("Seconds that bytes stay which nothing refers to any more."),
+  MODULEHUB_GC_INTERVAL: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(SWEEP_TIMES.interval)
+    .describe("Seconds between two looks for expired drafts, uploads and bytes."),
   MODULEHUB_LOG_LEVEL: z
     .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
     .default("info")
@@ -79,6 +101,8 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     worker,
     identity: createIdentity(database, { admin: await adminToken(data), worker: workerToken }),
     publicUrl: () => url ?? "",
+    partSize: settings.MODULEHUB_UPLOAD_PART_SIZE,
+    sweep: { grace: settings.MODULEHUB_GC_GRACE, interval: settings.MODULEHUB_GC_INTERVAL },
     maxInferenceBytes: settings.MODULEHUB_MAX_INFERENCE_BYTES,
     logLevel: settings.MODULEHUB_LOG_LEVEL,
   });

@@ -16,6 +16,7 @@ export async function openapiDocument(): Promise<string> {
       discardUpload: refuse,
       read: refuse,
       delete: refuse,
+      list: refuse,
       check: refuse,
     },
     worker,

@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { type Digest, digestOfHex } from "@modulehub/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BlobStore } from "./blob-store.ts";
+import type { BlobStore, StoredName } from "./blob-store.ts";
 
 /** A store to be tested, and how to make it go away. */
 export interface StoreUnderTest {
@@ -29,6 +29,17 @@ export function blobStoreContract(name: string, open: () => Promise<StoreUnderTe
       const chunks: Buffer[] = [];
       for await (const chunk of await store.read(key, size, range)) chunks.push(chunk as Buffer);
       return Buffer.concat(chunks);
+    };
+
+    const listAll = async (what: "blobs" | "uploads"): Promise<StoredName[]> => {
+      const items: StoredName[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.list(what, cursor);
+        items.push(...page.items);
+        cursor = page.next;
+      } while (cursor !== undefined);
+      return items;
     };
 
     test("parts are joined in the order given, and what they are is told", async () => {
@@ -108,6 +119,30 @@ export function blobStoreContract(name: string, open: () => Promise<StoreUnderTe
       await store.delete(key);
       await store.delete(key);
       await expect(store.read(key, 5)).rejects.toMatchObject({ code: "store-unavailable", status: 503 });
+    });
+
+    test("what is there is listed whole, page by page, with the time when it was written", async () => {
+      const before = Date.now();
+      const keys = Array.from({ length: 5 }, () => randomUUID());
+      const [open, assembled] = [randomUUID(), randomUUID()];
+      await part(open, 1, Buffer.from("waiting"));
+      for (const key of keys) {
+        await part(assembled, 1, Buffer.from(key));
+        await store.assemble(assembled, [1], key);
+      }
+      await store.discardUpload(assembled);
+      await store.delete(keys[4]!);
+      const blobs = await listAll("blobs");
+      for (const key of keys.slice(0, 4)) {
+        const found = blobs.filter(({ name }) => name === key);
+        expect(found).toHaveLength(1);
+        // Clocks of stores may be a little off, and tell seconds only.
+        expect(Math.abs(found[0]!.writtenAt.getTime() - before)).toBeLessThan(30_000);
+      }
+      expect(blobs.map(({ name }) => name)).not.toContain(keys[4]);
+      const uploads = (await listAll("uploads")).map(({ name }) => name);
+      expect(uploads.filter((name) => name === open)).toHaveLength(1);
+      expect(uploads).not.toContain(assembled);
     });
 
     test("a store that works passes its check", async () => {

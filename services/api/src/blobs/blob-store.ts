@@ -7,6 +7,19 @@ export interface ByteRange {
   end: number;
 }
 
+/** What a store keeps under one name: a blob's key, or the id of an upload that has parts. */
+export interface StoredName {
+  name: string;
+  /** When its bytes were last written. */
+  writtenAt: Date;
+}
+
+export interface StoredNames {
+  items: StoredName[];
+  /** Where the next page begins; absent on the last. A page may be empty although others follow. */
+  next?: string;
+}
+
 /**
  * Where bytes lie. A store knows nothing of digests as names: bytes lie under storage keys that are made for
  * one upload and never used again, and the database says which key has which digest.
@@ -35,6 +48,11 @@ export interface BlobStore {
   read(key: string, size: number, range?: ByteRange): Promise<Readable>;
   /** Deletes the bytes under a key; bytes that are not there count as deleted. */
   delete(key: string): Promise<void>;
+  /**
+   * A page of all keys, or of all uploads that have parts, in an order of the store's own. What is written or
+   * deleted meanwhile may be there or not.
+   */
+  list(what: "blobs" | "uploads", cursor?: string): Promise<StoredNames>;
   /** Throws `store-unavailable` unless the store can be read and written. */
   check(): Promise<void>;
 }

@@ -40,7 +40,13 @@ export function filesystemPaths(root: string): FilesystemPaths {
   };
 }
 
+/** Whether the hub may have made this name. Others put things into folders too: file managers, mounts. */
+export const isStoredName = (name: string): boolean => /^[\w-]{4,64}$/.test(name);
+
+/** Whether a name is that of a folder in `blobs`. */
+export const isBlobFolder = (name: string): boolean => /^[\w-]{2}$/.test(name);
+
 function safe(name: string): string {
-  if (!/^[\w-]{4,64}$/.test(name)) throw new TypeError("not a name that the hub makes");
+  if (!isStoredName(name)) throw new TypeError("not a name that the hub makes");
   return name;
 }

@@ -1,16 +1,19 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { digestOfHex, ProblemError, problem } from "@modulehub/core";
-import type { BlobStore } from "./blob-store.ts";
-import { filesystemPaths } from "./filesystem-paths.ts";
+import type { BlobStore, StoredName, StoredNames } from "./blob-store.ts";
+import { filesystemPaths, isBlobFolder, isStoredName } from "./filesystem-paths.ts";
 
 /** Bytes moved at once when parts are joined: what an assembly costs in memory. */
 const CHUNK = 1_048_576;
 
 /** Bytes of one read of a blob. Each takes memory until it is collected, so larger ones make the API grow. */
 const READ = 131_072;
+
+/** Uploads of one page of a list. */
+const PAGE = 1_000;
 
 /** A blob store in a folder, which is created. Paths: filesystem-paths.ts. */
 export async function openFilesystemStore(root: string): Promise<BlobStore> {
@@ -87,6 +90,9 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
 
     delete: (key) => storing(() => rm(paths.blob(key), { force: true })),
 
+    list: (what, cursor) =>
+      storing(() => (what === "blobs" ? listBlobs(paths.blobs, cursor) : listFolder(paths.uploads, cursor))),
+
     check: () =>
       storing(async () => {
         const mode = constants.R_OK | constants.W_OK | constants.X_OK;
@@ -94,6 +100,35 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
         await access(paths.uploads, mode);
       }),
   };
+}
+
+/** A page is one of the folders that the keys' first two characters make. */
+async function listBlobs(blobs: string, cursor = ""): Promise<StoredNames> {
+  const folders = (await readdir(blobs)).filter(isBlobFolder);
+  const [folder, next] = folders.filter((name) => name >= cursor).sort();
+  if (folder === undefined) return { items: [] };
+  const names = (await readdir(join(blobs, folder))).filter(isStoredName);
+  const items = await namesIn(join(blobs, folder), names);
+  return { items, ...(next !== undefined && { next }) };
+}
+
+async function listFolder(folder: string, cursor = ""): Promise<StoredNames> {
+  const names = (await readdir(folder)).filter((name) => isStoredName(name) && name >= cursor).sort();
+  const next = names[PAGE];
+  return { items: await namesIn(folder, names.slice(0, PAGE)), ...(next !== undefined && { next }) };
+}
+
+/** Those that are still there. */
+async function namesIn(folder: string, names: string[]): Promise<StoredName[]> {
+  const items: StoredName[] = [];
+  for (const name of names) {
+    const found = await stat(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined;
+      throw error;
+    });
+    if (found !== undefined) items.push({ name, writtenAt: found.mtime });
+  }
+  return items;
 }
 
 /** Opens a file to be read; one that isn't there is that problem, any other failure the file system's. */

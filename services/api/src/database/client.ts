@@ -32,8 +32,29 @@ export async function openDatabase(location: DatabaseLocation): Promise<Database
   return location.kind === "postgresql" ? openPostgres(location.url) : openPglite(location);
 }
 
+/**
+ * The most seconds that a transaction may be open. Garbage collection relies on it: its grace is longer, so that a
+ * reference that is being taken is either seen or fresh. Prisma gives up earlier; the server's own limits are for a
+ * process that hangs, or stands still, in the middle of one.
+ */
+export const TRANSACTION_TIMEOUT = 150;
+
+/** PostgreSQL 17 has a limit for the whole; before, there is one for the time between two statements. */
+const LIMIT_TRANSACTIONS = `
+  SELECT set_config(name, '${TRANSACTION_TIMEOUT}s', false) FROM pg_settings
+  WHERE name IN ('transaction_timeout', 'idle_in_transaction_session_timeout')`;
+
+const UNLIMITED = `SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'`;
+
 async function openPostgres(url: string): Promise<Database> {
-  const pool = new pg.Pool({ connectionString: url, max: 10, connectionTimeoutMillis: 5_000 });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 10,
+    connectionTimeoutMillis: 5_000,
+    onConnect: async (client) => {
+      await client.query(LIMIT_TRANSACTIONS);
+    },
+  });
   // An idle connection that breaks is replaced at the next query; without a listener it ends the process.
   pool.on("error", () => undefined);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
@@ -42,7 +63,8 @@ async function openPostgres(url: string): Promise<Database> {
     jobOptions: { connectionString: url, max: 4 },
     exclusive: false,
     script: async (sql) => {
-      await pool.query(sql);
+      // A migration of a large table takes as long as it takes.
+      await pool.query(`${UNLIMITED};\n${sql}`);
     },
     close: async () => {
       await prisma.$disconnect();

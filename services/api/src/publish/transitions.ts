@@ -13,7 +13,7 @@ import type { Database, Queries } from "../database/client.ts";
 import type { Prisma } from "../database/generated/client.ts";
 import { storableJson } from "../database/storable.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
-import { type Draft, type DraftState, readDraft } from "./draft.ts";
+import { type Draft, type DraftState, isEndState, readDraft } from "./draft.ts";
 
 /**
  * The transitions of a draft, one function each: every one is a transaction that locks the draft's row, asks
@@ -162,19 +162,30 @@ export async function failDraft(
   });
 }
 
-/** uploading | failed → cancelled; one that has ended already stays as it is. Throws `draft-state`. */
+/**
+ * uploading | verifying | failed → cancelled; one that has ended stays as it is. An inspection that is under way
+ * finds out by watching the draft, and gives up.
+ */
 export async function cancelDraft(database: Database, id: string): Promise<void> {
   await transition(database, id, async (tx, draft) => {
-    if (draft.state === "verifying")
-      throw problem("draft-state", "The draft is being verified; it can't be cancelled now.");
-    if (draft.state === "uploading" || draft.state === "failed") await end(tx, id, "cancelled", []);
+    if (draft.state === "failed" || !isEndState(draft.state)) await end(tx, id, "cancelled", []);
+  });
+}
+
+/** uploading | failed → expired, once its time is up. */
+export async function expireDraft(database: Database, id: string, now: Date): Promise<boolean> {
+  return transition(database, id, async (tx, draft) => {
+    if (draft.state !== "uploading" && draft.state !== "failed") return false;
+    if (draft.expiresAt.getTime() >= now.getTime()) return false;
+    await end(tx, id, "expired", draft.problems);
+    return true;
   });
 }
 
 async function end(
   tx: Queries,
   id: string,
-  state: "published" | "rejected" | "cancelled",
+  state: "published" | "rejected" | "cancelled" | "expired",
   problems: ProblemDocument[],
 ): Promise<void> {
   await dropReferences(tx, { kind: "draft", id });

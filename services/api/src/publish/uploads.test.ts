@@ -13,7 +13,8 @@ import {
   type TestHub,
   uploadBytes,
 } from "../testing/test-hub.ts";
-import { cancelExpiredUploads, partSizeFor } from "./uploads.ts";
+import { expireUploads } from "./expiry.ts";
+import { partSizeFor } from "./uploads.ts";
 
 interface UploadBody {
   id: string;
@@ -168,9 +169,9 @@ test("opening an upload of the same bytes again continues the one that is open",
 test("uploads whose time is up are cancelled, and their parts are gone", async () => {
   const upload = await open(5);
   await put(upload.id, 1, Buffer.from("12345"));
-  await cancelExpiredUploads(hub.deps);
+  await expireUploads(hub.deps);
   expect((await ask(hub, "GET", `/v1/uploads/${upload.id}`)).body).toMatchObject({ state: "open" });
-  await cancelExpiredUploads(hub.deps, new Date(Date.now() + 3 * 24 * 3_600_000));
+  await expireUploads(hub.deps, new Date(Date.now() + 3 * 24 * 3_600_000));
   expect((await ask(hub, "GET", `/v1/uploads/${upload.id}`)).body).toMatchObject({ state: "cancelled" });
   expect(await readdir(join(hub.data, "uploads"))).not.toContain(upload.id);
 });

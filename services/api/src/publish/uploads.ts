@@ -9,8 +9,10 @@ import { isUniqueViolation } from "../database/query-errors.ts";
 
 /** The most parts of an upload; S3's limit. */
 const MAX_PARTS = 10_000;
-const MIN_PART_SIZE = 8_388_608;
-/** How long an upload waits for its parts, and keeps its blob for a draft to come, in milliseconds. */
+/** The least size of parts, in bytes, unless it is set: AWS's clients take the same. */
+export const PART_SIZE = 8_388_608;
+const MIB = 1_048_576;
+/** How long an upload waits for its next part, and then keeps its blob for a draft to come, in milliseconds. */
 const UPLOAD_LIFE = 2 * 24 * 3_600_000;
 
 /** An upload that has less time left is not continued, in milliseconds. */
@@ -19,12 +21,13 @@ const SOON = 3_600_000;
 export interface UploadDeps {
   database: Database;
   store: BlobStore;
+  /** The least size of parts, in bytes. Default `PART_SIZE`. */
+  partSize?: number;
 }
 
-/** The size of all parts but the last: as small as the number of parts allows, in whole MiB. */
-export function partSizeFor(size: number): number {
-  return Math.max(MIN_PART_SIZE, Math.ceil(size / MAX_PARTS / 1_048_576) * 1_048_576);
-}
+/** The size of all parts but the last: the least, or as many whole MiB as the number of parts asks for. */
+export const partSizeFor = (size: number, least: number = PART_SIZE): number =>
+  size <= least * MAX_PARTS ? least : Math.ceil(size / MAX_PARTS / MIB) * MIB;
 
 /** How many parts an upload has; one without bytes has none. */
 export const partCount = (upload: Upload): number => Math.ceil(Number(upload.size) / upload.partSize);
@@ -34,7 +37,7 @@ export const partCount = (upload: Upload): number => Math.ceil(Number(upload.siz
  * need not be sent again, nor lie beside its successor. Throws `not-found` for a publisher that isn't there.
  */
 export async function openUpload(
-  { database }: UploadDeps,
+  { database, partSize }: UploadDeps,
   request: { publisher: string; size: number; digest?: Digest | undefined },
 ): Promise<Upload> {
   const publisher = await database.prisma.publisher.findUnique({ where: { id: request.publisher } });
@@ -62,9 +65,9 @@ export async function openUpload(
       publisherId: request.publisher,
       size: BigInt(request.size),
       digest: request.digest ?? null,
-      partSize: partSizeFor(request.size),
+      partSize: partSizeFor(request.size, partSize),
       state: "open",
-      expiresAt: new Date(Date.now() + UPLOAD_LIFE),
+      expiresAt: lifeFromNow(),
     },
   });
 }
@@ -94,7 +97,10 @@ export function partSizeOf(upload: Upload, number: number): number {
   return number < count ? upload.partSize : Number(upload.size) - (count - 1) * upload.partSize;
 }
 
-/** Takes a part, whole or not at all; sent again, it replaces the earlier one. Throws `upload-state`. */
+/**
+ * Takes a part, whole or not at all; sent again, it replaces the earlier one. The upload has its whole time
+ * again. Throws `upload-state`.
+ */
 export async function receivePart(
   { database, store }: UploadDeps,
   upload: Upload,
@@ -105,8 +111,9 @@ export async function receivePart(
   const size = partSizeOf(upload, number);
   await store.writePart(upload.id, number, body, size);
   const rows = await database.prisma.$executeRaw`
-    INSERT INTO upload_part (upload_id, number, size)
-    SELECT id, ${number}, ${size} FROM upload WHERE id = ${upload.id} AND state = 'open'
+    WITH open AS (
+      UPDATE upload SET expires_at = ${lifeFromNow()} WHERE id = ${upload.id} AND state = 'open' RETURNING id)
+    INSERT INTO upload_part (upload_id, number, size) SELECT id, ${number}, ${size} FROM open
     ON CONFLICT (upload_id, number) DO UPDATE SET size = EXCLUDED.size`;
   if (rows === 0) {
     await store.discardUpload(upload.id);
@@ -164,7 +171,7 @@ export async function completeUpload(deps: UploadDeps, upload: Upload, digest: D
 async function recordBlob(tx: Queries, upload: Upload, digest: Digest, key: string): Promise<boolean> {
   const changed = await tx.upload.updateMany({
     where: { id: upload.id, state: "open" },
-    data: { state: "stored", digest },
+    data: { state: "stored", digest, expiresAt: lifeFromNow() },
   });
   if (changed.count === 0) {
     const now = await readUpload(tx, upload.id);
@@ -187,20 +194,12 @@ export async function cancelUpload({ database, store }: UploadDeps, upload: Uplo
   await store.discardUpload(upload.id);
 }
 
-/** Cancels the uploads whose time is up, so that their parts don't lie in the store for ever. */
-export async function cancelExpiredUploads(deps: UploadDeps, now: Date = new Date()): Promise<number> {
-  const expired = await deps.database.prisma.upload.findMany({
-    where: { state: "open", expiresAt: { lt: now } },
-    take: 1_000,
-  });
-  for (const upload of expired) await cancelUpload(deps, upload);
-  return expired.length;
-}
-
 async function endUpload(database: Database, id: string, state: "failed" | "cancelled"): Promise<void> {
   await database.prisma.upload.updateMany({ where: { id, state: "open" }, data: { state } });
   await database.prisma.uploadPart.deleteMany({ where: { uploadId: id } });
 }
+
+const lifeFromNow = (): Date => new Date(Date.now() + UPLOAD_LIFE);
 
 function requireOpen(upload: Upload): void {
   if (upload.state !== "open")

@@ -23,6 +23,9 @@ import type { DraftEvents } from "./draft-events.ts";
 import { checkManifestFiles } from "./file-list.ts";
 import { failDraft, publishVersion, rejectDraft } from "./transitions.ts";
 
+/** How often a draft is looked at, in case another process cancels it, in milliseconds. */
+const LOOK_AGAIN = 1_000;
+
 export interface VerifyDeps {
   database: Database;
   store: BlobStore;
@@ -42,9 +45,14 @@ export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise
   const { database, events, log } = deps;
   const draft = await readDraft(database.prisma, job.draft);
   if (draft.state !== "verifying") return;
+  const watch = watchForLeaving(deps, draft.id);
   try {
-    await decide(deps, draft, job.signal);
+    await decide(deps, draft, AbortSignal.any([job.signal, watch.left]));
   } catch (error) {
+    if (watch.left.aborted) {
+      log.info({ draft: draft.id }, "verification was given up: the draft was cancelled");
+      return;
+    }
     if (!job.last || job.signal.aborted) {
       log.warn({ err: error, draft: draft.id }, "verification will be tried again");
       events.tell(draft.id, { kind: "progress", step: "waiting" });
@@ -53,8 +61,30 @@ export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise
     log.error({ err: error, draft: draft.id }, "verification failed");
     const known = error instanceof ProblemError && error.status >= 500 ? error : problem("internal");
     await failDraft(database, draft.id, [known.toDocument()]);
+  } finally {
+    watch.end();
   }
   events.tell(draft.id, { kind: "changed" });
+}
+
+/** A signal that is given when the draft leaves `verifying`, whichever process made it leave. */
+function watchForLeaving(deps: VerifyDeps, id: string): { left: AbortSignal; end: () => void } {
+  const { database, events, log } = deps;
+  const controller = new AbortController();
+  const look = async () => {
+    const row = await database.prisma.draft.findUnique({ where: { id }, select: { state: true } });
+    if (row?.state !== "verifying") controller.abort();
+  };
+  // Not to know for a while costs an inspection that nobody wants, no more.
+  const lookSafely = () =>
+    look().catch((err: unknown) => log.warn({ err, draft: id }, "a draft is not seen"));
+  const unwatch = events.watch(id, (event) => event.kind === "changed" && void lookSafely());
+  const timer = database.exclusive ? undefined : setInterval(lookSafely, LOOK_AGAIN);
+  const end = () => {
+    unwatch();
+    clearInterval(timer);
+  };
+  return { left: controller.signal, end };
 }
 
 async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Promise<void> {

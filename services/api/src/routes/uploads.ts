@@ -5,7 +5,6 @@ import type { App, AppDeps } from "../app.ts";
 import type { Upload } from "../database/generated/client.ts";
 import { MAX_FILE_BYTES } from "../publish/file-list.ts";
 import {
-  cancelExpiredUploads,
   cancelUpload,
   completeUpload,
   openUpload,
@@ -19,9 +18,6 @@ import { digestInput, digestText, text } from "./schemas.ts";
 
 /** How many parts' URLs one answer holds. */
 const URLS = 100;
-
-/** How often expired uploads are looked for, in milliseconds. */
-const SWEEP = 3_600_000;
 
 const upload = z
   .object({
@@ -110,15 +106,6 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
       return describe(await readUpload(database.prisma, request.params.id));
     },
   );
-
-  if (!deps.describeOnly) {
-    const sweep = () =>
-      cancelExpiredUploads(deps).catch((err: unknown) => app.log.error({ err }, "expired uploads stay"));
-    const timer = setInterval(sweep, SWEEP);
-    timer.unref();
-    app.addHook("onReady", async () => void sweep());
-    app.addHook("onClose", async () => clearInterval(timer));
-  }
 
   await app.register(async (scope: App) => {
     // A part's bytes go to the store as they come, of whatever type the client says they are.

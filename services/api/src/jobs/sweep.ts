@@ -1,0 +1,84 @@
+import type { FastifyBaseLogger } from "fastify";
+import { Counter, type Registry } from "prom-client";
+import { type Collected, collectGarbage } from "../blobs/garbage-collection.ts";
+import type { Database } from "../database/client.ts";
+import type { DraftEvents } from "../publish/draft-events.ts";
+import { expireDrafts, expireUploads } from "../publish/expiry.ts";
+import type { UploadDeps } from "../publish/uploads.ts";
+
+/** When what nobody wants any more is taken away, in seconds. */
+export interface SweepTimes {
+  /** How long bytes stay after the last reference was taken or let go; longer than any transaction. */
+  grace: number;
+  /** Between two sweeps. */
+  interval: number;
+}
+
+export const SWEEP_TIMES: SweepTimes = { grace: 24 * 3_600, interval: 3_600 };
+
+export interface SweepDeps extends UploadDeps {
+  events: DraftEvents;
+  log: FastifyBaseLogger;
+  registry: Registry;
+}
+
+/** Sweeps at start and from time to time; among several replicas one does each round. Returns what ends it. */
+export function startSweeping(deps: SweepDeps, times: SweepTimes): () => Promise<void> {
+  const count = countersIn(deps.registry);
+  let running: Promise<void> = Promise.resolve();
+  const round = async () => {
+    if (!(await claimRound(deps.database, times.interval))) return;
+    const drafts = await expireDrafts(deps.database, deps.events);
+    const uploads = await expireUploads(deps);
+    const collected = await collectGarbage(deps, times.grace);
+    count(drafts, uploads, collected);
+    const { blobs, bytes, strays } = collected;
+    if (drafts + uploads + blobs + strays > 0)
+      deps.log.info({ drafts, uploads, blobs, bytes: Number(bytes), strays }, "swept");
+  };
+  const sweep = () => {
+    running = running
+      .then(round)
+      .catch((err: unknown) => deps.log.error({ err }, "a sweep broke off; the next one goes on"));
+  };
+  const timer = setInterval(sweep, times.interval * 1_000);
+  timer.unref();
+  sweep();
+  return () => {
+    clearInterval(timer);
+    return running;
+  };
+}
+
+/** Whether this process is to do the round that is due. With no other process it always is. */
+async function claimRound(database: Database, interval: number): Promise<boolean> {
+  if (database.exclusive) return true;
+  // A little less than the interval: timers of the one that began the last round don't tick to the millisecond.
+  const rows = await database.prisma.$executeRaw`
+    INSERT INTO sweep (name, begun_at) VALUES ('garbage', now())
+    ON CONFLICT (name) DO UPDATE SET begun_at = now()
+      WHERE sweep.begun_at <= now() - make_interval(secs => ${interval * 0.9})`;
+  return rows === 1;
+}
+
+function countersIn(registry: Registry): (drafts: number, uploads: number, collected: Collected) => void {
+  const counter = (name: string, help: string) => new Counter({ name, help, registers: [registry] });
+  const drafts = counter("modulehub_expired_drafts_total", "Drafts whose time was up.");
+  const uploads = counter(
+    "modulehub_expired_uploads_total",
+    "Uploads whose time was up before they were complete.",
+  );
+  const blobs = counter("modulehub_collected_blobs_total", "Blobs deleted because nothing referred to them.");
+  const bytes = counter("modulehub_collected_bytes_total", "Bytes of those blobs.");
+  const strays = counter(
+    "modulehub_collected_strays_total",
+    "Blobs and uploads in the store that no row knew.",
+  );
+  return (expiredDrafts, expiredUploads, collected) => {
+    drafts.inc(expiredDrafts);
+    uploads.inc(expiredUploads);
+    blobs.inc(collected.blobs);
+    bytes.inc(Number(collected.bytes));
+    strays.inc(collected.strays);
+  };
+}
