@@ -13,8 +13,9 @@ export function parseRange(
   const [, first = "", last = ""] = match;
   if (first === "" && last === "") return undefined;
   if (first === "") {
-    const count = Math.min(Number(last), size);
-    return count === 0 ? "unsatisfiable" : { start: size - count, end: size - 1 };
+    if (Number(last) === 0) return "unsatisfiable";
+    // The last bytes of an empty body are all of it, which no Content-Range can say.
+    return size === 0 ? undefined : { start: Math.max(size - Number(last), 0), end: size - 1 };
   }
   const start = Number(first);
   if (last !== "" && Number(last) < start) return undefined;

@@ -1,7 +1,8 @@
-import { parseModuleName, problem } from "@modulehub/core";
+import { parseModuleName, problem, type Visibility } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
+import { allowCaching } from "../http/caching.ts";
 import { type Expected, listAliases, removeAlias, setAlias } from "../registry/aliases.ts";
 import { findModule } from "../registry/modules.ts";
 import type { Resolver } from "../registry/resolver.ts";
@@ -32,7 +33,7 @@ export function aliasRoutes(app: App, { database }: AppDeps, resolver: Resolver)
     async (request, reply) => {
       const { module: name } = handleOf(request.params);
       const module = await findModule(database.prisma, request.principal, "module.read", name);
-      reply.header("cache-control", "no-cache").header("vary", "Authorization");
+      allowCaching(reply, module.visibility as Visibility);
       return listAliases(database.prisma, module.id, request.query);
     },
   );

@@ -1,12 +1,12 @@
-import { Readable } from "node:stream";
-import { problem } from "@modulehub/core";
+import type { Readable } from "node:stream";
+import type { Visibility } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { App, AppDeps } from "../app.ts";
 import type { ByteRange } from "../blobs/blob-store.ts";
 import { storedKeys } from "../blobs/stored-keys.ts";
 import type { Module, Version } from "../database/generated/client.ts";
-import { isKnown } from "../http/accept.ts";
-import { parseRange } from "../http/range.ts";
+import { sendBytes } from "../http/byte-answer.ts";
+import { allowCaching } from "../http/caching.ts";
 import { type Archive, createArchiveReader, planArchive } from "../registry/archive.ts";
 import { findModuleVersion, versionFiles } from "../registry/versions.ts";
 import { handleOf, versionParams } from "./schemas.ts";
@@ -48,31 +48,21 @@ export function archiveRoutes(app: App, { database, store }: AppDeps): SendArchi
     { module, version }: { module: Module; version: Version },
   ): Promise<FastifyReply> {
     const archive = planArchive(await versionFiles(database.prisma, version.id));
+    // Never immutable, at a fixed version neither: documentation is in it, and stays editable.
+    allowCaching(reply, module.visibility as Visibility);
     reply
-      .header("accept-ranges", "bytes")
-      .header("content-type", "application/gzip")
       .header("content-security-policy", "default-src 'none'; sandbox")
-      .header("x-content-type-options", "nosniff")
-      .header("vary", "Authorization")
-      // Never immutable, at a fixed version neither: documentation is in it, and stays editable.
-      .header("cache-control", module.visibility === "private" ? "private, no-store" : "no-cache");
-    if (isKnown(request, reply, archive.etag)) return reply.code(304).send();
-    const { "if-range": ifRange, range: wanted } = request.headers;
-    const range =
-      ifRange === undefined || ifRange === archive.etag ? parseRange(wanted, archive.size) : undefined;
-    if (range === "unsatisfiable") {
-      reply.header("content-range", `bytes */${archive.size}`);
-      throw problem("range-not-satisfiable", `The archive has ${archive.size} bytes.`);
-    }
-    // What only an archive may have is said when it is certain that one follows.
-    const body = request.method === "HEAD" ? emptyBody() : await read(archive, range);
-    if (range !== undefined)
-      reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${archive.size}`);
+      .header("x-content-type-options", "nosniff");
     const name = `${module.name.replaceAll("/", "-")}-${version.number}.tar.gz`;
-    return reply
-      .header("content-disposition", `attachment; filename="${name}"`)
-      .header("content-length", range === undefined ? archive.size : range.end - range.start + 1)
-      .send(body);
+    return sendBytes(request, reply, {
+      ...archive,
+      noun: "archive",
+      headers: {
+        "content-type": "application/gzip",
+        "content-disposition": `attachment; filename="${name}"`,
+      },
+      read: (range) => read(archive, range),
+    });
   }
 
   async function read(archive: Archive, range: ByteRange | undefined): Promise<Readable> {
@@ -80,6 +70,3 @@ export function archiveRoutes(app: App, { database, store }: AppDeps): SendArchi
     return reader.read(archive, await storedKeys(database.prisma, digests), range);
   }
 }
-
-/** The body of an answer to HEAD. Of no body at all, Fastify's own HEAD routes say that its length is 0. */
-const emptyBody = (): Readable => Readable.from([]);

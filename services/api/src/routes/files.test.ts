@@ -52,7 +52,10 @@ test.each([
   ["bytes=-5", 206, "files", "bytes 6-10/11"],
   ["bytes=6-99", 206, "files", "bytes 6-10/11"],
   ["bytes=-99", 206, GRAPH, "bytes 0-10/11"],
+  ["bytes=10-10", 206, "s", "bytes 10-10/11"],
   ["bytes=4-2", 200, GRAPH, null],
+  ["bytes=-", 200, GRAPH, null],
+  ["bytes=99999999999999999999-", 200, GRAPH, null],
   ["bytes=0-1,4-5", 200, GRAPH, null],
   ["lines=1-2", 200, GRAPH, null],
 ])("the range %s is answered with %i", async (range, status, text, contentRange) => {
@@ -60,6 +63,14 @@ test.each([
   expect(response.status).toBe(status);
   expect(await response.text()).toBe(text);
   expect(response.headers.get("content-range")).toBe(contentRange);
+});
+
+test("the last bytes of an empty file are the file, and no byte of it is 416", async () => {
+  const empty = "open/versions/1/files/empty.bin";
+  const last = await get(empty, { range: "bytes=-5" });
+  expect([last.status, await last.text()]).toEqual([200, ""]);
+  for (const range of ["bytes=0-", "bytes=-0"])
+    expect((await get(empty, { range })).headers.get("content-range")).toBe("bytes */0");
 });
 
 test("a range outside the file is 416 with the file's size", async () => {

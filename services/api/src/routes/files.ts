@@ -2,8 +2,9 @@ import { problem, type Visibility } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { storedBlob } from "../blobs/references.ts";
+import { sendBytes } from "../http/byte-answer.ts";
+import { allowCaching } from "../http/caching.ts";
 import { contentTypeOf, isActiveContent } from "../http/content-type.ts";
-import { parseRange } from "../http/range.ts";
 import { findModuleVersion } from "../registry/versions.ts";
 import { handleOf, versionParams } from "./schemas.ts";
 
@@ -32,43 +33,28 @@ export function fileRoutes(app: App, { database, store }: AppDeps): void {
         where: { versionId_path: { versionId: version.id, path } },
       });
       if (file === null) throw problem("file-not-found");
-      const etag = `"${file.digest}"`;
-      const size = Number(file.size);
+      allowCaching(reply, module.visibility as Visibility, {
+        // A documentation file keeps its path and may change.
+        fixed: (reference.kind === "version" || reference.kind === "digest") && file.role !== "doc",
+      });
       reply
-        .header("etag", etag)
-        .header("accept-ranges", "bytes")
-        .header("content-type", contentTypeOf(path))
         .header("content-security-policy", "default-src 'none'; sandbox")
-        .header("x-content-type-options", "nosniff")
-        .header("vary", "Authorization")
-        .header(
-          "cache-control",
-          cacheControl(module.visibility as Visibility, {
-            // A documentation file keeps its path and may change.
-            fixed: (reference.kind === "version" || reference.kind === "digest") && file.role !== "doc",
-          }),
-        );
-      if (isActiveContent(path)) reply.header("content-disposition", "attachment");
-      const { "if-none-match": known, "if-range": ifRange, range: wanted } = request.headers;
-      if (known !== undefined && (known === "*" || known.split(/\s*,\s*/).includes(etag)))
-        return reply.code(304).send();
-      const range = ifRange === undefined || ifRange === etag ? parseRange(wanted, size) : undefined;
-      if (range === "unsatisfiable") {
-        reply.header("content-range", `bytes */${size}`);
-        throw problem("range-not-satisfiable", `The file has ${size} bytes.`);
-      }
-      if (range !== undefined)
-        reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${size}`);
-      reply.header("content-length", range === undefined ? size : range.end - range.start + 1);
-      if (request.method === "HEAD") return reply.send();
-      const blob = await storedBlob(database.prisma, file.digest);
-      if (blob === undefined) throw new Error(`${module.name}/${version.number} has lost ${file.digest}.`);
-      return reply.send(await store.read(blob.storageKey, blob.size, range));
+        .header("x-content-type-options", "nosniff");
+      return sendBytes(request, reply, {
+        etag: `"${file.digest}"`,
+        size: Number(file.size),
+        noun: "file",
+        headers: {
+          "content-type": contentTypeOf(path),
+          ...(isActiveContent(path) && { "content-disposition": "attachment" }),
+        },
+        read: async (range) => {
+          const blob = await storedBlob(database.prisma, file.digest);
+          if (blob === undefined)
+            throw new Error(`${module.name}/${version.number} has lost ${file.digest}.`);
+          return store.read(blob.storageKey, blob.size, range);
+        },
+      });
     },
   });
-}
-
-function cacheControl(visibility: Visibility, { fixed }: { fixed: boolean }): string {
-  if (visibility === "private") return "private, no-store";
-  return fixed ? "public, max-age=31536000, immutable" : "no-cache";
 }

@@ -1,5 +1,7 @@
+import type { Visibility } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
+import { allowCaching, visibilityFor } from "../http/caching.ts";
 import { describeModule, findModule, listModules } from "../registry/modules.ts";
 import { digestText, handleOf, moduleParams, pageQuery, text } from "./schemas.ts";
 
@@ -27,7 +29,10 @@ export function moduleRoutes(app: App, { database }: AppDeps): void {
         response: { 200: z.object({ items: z.array(module), next: z.string().optional() }) },
       },
     },
-    async (request) => listModules(database.prisma, request.principal, request.query),
+    async (request, reply) => {
+      allowCaching(reply, visibilityFor(request.principal));
+      return listModules(database.prisma, request.principal, request.query);
+    },
   );
 
   app.get(
@@ -44,7 +49,7 @@ export function moduleRoutes(app: App, { database }: AppDeps): void {
     async (request, reply) => {
       const { module: name } = handleOf(request.params);
       const found = await findModule(database.prisma, request.principal, "module.read", name);
-      reply.header("cache-control", "no-cache").header("vary", "Authorization");
+      allowCaching(reply, found.visibility as Visibility);
       return describeModule(database.prisma, found);
     },
   );

@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import type { App } from "../app.ts";
+import { allowCaching } from "../http/caching.ts";
 
 /** What operators and tools read: metrics, and the description of this API. */
 export function operationRoutes(app: App, registry: Registry): void {
@@ -16,6 +17,9 @@ export function operationRoutes(app: App, registry: Registry): void {
   app.get(
     "/openapi.json",
     { config: { action: "hub.read" }, schema: { hide: true } },
-    async (_request, reply) => reply.type("application/json").send(app.swagger()),
+    async (_request, reply) => {
+      allowCaching(reply, "public");
+      return reply.type("application/json").send(app.swagger());
+    },
   );
 }

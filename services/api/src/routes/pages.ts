@@ -1,11 +1,11 @@
-import { hash } from "node:crypto";
 import { problem } from "@modulehub/core";
 import { ASSETS, frontPage, type ModuleList, modulePage, PAGE_HEADERS, publisherPage } from "@modulehub/web";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { Module, Version } from "../database/generated/client.ts";
-import { isKnown, wantsPage } from "../http/accept.ts";
+import { wantsPage } from "../http/accept.ts";
+import { allowCaching, visibilityFor } from "../http/caching.ts";
 import { readModuleView } from "../registry/module-view.ts";
 import { listModules } from "../registry/modules.ts";
 import { readPublisher } from "../registry/publishers.ts";
@@ -40,7 +40,10 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
     },
     async (request, reply) => {
       const publisher = await readPublisher(database.prisma, request.params.publisher);
-      if (!wantsPage(request)) return reply.header("vary", "Accept, Authorization").send(publisher);
+      if (!wantsPage(request)) {
+        allowCaching(reply, "public", { vary: "Accept, Authorization" });
+        return reply.send(publisher);
+      }
       const modules = await list(request, { publisher: publisher.id });
       return sendPage(request, reply, publisherPage({ ...publisher, modules }));
     },
@@ -73,7 +76,7 @@ export async function sendModulePage(
   found: { module: Module; version: Version },
 ): Promise<FastifyReply> {
   const view = await readModuleView(database.prisma, store, found, publicUrl());
-  return sendPage(request, reply, modulePage(view), view.visibility === "private");
+  return sendPage(request, reply, modulePage(view), view.visibility);
 }
 
 /** Pages are asked for again each time, and sent again only if they have changed. */
@@ -81,12 +84,11 @@ function sendPage(
   request: FastifyRequest,
   reply: FastifyReply,
   html: string,
-  isPrivate = request.headers.authorization !== undefined,
+  shown = visibilityFor(request.principal),
 ): FastifyReply {
-  reply
+  allowCaching(reply, shown, { vary: "Accept, Authorization" });
+  return reply
     .headers(PAGE_HEADERS)
-    .header("vary", "Accept, Authorization")
-    .header("cache-control", isPrivate ? "private, no-store" : "no-cache");
-  if (isKnown(request, reply, `"${hash("sha256", html).slice(0, 32)}"`)) return reply.code(304).send();
-  return reply.serializer((body: string) => body).send(html);
+    .serializer((body: string) => body)
+    .send(html);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
+import { allowCaching } from "../http/caching.ts";
 import {
   createPublisher,
   deletePublisher,
@@ -48,7 +49,10 @@ export function publisherRoutes(app: App, { database, identity }: AppDeps): void
         response: { 200: z.object({ items: z.array(publisher), next: z.string().optional() }) },
       },
     },
-    async (request) => listPublishers(database.prisma, request.query),
+    async (request, reply) => {
+      allowCaching(reply, "public");
+      return listPublishers(database.prisma, request.query);
+    },
   );
 
   app.get(
@@ -62,7 +66,10 @@ export function publisherRoutes(app: App, { database, identity }: AppDeps): void
         response: { 200: publisher },
       },
     },
-    async (request) => readPublisher(database.prisma, request.params.publisher),
+    async (request, reply) => {
+      allowCaching(reply, "public");
+      return readPublisher(database.prisma, request.params.publisher);
+    },
   );
 
   app.patch(

@@ -1,16 +1,16 @@
-import { hash } from "node:crypto";
 import {
   formatHandle,
   inspectionReportSchema,
   type ModuleName,
   manifestSchema,
   parseHandle,
+  type Visibility,
 } from "@modulehub/core";
-import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { Module, Version } from "../database/generated/client.ts";
-import { isKnown, wantsPage } from "../http/accept.ts";
+import { wantsPage } from "../http/accept.ts";
+import { allowCaching } from "../http/caching.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
 import { findModule } from "../registry/modules.ts";
 import { findModuleVersion, listVersions, versionFiles } from "../registry/versions.ts";
@@ -77,7 +77,7 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
     async (request, reply) => {
       const { module: name } = handleOf(request.params);
       const module = await findModule(database.prisma, request.principal, "module.read", name);
-      reply.header("cache-control", "no-cache").header("vary", "Authorization");
+      allowCaching(reply, module.visibility as Visibility);
       return listVersions(database.prisma, module.id, request.query);
     },
   );
@@ -102,7 +102,8 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
         module,
         reference,
       );
-      return answerVersion(request, reply, found);
+      allowCaching(reply, found.module.visibility as Visibility, { vary: "Accept, Authorization" });
+      return answerVersion(found);
     },
   );
 
@@ -131,7 +132,8 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
       );
       if (isArchive) return sendArchive(request, reply, found);
       if (wantsPage(request)) return sendModulePage(deps, request, reply, found);
-      return answerVersion(request, reply, found);
+      allowCaching(reply, found.module.visibility as Visibility, { vary: "Accept, Authorization" });
+      return answerVersion(found);
     },
   );
 
@@ -150,6 +152,7 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
             version: z.int(),
             digest: digestText,
             url: z.string(),
+            yanked: yanked.optional(),
             files: z.array(
               z.object({ path: z.string(), size: z.int(), digest: digestText, url: z.string() }),
             ),
@@ -172,13 +175,14 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
       const files = await versionFiles(database.prisma, version.id, { after, limit: RESOLVE_PAGE + 1 });
       const page = files.slice(0, RESOLVE_PAGE);
       const { handle: exact, url } = addressOf(module, version);
-      reply.header("cache-control", "no-cache").header("vary", "Authorization");
+      allowCaching(reply, module.visibility as Visibility);
       return {
         handle: exact,
         module: module.name,
         version: version.number,
         digest: version.digest,
         url,
+        ...yankMark(version),
         files: page.map(({ path, size, digest }) => ({
           path,
           size,
@@ -199,13 +203,9 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
     return { handle, url: `${publicUrl()}/${handle}` };
   }
 
-  async function answerVersion(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    { module, version }: { module: Module; version: Version },
-  ) {
+  async function answerVersion({ module, version }: { module: Module; version: Version }) {
     const { handle, url } = addressOf(module, version);
-    const answer = {
+    return {
       handle,
       module: module.name,
       version: version.number,
@@ -218,11 +218,5 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
       report: inspectionReportSchema.parse(version.report),
       batching: batchingBySignature.parse(version.batching),
     };
-    const etag = `"${hash("sha256", JSON.stringify(answer)).slice(0, 32)}"`;
-    reply
-      .header("cache-control", module.visibility === "public" ? "no-cache" : "private, no-store")
-      .header("vary", "Accept, Authorization");
-    if (isKnown(request, reply, etag)) return reply.code(304).send();
-    return answer;
   }
 }
