@@ -1,20 +1,53 @@
+import type { MemberRole } from "@modulehub/core";
+import {
+  type AccountPage,
+  changeAccount,
+  createAccount,
+  type HubAccount,
+  listAccounts,
+} from "./operations/accounts.ts";
 import {
   type ClassifyAnswer,
   type ClassifyInput,
   type ClassifyOptions,
   classify,
 } from "./operations/classify.ts";
-import { createPublisher } from "./operations/create-publisher.ts";
 import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts";
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
 import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
+import { type AuditPage, listAudit } from "./operations/list-audit.ts";
 import { listModules, type ModulePage, type PageOptions } from "./operations/list-modules.ts";
 import { listVersions, type VersionPage } from "./operations/list-versions.ts";
+import {
+  listMembers,
+  type MemberPage,
+  type PublisherMember,
+  removeMember,
+  setMember,
+} from "./operations/members.ts";
+import {
+  createPublisher,
+  deletePublisher,
+  type HubPublisher,
+  listPublishers,
+  type PublisherPage,
+  renamePublisher,
+} from "./operations/publishers.ts";
 import { removeAlias } from "./operations/remove-alias.ts";
 import { type Resolved, resolve } from "./operations/resolve.ts";
 import { type FoundModule, type SearchOptions, type SearchQuery, search } from "./operations/search.ts";
 import { type ModuleAlias, setAlias } from "./operations/set-alias.ts";
 import { type ShownVersion, showVersion } from "./operations/show-version.ts";
+import {
+  type CreatedToken,
+  createToken,
+  listTokens,
+  type Me,
+  revokeToken,
+  type TokenOptions,
+  type TokenPage,
+  whoAmI,
+} from "./operations/tokens.ts";
 import { unyank } from "./operations/unyank.ts";
 import { type YankedVersion, yank } from "./operations/yank.ts";
 import { Transport } from "./transport.ts";
@@ -69,8 +102,79 @@ export class HubCalls {
     return showVersion(this.transport, handle);
   }
 
-  createPublisher(id: string): Promise<void> {
-    return createPublisher(this.transport, id);
+  /** Makes a publisher, which the token's account owns then; the admin may name another owner. */
+  createPublisher(id: string, options?: { displayName?: string; owner?: string }): Promise<HubPublisher> {
+    return createPublisher(this.transport, id, options);
+  }
+
+  /** A page of the publishers. */
+  listPublishers(options?: PageOptions): Promise<PublisherPage> {
+    return listPublishers(this.transport, options);
+  }
+
+  /** Changes how a publisher is called on pages. */
+  renamePublisher(id: string, displayName: string): Promise<HubPublisher> {
+    return renamePublisher(this.transport, id, displayName);
+  }
+
+  /** Deletes a publisher that has no modules; its name is never used again. */
+  deletePublisher(id: string): Promise<void> {
+    return deletePublisher(this.transport, id);
+  }
+
+  /** A page of a publisher's members. */
+  listMembers(publisher: string, options?: PageOptions): Promise<MemberPage> {
+    return listMembers(this.transport, publisher, options);
+  }
+
+  /** Gives an account a role in a publisher. */
+  setMember(publisher: string, account: string, role: MemberRole): Promise<PublisherMember> {
+    return setMember(this.transport, publisher, account, role);
+  }
+
+  /** Ends a membership. */
+  removeMember(publisher: string, account: string): Promise<void> {
+    return removeMember(this.transport, publisher, account);
+  }
+
+  /** Whose token this is, and what it may. */
+  whoAmI(): Promise<Me> {
+    return whoAmI(this.transport);
+  }
+
+  /** Makes a token that may no more than one's own; the answer holds it, this once. */
+  createToken(name: string, options?: TokenOptions): Promise<CreatedToken> {
+    return createToken(this.transport, name, options);
+  }
+
+  /** A page of one's tokens; the admin may name an account. */
+  listTokens(options?: PageOptions & { account?: string }): Promise<TokenPage> {
+    return listTokens(this.transport, options);
+  }
+
+  /** Revokes a token by its id, and the sessions that were opened with it. */
+  revokeToken(id: string): Promise<void> {
+    return revokeToken(this.transport, id);
+  }
+
+  /** Makes an account; the admin's to do, as the next two. */
+  createAccount(id: string, displayName?: string): Promise<HubAccount> {
+    return createAccount(this.transport, id, displayName);
+  }
+
+  /** A page of the accounts. */
+  listAccounts(options?: PageOptions): Promise<AccountPage> {
+    return listAccounts(this.transport, options);
+  }
+
+  /** Renames an account, or disables it: its tokens are refused until it is enabled again. */
+  changeAccount(id: string, change: { displayName?: string; disabled?: boolean }): Promise<HubAccount> {
+    return changeAccount(this.transport, id, change);
+  }
+
+  /** A page of who changed what: of a publisher or module for its owners, of everything for the admin. */
+  listAudit(options?: PageOptions & { publisher?: string; module?: string }): Promise<AuditPage> {
+    return listAudit(this.transport, options);
   }
 
   /** A page of the modules that the token may see. */

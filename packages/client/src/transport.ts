@@ -30,7 +30,7 @@ export class Transport {
    * a refusal, UnreachableError where no answer came, UnexpectedAnswerError where it has another form.
    */
   async call<T>(
-    method: "GET" | "POST" | "PUT" | "DELETE",
+    method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
     path: string,
     answer: z.ZodType<T>,
     options: CallOptions = {},

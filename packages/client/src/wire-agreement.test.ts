@@ -2,15 +2,20 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { accountAnswer, accountPage } from "./operations/accounts.ts";
 import { classifyAnswer } from "./operations/classify.ts";
 import { embedAnswer } from "./operations/embed.ts";
 import { inferAnswer } from "./operations/infer.ts";
 import { aliasPage } from "./operations/list-aliases.ts";
+import { auditPage } from "./operations/list-audit.ts";
 import { versionPage } from "./operations/list-versions.ts";
+import { memberAnswer, memberPage } from "./operations/members.ts";
+import { publisherAnswer, publisherPage } from "./operations/publishers.ts";
 import { resolvePage } from "./operations/resolve.ts";
 import { modulePage } from "./operations/search.ts";
 import { aliasAnswer } from "./operations/set-alias.ts";
 import { versionAnswer } from "./operations/show-version.ts";
+import { createdToken, meAnswer, tokenPage } from "./operations/tokens.ts";
 import { yankAnswer } from "./operations/yank.ts";
 import { draftSchema } from "./publish/draft.ts";
 import { uploadSchema } from "./publish/upload.ts";
@@ -88,6 +93,18 @@ const MODULE = "/v1/modules/{publisher}/{name}";
 test.each<[string, string, z.ZodType]>([
   ["get", "/v1/resolve", resolvePage],
   ["get", "/v1/modules", modulePage],
+  ["post", "/v1/accounts", accountAnswer],
+  ["get", "/v1/accounts", accountPage],
+  ["patch", "/v1/accounts/{account}", accountAnswer],
+  ["get", "/v1/me", meAnswer],
+  ["post", "/v1/tokens", createdToken],
+  ["get", "/v1/tokens", tokenPage],
+  ["post", "/v1/publishers", publisherAnswer],
+  ["get", "/v1/publishers", publisherPage],
+  ["patch", "/v1/publishers/{publisher}", publisherAnswer],
+  ["get", "/v1/publishers/{publisher}/members", memberPage],
+  ["put", "/v1/publishers/{publisher}/members/{account}", memberAnswer],
+  ["get", "/v1/audit", auditPage],
   ["get", `${MODULE}/versions`, versionPage],
   ["get", `${MODULE}/versions/{version}`, versionAnswer],
   ["get", `${MODULE}/aliases`, aliasPage],
@@ -117,6 +134,11 @@ test.each([
   ["get", `${MODULE}/versions`, ["limit", "cursor"]],
   ["get", `${MODULE}/aliases`, ["limit", "cursor"]],
   ["get", "/v1/uploads/{id}", ["from"]],
+  ["get", "/v1/accounts", ["limit", "cursor"]],
+  ["get", "/v1/tokens", ["account", "limit", "cursor"]],
+  ["get", "/v1/publishers", ["limit", "cursor"]],
+  ["get", "/v1/publishers/{publisher}/members", ["limit", "cursor"]],
+  ["get", "/v1/audit", ["publisher", "module", "limit", "cursor"]],
 ])("the query that the client sends to %s %s is in the OpenAPI document", (method, path, names) => {
   const { parameters = [] } = document.paths[path]![method]!;
   const promised = parameters.filter((each) => each.in === "query").map(({ name }) => name);

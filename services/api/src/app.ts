@@ -30,6 +30,7 @@ import { createResolver } from "./registry/resolver.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { aliasRoutes } from "./routes/aliases.ts";
 import { archiveRoutes } from "./routes/archive.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -132,6 +133,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   tokenRoutes(app, deps);
   publisherRoutes(app, deps);
   memberRoutes(app, deps);
+  auditRoutes(app, deps);
   moduleRoutes(app, deps);
   versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);

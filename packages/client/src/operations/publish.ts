@@ -18,7 +18,7 @@ import { paced } from "../tasks/paced.ts";
 import { runAll } from "../tasks/run-all.ts";
 import { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
-import { createPublisher } from "./create-publisher.ts";
+import { createPublisher } from "./publishers.ts";
 
 export interface PublishOptions {
   /** Of a module that this draft creates; `private` unless said. */

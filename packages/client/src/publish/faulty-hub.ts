@@ -77,10 +77,10 @@ export class FaultyHub {
     const upload = /^(GET|POST) \/v1\/uploads\/([^/]+)(\/complete)?$/.exec(line);
     if (line === "POST /v1/publishers") {
       this.publishers.add(body.id);
-      return reply(response, 201, body);
+      return reply(response, 201, { ...body, displayName: body.id, createdAt: "2026-01-01T00:00:00.000Z" });
     }
     if (/^POST \/v1\/modules\/.*\/drafts$/.test(line)) {
-      if (!this.publishers.has(path.split("/")[3] ?? "")) return refuse(response, "module-not-found");
+      if (!this.publishers.has(path.split("/")[3] ?? "")) return refuse(response, "not-found");
       this.draft = body;
       const digests = body.files.map((file: { digest: string }) => file.digest);
       const missing = [...new Set<string>(digests)].filter((digest) => !this.blobs.has(digest));

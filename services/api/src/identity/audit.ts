@@ -1,7 +1,10 @@
-import type { Action } from "@modulehub/core";
+import { type Action, problem } from "@modulehub/core";
+import { z } from "zod";
 import type { Queries } from "../database/client.ts";
 import type { Prisma } from "../database/generated/client.ts";
-import type { Principal } from "./principal.ts";
+import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
+import { findPublisher } from "../registry/publishers.ts";
+import { allows, type Principal, standing } from "./principal.ts";
 
 /** Who is answerable for a change: a principal, or what was kept of one for a job. */
 export type Actor = Pick<Principal, "account" | "tokenId" | "requestId">;
@@ -29,4 +32,60 @@ export async function recordAudit(tx: Queries, actor: Actor, entry: AuditEntry):
       detail: entry.detail ?? {},
     },
   });
+}
+
+export interface AuditAnswer {
+  id: number;
+  at: string;
+  account?: string;
+  token?: string;
+  requestId?: string;
+  action: string;
+  publisher?: string;
+  module?: string;
+  version?: number;
+  detail: Record<string, unknown>;
+}
+
+/**
+ * A page of the changes, newest first: of a publisher, which its owners may read, or of the whole hub, for the admin.
+ * Throws `forbidden`, and as `findPublisher` does. What was deleted is told of too, to the admin.
+ */
+export async function listAudit(
+  queries: Queries,
+  principal: Principal,
+  filter: { publisher?: string | undefined; module?: string | undefined },
+  page: { limit: number; cursor?: string | undefined },
+): Promise<{ items: AuditAnswer[]; next?: string }> {
+  const { publisher, module } = filter;
+  if (publisher === undefined && standing(principal) !== "admin")
+    throw problem(
+      "forbidden",
+      "Name a publisher that you own; only the admin reads what happened everywhere.",
+    );
+  if (publisher !== undefined && !allows(principal, "audit.read", { publisher, visibility: "private" }))
+    await findPublisher(queries, principal, "audit.read", publisher);
+  const before = page.cursor === undefined ? undefined : decodeCursor(z.int32(), page.cursor);
+  const rows = await queries.audit.findMany({
+    where: {
+      ...(publisher !== undefined && { publisherId: publisher }),
+      ...(module !== undefined && { module }),
+      ...(before !== undefined && { id: { lt: before } }),
+    },
+    orderBy: { id: "desc" },
+    take: page.limit + 1,
+  });
+  const items = rows.slice(0, page.limit).map((row) => ({
+    id: row.id,
+    at: row.at.toISOString(),
+    ...(row.accountId !== null && { account: row.accountId }),
+    ...(row.tokenId !== null && { token: row.tokenId }),
+    ...(row.requestId !== null && { requestId: row.requestId }),
+    action: row.action,
+    ...(row.publisherId !== null && { publisher: row.publisherId }),
+    ...(row.module !== null && { module: row.module }),
+    ...(row.version !== null && { version: row.version }),
+    detail: z.record(z.string(), z.unknown()).parse(row.detail),
+  }));
+  return rows.length > page.limit ? { items, next: encodeCursor(items.at(-1)!.id) } : { items };
 }
