@@ -1,23 +1,18 @@
-import type { ServerResponse } from "node:http";
 import { isAlias, VISIBILITIES } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
-import { DRAFT_STATES, describeDraft, isEndState, readDraft } from "../publish/draft.ts";
+import { DRAFT_STATES, describeDraft, readDraft } from "../publish/draft.ts";
 import type { DraftEvents } from "../publish/draft-events.ts";
 import { fileListSchema } from "../publish/file-list.ts";
+import { listDrafts } from "../publish/list-drafts.ts";
 import { openDraft } from "../publish/open-draft.ts";
 import { cancelDraft, startVerifying } from "../publish/transitions.ts";
-import { digestText, handleOf, moduleParams, problemDocument } from "./schemas.ts";
+import { draftEventRoutes } from "./draft-events.ts";
+import { digestText, handleOf, moduleParams, pageQuery, problemDocument, text } from "./schemas.ts";
 
 /** 10,000 files with paths of 512 bytes. */
 const MAX_DRAFT_BYTES = 8_388_608;
-
-/** How often a watched draft is looked at, in case another process changes it, in milliseconds. */
-const LOOK_AGAIN = 1_000;
-
-/** How often watchers hear something, so that proxies keep the connection and one that is dead is noticed. */
-const HEARTBEAT = 15_000;
 
 const draft = z
   .object({
@@ -35,6 +30,23 @@ const draft = z
     expiresAt: z.string(),
   })
   .meta({ id: "Draft" });
+
+const listedDraft = z
+  .object({
+    id: z.string(),
+    state: z.enum(DRAFT_STATES),
+    module: z.string(),
+    requestedVersion: z.int().optional(),
+    version: z.int().optional(),
+    digest: digestText.optional(),
+    files: z.int(),
+    bytes: z.int(),
+    problems: z.array(z.string()),
+    createdAt: z.string(),
+    updatedAt: z.string(),
+    expiresAt: z.string(),
+  })
+  .meta({ id: "ListedDraft", description: "A draft in a list: its problems by their codes." });
 
 const draftParams = z.object({ id: z.string().max(64) });
 
@@ -65,6 +77,23 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
       const opened = await openDraft(database, module, request.body);
       return reply.code(201).send(await describeDraft(database.prisma, opened));
     },
+  );
+
+  app.get(
+    "/v1/drafts",
+    {
+      config: { action: "draft.read" },
+      schema: {
+        summary: "List the drafts of modules that the token may write, newest first",
+        tags: ["drafts"],
+        querystring: pageQuery.extend({
+          module: text(128).optional(),
+          state: z.enum(DRAFT_STATES).optional(),
+        }),
+        response: { 200: z.object({ items: z.array(listedDraft), next: z.string().optional() }) },
+      },
+    },
+    async (request) => listDrafts(database.prisma, request.principal, request.query),
   );
 
   app.get(
@@ -111,69 +140,5 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
     },
   );
 
-  const open = new Set<ServerResponse>();
-  app.addHook("preClose", async () => {
-    for (const stream of open) stream.end();
-  });
-
-  app.get(
-    "/v1/drafts/:id/events",
-    {
-      exposeHeadRoute: false,
-      config: { action: "draft.read" },
-      schema: {
-        summary:
-          "Server-sent events until the draft has ended: `state` with the draft, `progress` with a step",
-        tags: ["drafts"],
-        params: draftParams,
-      },
-    },
-    async (request, reply) => {
-      const { id } = request.params;
-      let last = await describe(id);
-      reply.hijack();
-      const stream = reply.raw;
-      stream.writeHead(200, {
-        "content-type": "text/event-stream",
-        "cache-control": "no-store",
-        "x-request-id": request.id,
-        "x-accel-buffering": "no",
-      });
-      open.add(stream);
-      const say = (event: string, data: unknown) =>
-        stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-      say("state", last);
-      await new Promise<void>((resolve) => {
-        let looking = Promise.resolve();
-        const look = () => {
-          looking = looking.then(lookOnce).catch((err: unknown) => {
-            request.log.error({ err }, "a draft's events broke off");
-            resolve();
-          });
-        };
-        const lookOnce = async () => {
-          const { updatedAt, state } = await readDraft(database.prisma, id);
-          if (state !== last.state || updatedAt.toISOString() !== last.updatedAt) {
-            last = await describe(id);
-            say("state", last);
-          }
-          if (isEndState(last.state)) resolve();
-        };
-        const timer = setInterval(look, LOOK_AGAIN);
-        const heartbeat = setInterval(() => stream.write(":\n\n"), HEARTBEAT);
-        const unwatch = events.watch(id, (event) =>
-          event.kind === "changed" ? look() : say("progress", { step: event.step }),
-        );
-        stream.on("close", resolve);
-        stream.on("close", () => {
-          clearInterval(timer);
-          clearInterval(heartbeat);
-          unwatch();
-          open.delete(stream);
-        });
-        look();
-      });
-      stream.end();
-    },
-  );
+  draftEventRoutes(app, deps, events, (_request, id) => readDraft(database.prisma, id));
 }

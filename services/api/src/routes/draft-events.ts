@@ -1,0 +1,75 @@
+import type { FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { App, AppDeps } from "../app.ts";
+import { eventStreams } from "../http/event-stream.ts";
+import { type Draft, describeDraft, isEndState, readDraft } from "../publish/draft.ts";
+import type { DraftEvents } from "../publish/draft-events.ts";
+
+/** How often a watched draft is looked at, in case another process changes it, in milliseconds. */
+const LOOK_AGAIN = 1_000;
+
+const draftParams = z.object({ id: z.string().max(64) });
+
+/** Tells a state from the one before; two changes within a millisecond differ in the state's name. */
+const eventId = ({ updatedAt, state }: Draft): string => `${updatedAt.getTime()}-${state}`;
+
+/**
+ * The way of a draft as server-sent events. A reader is told the state when it connects, so that one that lost its
+ * connection misses nothing; one that connects again after the end gets 204, which stops browsers.
+ */
+export function draftEventRoutes(
+  app: App,
+  { database }: AppDeps,
+  events: DraftEvents,
+  find: (request: FastifyRequest, id: string) => Promise<Draft>,
+): void {
+  const openStream = eventStreams(app);
+  app.get(
+    "/v1/drafts/:id/events",
+    {
+      exposeHeadRoute: false,
+      config: { action: "draft.read" },
+      schema: {
+        summary:
+          "Server-sent events until the draft has ended: `state` with the draft, `progress` with a step",
+        tags: ["drafts"],
+        params: draftParams,
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const draft = await find(request, id);
+      if (isEndState(draft.state) && request.headers["last-event-id"] === eventId(draft))
+        return reply.code(204).send();
+      const stream = openStream(request, reply);
+      let told: string | undefined;
+      const look = async () => {
+        const now = await readDraft(database.prisma, id);
+        const next = eventId(now);
+        if (next !== told) {
+          const data = await describeDraft(database.prisma, now);
+          if (stream.send({ name: "state", data, id: next })) told = next;
+        }
+        if (isEndState(now.state) && told === next) stream.end();
+      };
+      let looking = Promise.resolve();
+      const lookNext = () => {
+        looking = looking.then(look).catch((err: unknown) => {
+          // The reader connects again, and is then told why it can't be.
+          request.log.error({ err }, "a draft's events broke off");
+          stream.end();
+        });
+      };
+      const unwatch = events.watch(id, (event) => {
+        if (event.kind === "changed") lookNext();
+        else stream.send({ name: "progress", data: { step: event.step } });
+      });
+      stream.onCaughtUp(lookNext);
+      const timer = database.exclusive ? undefined : setInterval(lookNext, LOOK_AGAIN);
+      lookNext();
+      await stream.closed;
+      unwatch();
+      clearInterval(timer);
+    },
+  );
+}
