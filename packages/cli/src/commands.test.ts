@@ -55,11 +55,21 @@ beforeAll(async () => {
       },
     },
   });
+  const version = (module: string, number: number, manifest: object) => ({
+    handle: `${module}/${number}`,
+    module,
+    version: number,
+    digest,
+    url: `https://hub.example/${module}/${number}`,
+    publishedAt: "2026-11-23T12:00:00.000Z",
+    manifest,
+    files: [{ path: "module.json", size: 2, digest, role: "asset" }],
+  });
   const answer = (line: string, body: { inputs?: unknown[] } | undefined): unknown => {
     if (line === "GET /v1/modules/acme/words/versions/latest")
-      return { version: 2, digest, manifest: manifest("text-embedding", "string") };
+      return version("acme/words", 2, manifest("text-embedding", "string"));
     if (line === "GET /v1/modules/acme/photos/versions/latest")
-      return { version: 1, digest, manifest: manifest("image-classification", "image") };
+      return version("acme/photos", 1, manifest("image-classification", "image"));
     const { inputs = [] } = body ?? {};
     if (line === "POST /v1/modules/acme/words/versions/2/embed")
       return { embeddings: inputs.map((_, index) => [index, 0.5]), model: "acme/words", version: 2 };

@@ -2,40 +2,55 @@ import { Command } from "commander";
 import { aliasCommand } from "./commands/alias.ts";
 import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { downloadCommand } from "./commands/download.ts";
 import { embedCommand } from "./commands/embed.ts";
 import { inferCommand } from "./commands/infer.ts";
+import { listCommand } from "./commands/list.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { resolveCommand } from "./commands/resolve.ts";
 import { serveCommand } from "./commands/serve/serve.ts";
+import { showCommand } from "./commands/show.ts";
 import { versionCommand } from "./commands/version.ts";
+import { versionsCommand } from "./commands/versions.ts";
 import { yankCommand } from "./commands/yank.ts";
 import type { Context } from "./context.ts";
-import { EXIT_HELP } from "./exit-code.ts";
+import { addHelp } from "./help.ts";
 
 /** The `modulehub` command with all that follows it. Usage errors are thrown, not exited with. */
 export function program(context: Context, version: string): Command {
   const root = new Command("modulehub")
     .description("A self-hosted hub for ONNX modules that also runs what it hosts.")
-    .version(version, "--version", "print the version")
-    .addHelpText("after", EXIT_HELP);
-  for (const command of [
-    serveCommand(context),
-    publishCommand(context),
-    resolveCommand(context),
-    aliasCommand(context),
-    yankCommand(context),
-    inferCommand(context),
-    embedCommand(context),
-    classifyCommand(context),
-    buildCommand(context),
-    versionCommand(context, version),
-  ])
-    root.addCommand(command);
+    .version(version, "--version", "print the version");
+  const groups: Record<string, Command[]> = {
+    "Find:": [
+      listCommand(context),
+      showCommand(context),
+      versionsCommand(context),
+      resolveCommand(context),
+      downloadCommand(context),
+    ],
+    "Run on the hub:": [inferCommand(context), embedCommand(context), classifyCommand(context)],
+    "Publish:": [publishCommand(context), buildCommand(context), aliasCommand(context), yankCommand(context)],
+    "This machine:": [
+      serveCommand(context),
+      completionCommand(context, () => root),
+      versionCommand(context, version),
+    ],
+  };
+  for (const [heading, commands] of Object.entries(groups)) {
+    root.commandsGroup(heading);
+    for (const command of commands) root.addCommand(command);
+  }
+  addHelp(root);
   const output = {
     writeOut: (text: string) => void context.out.write(text),
     writeErr: (text: string) => void context.err.write(text),
   };
-  for (const command of [root, ...root.commands, ...root.commands.flatMap(({ commands }) => commands)])
+  const walk = (command: Command): void => {
     command.exitOverride().configureOutput(output).showHelpAfterError("Add --help for how it is used.");
+    for (const each of command.commands) walk(each);
+  };
+  walk(root);
   return root;
 }

@@ -9,12 +9,22 @@ export interface BinResult {
   stderr: string;
 }
 
-/** Runs the real command as a process, for tests. Nothing of this process's settings is handed on. */
-export async function runBin(args: string[], environment: Record<string, string> = {}): Promise<BinResult> {
+/**
+ * Runs the real command as a process, for tests, with this text as its input. Nothing of this process's settings is
+ * handed on, nor what its user has logged in to.
+ */
+export async function runBin(
+  args: string[],
+  environment: Record<string, string> = {},
+  input = "",
+): Promise<BinResult> {
   const child = spawn(process.execPath, [BIN, ...args], {
-    env: { PATH: process.env.PATH, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: "/nonexistent", ...environment },
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // A command that does not read it may have ended.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
   const text = async (stream: NodeJS.ReadableStream): Promise<string> => {
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(Buffer.from(chunk));

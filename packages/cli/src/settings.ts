@@ -7,12 +7,15 @@ export const settingsSchema = z.preprocess(
       ? Object.fromEntries(Object.entries(value).filter(([, text]) => text !== ""))
       : value,
   z.object({
-    MODULEHUB_URL: z.string().default("http://127.0.0.1:8080").describe("Address of the hub."),
+    MODULEHUB_URL: z
+      .string()
+      .optional()
+      .describe("Address of the hub; without it, the one that was logged in to, else http://127.0.0.1:8080."),
     MODULEHUB_TOKEN: z
       .string()
       .optional()
       .describe(
-        "Token to call it with; for a hub on this machine, the admin token of its data folder is found.",
+        "Token to call it with; without it, that of `modulehub login`, and for a hub on this machine the admin token of its data folder.",
       ),
     MODULEHUB_DATA: z.string().default(".modulehub").describe("Data folder of a hub on this machine."),
     MODULEHUB_HOST: z.string().default("127.0.0.1").describe("Where serve listens."),
@@ -23,6 +26,10 @@ export const settingsSchema = z.preprocess(
       .max(65_535)
       .default(8080)
       .describe("Port of serve; 0: any."),
+    XDG_CONFIG_HOME: z
+      .string()
+      .optional()
+      .describe("Where modulehub/credentials.json lies; default ~/.config."),
   }),
 );
 export type Settings = z.infer<typeof settingsSchema>;

@@ -7,7 +7,7 @@ import { type PublishOptions, publish } from "./operations/publish.ts";
 import type { PublishEvent } from "./publish/event.ts";
 
 export interface HubOptions extends HubAddress {
-  /** Where `load` keeps files. Default `~/.cache/modulehub`. */
+  /** Where `load` keeps files. Default `$XDG_CACHE_HOME/modulehub`, else `~/.cache/modulehub`. */
   cache?: string;
 }
 

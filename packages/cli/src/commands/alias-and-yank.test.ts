@@ -1,59 +1,36 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { PROBLEMS, type ProblemCode } from "@modulehub/core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { type Answer, AnsweringHub } from "../answering-hub.ts";
 import { runBin } from "../run-bin.ts";
 
-/** Answers as docs/publishing.md says, of a module with versions 1 and 2; what was asked is kept. */
-let server: Server;
-let url: string;
-let asked: string[];
+/** Answers as docs/publishing.md says, of a module with versions 1 and 2. */
+let hub: AnsweringHub;
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
 const AT = "2026-11-23T12:00:00.000Z";
 const alias = (name: string, version: number) => ({ alias: name, version, digest: DIGEST, updatedAt: AT });
 
-const ANSWERS: Record<string, object | ProblemCode | undefined> = {
+const ANSWERS: Record<string, Answer> = {
   'PUT /v1/modules/acme/words/aliases/stable {"version":2}': alias("stable", 2),
   'PUT /v1/modules/acme/words/aliases/stable {"version":9}': "version-not-found",
-  "GET /v1/modules/acme/words/aliases ": { items: [alias("beta", 2)], next: "n1" },
-  "GET /v1/modules/acme/words/aliases?cursor=n1 ": { items: [alias("stable", 1)] },
-  "DELETE /v1/modules/acme/words/aliases/stable ": undefined,
-  "DELETE /v1/modules/acme/words/aliases/stale ": "alias-not-found",
+  "GET /v1/modules/acme/words/aliases": { items: [alias("beta", 2)], next: "n1" },
+  "GET /v1/modules/acme/words/aliases?cursor=n1": { items: [alias("stable", 1)] },
+  "DELETE /v1/modules/acme/words/aliases/stable": undefined,
+  "DELETE /v1/modules/acme/words/aliases/stale": "alias-not-found",
   'POST /v1/modules/acme/words/versions/2/yank {"reason":"Wrong."}': {
     version: 2,
     digest: DIGEST,
     yanked: { reason: "Wrong.", at: AT },
   },
-  "DELETE /v1/modules/acme/words/versions/2/yank ": undefined,
+  "DELETE /v1/modules/acme/words/versions/2/yank": undefined,
 };
 
 beforeAll(async () => {
-  server = createServer(async (request, response) => {
-    let body = "";
-    for await (const chunk of request) body += chunk;
-    const line = `${request.method} ${request.url} ${body}`;
-    asked.push(line);
-    const answer = Object.hasOwn(ANSWERS, line) ? ANSWERS[line] : "not-found";
-    if (answer === undefined) return response.writeHead(204).end();
-    if (typeof answer === "object")
-      return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
-    const { status, title } = PROBLEMS[answer];
-    response.writeHead(status, { "content-type": "application/problem+json" });
-    return response.end(JSON.stringify({ type: "about:blank", title, status, code: answer }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  hub = await AnsweringHub.start(ANSWERS);
 });
-beforeEach(() => {
-  asked = [];
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+beforeEach(() => hub.forget());
+afterAll(() => hub[Symbol.asyncDispose]());
 
-const run = (...args: string[]) => runBin(args, { MODULEHUB_URL: url, MODULEHUB_TOKEN: "secret" });
+const run = (...args: string[]) => runBin(args, { MODULEHUB_URL: hub.url, MODULEHUB_TOKEN: "secret" });
 
 test.each([
   [["alias", "acme/words/2", "stable"], "acme/words@stable is acme/words/2\n"],
@@ -105,5 +82,5 @@ test.each([
   const { code, stderr, stdout } = await run(...args);
   expect({ code, stdout }).toEqual({ code: status, stdout: "" });
   expect(stderr).toContain(said);
-  expect(asked).toEqual([]);
+  expect(hub.asked).toEqual([]);
 });

@@ -52,8 +52,9 @@ export class CacheLayout {
   }
 }
 
-/** Where the cache is unless another folder is given: `~/.cache/modulehub`. */
-export const defaultCacheFolder = (): string => join(homedir(), ".cache", "modulehub");
+/** Where the cache is unless another folder is given: `$XDG_CACHE_HOME/modulehub`, else `~/.cache/modulehub`. */
+export const defaultCacheFolder = (): string =>
+  join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "modulehub");
 
 const hexOf = (digest: Digest): string => digest.slice("sha256:".length);
 const shards = (digest: Digest): [string, string] => [hexOf(digest).slice(0, 2), hexOf(digest)];

@@ -5,7 +5,14 @@ import type { PageOptions } from "./list-modules.ts";
 
 /** An answer of `GET …/versions`. */
 export const versionPage = z.looseObject({
-  items: z.array(z.looseObject({ version: z.int(), digest: digestSchema, publishedAt: z.string() })),
+  items: z.array(
+    z.looseObject({
+      version: z.int(),
+      digest: digestSchema,
+      publishedAt: z.string(),
+      yanked: z.looseObject({ reason: z.string(), at: z.string() }).optional(),
+    }),
+  ),
   next: z.string().optional(),
 });
 export type VersionPage = z.infer<typeof versionPage>;

@@ -5,8 +5,14 @@ import { versionPath } from "./module-path.ts";
 
 /** An answer of `GET …/versions/{version}`. */
 export const versionAnswer = z.looseObject({
+  handle: z.string(),
+  module: z.string(),
   version: z.int(),
   digest: digestSchema,
+  url: z.string(),
+  publishedAt: z.string(),
+  yanked: z.looseObject({ reason: z.string(), at: z.string() }).optional(),
+  files: z.array(z.looseObject({ path: z.string(), size: z.int(), digest: digestSchema, role: z.string() })),
   manifest: z.custom<Manifest>((value) => manifestSchema.safeParse(value).success),
 });
 
