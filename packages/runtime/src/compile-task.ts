@@ -57,13 +57,17 @@ function typeBefore(signature: Signature, name: string): { dtype: Dtype; shape: 
   throw problem("manifest-mismatch", `No step before the run makes ${name}.`);
 }
 
+/** Path of the graph that engines load, whether it is there or has to be compiled first. */
+export const graphPath = (folder: string, { graph, compiled }: CompileTask): string =>
+  compiled === null ? join(folder, graph) : join(folder, dirname(graph), compiled);
+
 /**
  * The graph that engines load, where it is there already. Only for folders in which nobody else's file can bear a
  * compiled graph's name: what is found is taken for the hub's own.
  */
 export async function findCompiled(folder: string, task: CompileTask): Promise<CompiledGraph | undefined> {
-  const { graph, compiled, feeds, fetches } = task;
-  const path = compiled === null ? join(folder, graph) : join(folder, dirname(graph), compiled);
+  const { feeds, fetches } = task;
+  const path = graphPath(folder, task);
   return (await exists(path)) ? { path, feeds, fetches } : undefined;
 }
 

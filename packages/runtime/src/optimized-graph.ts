@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { createReadStream, readFileSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { COMPILED_PREFIX, exists } from "./compile-task.ts";
@@ -35,7 +35,10 @@ export async function findOptimized(graph: string, wanted: OptimizedFor): Promis
   return (await exists(path)) ? path : undefined;
 }
 
-/** Has a graph's optimised form written by `write`; it appears whole or not at all. */
+/** What an optimised graph's digest is kept under. */
+const DIGEST = ".sha256";
+
+/** Has a graph's optimised form written by `write`, and its digest; it appears whole or not at all. */
 export async function keepOptimized(
   graph: string,
   wanted: OptimizedFor,
@@ -46,10 +49,46 @@ export async function keepOptimized(
   const unfinished = path.replace(/\.ort$/, `.${randomUUID()}.ort`);
   try {
     await write(graph, unfinished);
+    await writeFile(path + DIGEST, await fileDigest(unfinished));
     await rename(unfinished, path);
   } finally {
     await rm(unfinished, { force: true });
   }
+}
+
+/**
+ * Moves the optimised graphs of a module's folder to another folder of the same module, those that are still what was
+ * written. A folder that isn't there has none.
+ */
+export async function carryOptimized(from: string, to: string): Promise<void> {
+  const names = await readdir(from, { recursive: true }).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  });
+  for (const name of names) {
+    if (!basename(name).startsWith(COMPILED_PREFIX) || !name.endsWith(".ort")) continue;
+    const path = join(from, name);
+    if (!(await exists(path + DIGEST))) continue;
+    if ((await readFile(path + DIGEST, "utf8")) !== (await fileDigest(path))) continue;
+    await mkdir(dirname(join(to, name)), { recursive: true });
+    await rename(path + DIGEST, join(to, name) + DIGEST);
+    await rename(path, join(to, name));
+  }
+}
+
+/** Bytes of what was made of a module's graphs in its folder: compiled and optimised ones. */
+export async function derivedBytes(folder: string): Promise<number> {
+  let sum = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isFile() && entry.name.startsWith(COMPILED_PREFIX))
+      sum += (await stat(join(entry.parentPath, entry.name))).size;
+  return sum;
+}
+
+async function fileDigest(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest("hex");
 }
 
 let known: string | undefined;

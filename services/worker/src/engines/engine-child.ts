@@ -3,11 +3,10 @@ import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
 import { setPriority } from "node:os";
 import { ProblemError, problem } from "@modulehub/core/problem";
-import type { CompiledGraph, Session } from "@modulehub/runtime";
-import { findCompiled } from "@modulehub/runtime/compile-task";
+import type { CompiledGraph, CompileTask, Session } from "@modulehub/runtime";
+import { findCompiled, graphPath } from "@modulehub/runtime/compile-task";
 import { findOptimized, keepOptimized } from "@modulehub/runtime/optimized-graph";
 import { openSession, optimizedFor, runtimeVersion, writeOptimized } from "@modulehub/runtime/session";
-import type { SessionSpec } from "./engine.ts";
 import { type EngineRequest, isEngineRequest } from "./engine-request.ts";
 import { type Frame, FrameError, readFrames, writeFrame } from "./frames.ts";
 import { goFirst } from "./go-first.ts";
@@ -66,28 +65,47 @@ function answerTo(request: EngineRequest, frame: Frame): Promise<Frame> {
   }
 }
 
-async function load(request: Extract<EngineRequest, { kind: "load" }>): Promise<Frame> {
+async function load({
+  folder,
+  task,
+  signature,
+  threads,
+}: Extract<EngineRequest, { kind: "load" }>): Promise<Frame> {
   const started = performance.now();
-  const { path, feeds, fetches } =
-    (await findCompiled(request.folder, request.task)) ?? (await compile(request));
-  const session = await open(path, request.threads);
-  sessions.set(request.signature, { session, fetches });
+  const session = (await openOptimized(folder, task, threads)) ?? (await openGraph(folder, task, threads));
+  const { feeds, fetches } = task;
+  sessions.set(signature, { session, fetches });
   const { executionProviders } = session;
   const milliseconds = performance.now() - started;
   return { message: { feeds, fetches, executionProviders, milliseconds }, tensors: new Map() };
 }
 
-/** Opens a graph in its optimised form where that is there; a damaged one is removed, and the graph itself opened. */
-async function open(graph: string, threads: number): Promise<Session> {
-  const optimized = await findOptimized(graph, optimizedFor());
-  if (optimized !== undefined)
-    try {
-      return await openSession(optimized, { threads });
-    } catch (error) {
-      if (!(error instanceof ProblemError) || error.code !== "session-failed") throw error;
-      await rm(optimized, { force: true });
-    }
-  return openSession(graph, { threads });
+/** Opens what an earlier load's graph was optimised to, where that is there. A damaged one is removed. */
+async function openOptimized(
+  folder: string,
+  task: CompileTask,
+  threads: number,
+): Promise<Session | undefined> {
+  const optimized = await findOptimized(graphPath(folder, task), optimizedFor());
+  if (optimized === undefined) return undefined;
+  try {
+    return await openSession(optimized, { threads });
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.code !== "session-failed") throw error;
+    await rm(optimized, { force: true });
+    return undefined;
+  }
+}
+
+async function openGraph(folder: string, task: CompileTask, threads: number): Promise<Session> {
+  const { path } = (await findCompiled(folder, task)) ?? (await compile(folder, task));
+  return openSession(path, { threads });
+}
+
+async function compile(folder: string, task: CompileTask): Promise<CompiledGraph> {
+  const { compileGraph } = await import("@modulehub/runtime/compile");
+  keepCode();
+  return compileGraph(folder, task);
 }
 
 /** Writes the optimised form of a signature's graph, for the loads that come. */
@@ -96,12 +114,6 @@ async function optimize({ folder, task }: Extract<EngineRequest, { kind: "optimi
   if (graph !== undefined && (await findOptimized(graph.path, optimizedFor())) === undefined)
     await keepOptimized(graph.path, optimizedFor(), writeOptimized);
   return { message: {}, tensors: new Map() };
-}
-
-async function compile({ folder, task }: Pick<SessionSpec, "folder" | "task">): Promise<CompiledGraph> {
-  const { compileGraph } = await import("@modulehub/runtime/compile");
-  keepCode();
-  return compileGraph(folder, task);
 }
 
 async function run(request: Extract<EngineRequest, { kind: "run" }>, frame: Frame): Promise<Frame> {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Digest } from "@modulehub/core";
 import { problem } from "@modulehub/core";
+import { findOptimized, keepOptimized } from "@modulehub/runtime/optimized-graph";
 import { afterEach, expect, test } from "vitest";
 import { affine } from "../testing/graphs.ts";
 import {
@@ -124,6 +125,29 @@ test("a restart finds modules again without asking for their bytes, and damaged 
   const lease = await (await open()).lease(module.digest);
   expect(source.asked).toEqual([`blob ${data.digest}`]);
   expect((await readFile(join(lease.folder, "assets/data.bin")))[0]).toBe(7);
+});
+
+test("what a graph was optimised to survives a restart, unless it was damaged, and counts as bytes", async () => {
+  const { cache, source, open } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  const lease = await cache.lease(module.digest);
+  const graph = join(lease.folder, "model.onnx");
+  const machine = { runtime: "1", executionProviders: ["cpu"], optimization: "all" } as const;
+  const write = (_graph: string, target: string) => writeFile(target, "optimised");
+  await keepOptimized(graph, machine, write);
+  lease.release();
+
+  const second = await open();
+  (await second.lease(module.digest)).release();
+  const kept = await findOptimized(graph, machine);
+  expect(await readFile(kept!, "utf8")).toBe("optimised");
+  const blobs = module.files.reduce((sum, { size }) => sum + size, 0);
+  // The nine letters, and 64 hex digits of their digest.
+  expect(second.bytes).toBe(blobs + 9 + 64);
+
+  await writeFile(kept!, "0ptimised");
+  (await (await open()).lease(module.digest)).release();
+  expect(await findOptimized(graph, machine)).toBeUndefined();
 });
 
 test("a draft's folder is gone when its inspection is over, whatever came of it", async () => {

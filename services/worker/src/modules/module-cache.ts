@@ -15,6 +15,7 @@ import {
   versionContent,
 } from "@modulehub/core";
 import { type Module, openModule } from "@modulehub/runtime";
+import { carryOptimized, derivedBytes } from "@modulehub/runtime/optimized-graph";
 import { BlobCache } from "./blob-cache.ts";
 import { assembleFolder, runtimeFiles } from "./module-folder.ts";
 import { SingleFlight } from "./single-flight.ts";
@@ -38,6 +39,8 @@ interface Entry {
   users: number;
   lastUsed: number;
   module: Promise<Module> | undefined;
+  /** Bytes of what was made of its graphs, as of the last look. */
+  derivedBytes: number;
   /** Whether its folder is there; what an earlier run left is put together again from verified blobs. */
   assembled: boolean;
 }
@@ -49,7 +52,7 @@ const FETCH_MS = 15 * 60_000;
  * Modules by digest in a folder of bounded size:
  *
  *     blobs/{hex}          bytes, verified
- *     modules/{hex}/       a version's files under their paths, linked to the blobs; compiled graphs beside them
+ *     modules/{hex}/       a version's files under their paths, linked to the blobs; what engines load beside them
  *     modules/{hex}.json   its list of files and what was proven about it
  *     drafts/{random}/     files of what is being inspected
  *     incoming/            bytes on their way; emptied at start
@@ -84,9 +87,12 @@ export class ModuleCache {
     await rm(join(this.#folder, "drafts"), { recursive: true, force: true });
     await mkdir(join(this.#folder, "drafts"), { recursive: true });
     await mkdir(this.#modules, { recursive: true });
-    for (const name of await readdir(this.#modules)) {
+    const names = await readdir(this.#modules);
+    for (const name of names) {
       if (!name.endsWith(".json")) {
-        await rm(join(this.#modules, name), { recursive: true, force: true });
+        // Folders stay for the sake of what was made of their graphs; their files are linked anew before they are used.
+        if (!names.includes(`${name}.json`))
+          await rm(join(this.#modules, name), { recursive: true, force: true });
         continue;
       }
       const digest = `sha256:${name.slice(0, -".json".length)}`;
@@ -137,9 +143,10 @@ export class ModuleCache {
     }
   }
 
-  /** Bytes of the blobs that modules here refer to, and of those of drafts. */
+  /** Bytes of the blobs that modules here refer to, of those of drafts, and of what was made of graphs. */
   get bytes(): number {
-    return this.#sizes().reduce((sum, [, size]) => sum + size, 0);
+    const blobs = this.#sizes().reduce((sum, [, size]) => sum + size, 0);
+    return [...this.#entries.values()].reduce((sum, entry) => sum + entry.derivedBytes, blobs);
   }
 
   get #modules(): string {
@@ -185,6 +192,7 @@ export class ModuleCache {
     try {
       await assembleFolder(folder, files, this.blobs, signal);
       await checkDigest(folder, digest, content.files);
+      await carryOptimized(this.#path(digest), folder);
       await rm(this.#path(digest), { recursive: true, force: true });
       await rename(folder, this.#path(digest));
       await writeFile(`${folder}.json`, JSON.stringify(content));
@@ -203,7 +211,15 @@ export class ModuleCache {
   #adopt(digest: Digest, content: Content, assembled: boolean): Entry {
     const files = runtimeFiles(content.files);
     const lastUsed = performance.now();
-    const entry: Entry = { content, files, users: 0, lastUsed, module: undefined, assembled };
+    const entry: Entry = {
+      content,
+      files,
+      users: 0,
+      lastUsed,
+      module: undefined,
+      derivedBytes: 0,
+      assembled,
+    };
     this.#entries.set(digest, entry);
     for (const file of files) this.#inspected.delete(file.digest);
     return entry;
@@ -234,6 +250,8 @@ export class ModuleCache {
   }
 
   async #collectNow(): Promise<void> {
+    for (const [digest, entry] of this.#entries)
+      entry.derivedBytes = entry.assembled ? await derivedBytes(this.#path(digest)) : 0;
     while (this.bytes > this.#maxBytes) {
       const [inspected] = this.#inspected.keys();
       if (inspected !== undefined) {
