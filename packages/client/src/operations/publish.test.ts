@@ -133,7 +133,7 @@ test("a rejected draft ends with the hub's reasons", async () => {
 test("a publisher that is missing is made only when that was asked for", async () => {
   await writeFile(join(folder, "model.onnx"), "graph");
   await expect(publish({}, "newcomer/thing")).rejects.toMatchObject({
-    code: "module-not-found",
+    code: "not-found",
     requestId: "r1",
   });
   expect(hub.publishers.has("newcomer")).toBe(false);

@@ -1,7 +1,16 @@
-import { type Digest, type ProblemDocument, problem, problemDocumentSchema } from "@modulehub/core";
+import {
+  type Action,
+  type Digest,
+  type ProblemDocument,
+  problem,
+  problemDocumentSchema,
+  type Visibility,
+} from "@modulehub/core";
 import { z } from "zod";
 import { blobsOpenTo } from "../blobs/references.ts";
 import type { Queries } from "../database/client.ts";
+import type { Actor } from "../identity/audit.ts";
+import { allows, type Principal } from "../identity/principal.ts";
 import { fileListSchema, type ListedFile } from "./file-list.ts";
 
 /**
@@ -39,12 +48,43 @@ export interface Draft {
   problems: ProblemDocument[];
   version: number | null;
   digest: string | null;
+  /** Who had it published; nobody yet, where that was not asked for. */
+  askedBy: Actor;
   createdAt: Date;
   updatedAt: Date;
   expiresAt: Date;
 }
 
-/** Reads a draft. Throws `draft-not-found`. */
+/** What is kept of whoever had a draft published. */
+const askedBy = z.object({
+  account: z.string().exactOptional(),
+  tokenId: z.string().exactOptional(),
+  requestId: z.string().exactOptional(),
+});
+
+/**
+ * Reads a draft for a principal that wants to do something to it. Throws `draft-not-found` where it isn't there or
+ * the principal may not, the same for both.
+ */
+export async function findDraft(
+  queries: Queries,
+  principal: Principal,
+  action: Action,
+  id: string,
+): Promise<Draft> {
+  const row = await queries.draft.findUnique({
+    where: { id },
+    select: { module: { select: { publisherId: true, visibility: true } } },
+  });
+  const resource = row && {
+    publisher: row.module.publisherId,
+    visibility: row.module.visibility as Visibility,
+  };
+  if (resource === null || !allows(principal, action, resource)) throw problem("draft-not-found");
+  return readDraft(queries, id);
+}
+
+/** Reads a draft, whoever asks. Throws `draft-not-found`. */
 export async function readDraft(queries: Queries, id: string): Promise<Draft> {
   const row = await queries.draft.findUnique({ where: { id }, include: { module: true } });
   if (row === null) throw problem("draft-not-found");
@@ -56,6 +96,7 @@ export async function readDraft(queries: Queries, id: string): Promise<Draft> {
     state: z.enum(DRAFT_STATES).parse(row.state),
     files: fileListSchema.parse(row.files),
     problems: z.array(problemDocumentSchema).parse(row.problems),
+    askedBy: askedBy.parse(row.askedBy ?? {}),
   };
 }
 

@@ -1,10 +1,20 @@
 import { hash, randomUUID } from "node:crypto";
-import { type ModuleName, manifestSchema, problem, type Visibility, versionContent } from "@modulehub/core";
+import {
+  type ModuleName,
+  manifestSchema,
+  problem,
+  publisherOf,
+  type Visibility,
+  versionContent,
+} from "@modulehub/core";
 import { blobsOpenTo, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
+import { recordAudit } from "../identity/audit.ts";
+import type { Principal } from "../identity/principal.ts";
 import { ensureModule } from "../registry/modules.ts";
+import { findPublisher } from "../registry/publishers.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import { checkFileList, type ListedFile } from "./file-list.ts";
 
@@ -20,12 +30,17 @@ export interface DraftRequest {
 
 /**
  * Opens a draft, and makes its module if that is new. Blobs that are there already are kept for it from now
- * on. Throws for a bad file list, a name that can't be, and `version-exists` as soon as it is sure.
+ * on. Throws as `findPublisher` does, for a bad file list, a name that can't be, and `version-exists` as soon as it is sure.
  */
-export async function openDraft(database: Database, name: ModuleName, request: DraftRequest): Promise<Draft> {
+export async function openDraft(
+  database: Database,
+  principal: Principal,
+  name: ModuleName,
+  request: DraftRequest,
+): Promise<Draft> {
   checkFileList(request.files);
   const attempt = () =>
-    database.prisma.$transaction((tx) => insertDraft(tx, name, request), { timeout: 30_000 });
+    database.prisma.$transaction((tx) => insertDraft(tx, principal, name, request), { timeout: 30_000 });
   const id = await attempt().catch((error: unknown) => {
     // Someone made the module, or one that clashes with it, at the same time: look again.
     if (isUniqueViolation(error)) return attempt();
@@ -34,7 +49,14 @@ export async function openDraft(database: Database, name: ModuleName, request: D
   return readDraft(database.prisma, id);
 }
 
-async function insertDraft(tx: Queries, name: ModuleName, request: DraftRequest): Promise<string> {
+async function insertDraft(
+  tx: Queries,
+  principal: Principal,
+  name: ModuleName,
+  request: DraftRequest,
+): Promise<string> {
+  // By the publisher: whether the module is there is not told to those who may not publish in it.
+  await findPublisher(tx, principal, "module.publish", publisherOf(name));
   const module = await ensureModule(tx, name, request.visibility);
   if (request.version !== undefined) await refuseOtherContent(tx, module, request.version, request.files);
   const id = randomUUID();
@@ -58,6 +80,9 @@ async function insertDraft(tx: Queries, name: ModuleName, request: DraftRequest)
       expiresAt: new Date(Date.now() + DRAFT_LIFE),
     },
   });
+  const { publisherId: publisher } = module;
+  const detail = { draft: id, state: "uploading" };
+  await recordAudit(tx, principal, { action: "draft.write", publisher, module: name, detail });
   return id;
 }
 

@@ -12,6 +12,7 @@ import { blobsOpenTo, dropReferences, takeReferences } from "../blobs/references
 import type { Database, Queries } from "../database/client.ts";
 import type { Prisma } from "../database/generated/client.ts";
 import { storableJson } from "../database/storable.ts";
+import { type Actor, recordAudit } from "../identity/audit.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
 import { type Draft, type DraftState, isEndState, readDraft } from "./draft.ts";
 
@@ -33,7 +34,12 @@ async function transition<T>(
 }
 
 /** uploading | failed → verifying, with the job that verifies. Throws `blobs-missing` or `draft-state`. */
-export async function startVerifying(database: Database, jobs: JobQueue, id: string): Promise<void> {
+export async function startVerifying(
+  database: Database,
+  jobs: JobQueue,
+  { account, tokenId, requestId }: Actor,
+  id: string,
+): Promise<void> {
   await transition(database, id, async (tx, draft) => {
     // Asked for twice, or answered before: what was wanted is under way.
     if (draft.state === "verifying" || draft.state === "published") return;
@@ -58,6 +64,7 @@ export async function startVerifying(database: Database, jobs: JobQueue, id: str
     const blobs = [...there.values()].map((blob) => blob.id);
     const kept = await takeReferences(tx, { kind: "draft", id, publisher: draft.publisher }, blobs);
     if (kept.size !== blobs.length) throw problem("blobs-missing", "Some bytes are gone; send them again.");
+    await tx.draft.update({ where: { id }, data: { askedBy: { account, tokenId, requestId } } });
     await setState(tx, id, "verifying", []);
     await jobs.sendInspection(tx, id);
   });
@@ -100,6 +107,13 @@ export async function publishVersion(database: Database, id: string, verified: V
     const nextVersion = Math.max(module.next_version, number + 1);
     await tx.module.update({ where: { id: draft.moduleId }, data: { nextVersion } });
     await tx.draft.update({ where: { id }, data: { version: number, digest: verified.digest } });
+    await recordAudit(tx, draft.askedBy, {
+      action: "module.publish",
+      publisher: draft.publisher,
+      module: draft.module,
+      version: number,
+      detail: { draft: id, digest: verified.digest, aliases: draft.aliases },
+    });
     await end(tx, id, "published", []);
     return true;
   });
@@ -166,9 +180,13 @@ export async function failDraft(
  * uploading | verifying | failed → cancelled; one that has ended stays as it is. An inspection that is under way
  * finds out by watching the draft, and gives up.
  */
-export async function cancelDraft(database: Database, id: string): Promise<void> {
+export async function cancelDraft(database: Database, actor: Actor, id: string): Promise<void> {
   await transition(database, id, async (tx, draft) => {
-    if (draft.state === "failed" || !isEndState(draft.state)) await end(tx, id, "cancelled", []);
+    if (draft.state !== "failed" && isEndState(draft.state)) return;
+    await end(tx, id, "cancelled", []);
+    const { publisher, module } = draft;
+    const detail = { draft: id, state: "cancelled" };
+    await recordAudit(tx, actor, { action: "draft.write", publisher, module, detail });
   });
 }
 

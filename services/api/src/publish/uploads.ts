@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
-import { type Digest, ProblemError, problem } from "@modulehub/core";
+import { type Action, type Digest, ProblemError, problem } from "@modulehub/core";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Upload } from "../database/generated/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
+import { allows, type Principal } from "../identity/principal.ts";
+import { findPublisher } from "../registry/publishers.ts";
 
 /** The most parts of an upload; S3's limit. */
 const MAX_PARTS = 10_000;
@@ -34,18 +36,14 @@ export const partCount = (upload: Upload): number => Math.ceil(Number(upload.siz
 
 /**
  * Opens an upload, or continues the publisher's own of the same bytes that is open: one that was broken off
- * need not be sent again, nor lie beside its successor. Throws `not-found` for a publisher that isn't there.
+ * need not be sent again, nor lie beside its successor. Throws as `findPublisher` does.
  */
 export async function openUpload(
   { database, partSize }: UploadDeps,
+  principal: Principal,
   request: { publisher: string; size: number; digest?: Digest | undefined },
 ): Promise<Upload> {
-  const publisher = await database.prisma.publisher.findUnique({ where: { id: request.publisher } });
-  if (publisher === null)
-    throw problem(
-      "not-found",
-      `There is no publisher ${request.publisher}; make it with POST /v1/publishers.`,
-    );
+  await findPublisher(database.prisma, principal, "upload.write", request.publisher);
   if (request.digest !== undefined) {
     const begun = await database.prisma.upload.findFirst({
       where: {
@@ -72,7 +70,23 @@ export async function openUpload(
   });
 }
 
-/** Reads an upload. Throws `upload-not-found`. */
+/**
+ * Reads an upload for a principal that wants to do something to it. Throws `upload-not-found` where it isn't there or
+ * the principal may not, the same for both.
+ */
+export async function findUpload(
+  queries: Queries,
+  principal: Principal,
+  action: Action,
+  id: string,
+): Promise<Upload> {
+  const upload = await readUpload(queries, id);
+  if (!allows(principal, action, { publisher: upload.publisherId, visibility: "private" }))
+    throw problem("upload-not-found");
+  return upload;
+}
+
+/** Reads an upload, whoever asks. Throws `upload-not-found`. */
 export async function readUpload(queries: Queries, id: string): Promise<Upload> {
   const upload = await queries.upload.findUnique({ where: { id } });
   if (upload === null) throw problem("upload-not-found");

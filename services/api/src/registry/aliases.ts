@@ -2,6 +2,7 @@ import { isAlias, type ModuleName, problem } from "@modulehub/core";
 import { z } from "zod";
 import type { Database, Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
+import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
 import { changeModule } from "./change-module.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -69,6 +70,14 @@ export async function setAlias(
               where: { moduleId_name: key },
               data: { versionId: version.id, updatedAt: new Date() },
             });
+    if (current?.versionId !== version.id)
+      await recordAudit(tx, principal, {
+        action: "module.alias",
+        publisher: module.publisherId,
+        module: name,
+        version: version.number,
+        detail: { alias, ...(current && { before: current.version.number }) },
+      });
     return {
       alias,
       version: version.number,
@@ -92,6 +101,12 @@ export async function removeAlias(
     if (current === null) throw problem("alias-not-found", `${name} has no alias ${alias}.`);
     checkExpected(alias, current.version.number, expected);
     await tx.alias.delete({ where: { moduleId_name: { moduleId: module.id, name: alias } } });
+    await recordAudit(tx, principal, {
+      action: "module.alias",
+      publisher: module.publisherId,
+      module: name,
+      detail: { alias, before: current.version.number, removed: true },
+    });
   });
 }
 

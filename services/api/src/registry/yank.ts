@@ -1,5 +1,6 @@
 import type { ModuleName } from "@modulehub/core";
 import type { Database } from "../database/client.ts";
+import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
 import { changeModule } from "./change-module.ts";
 import { findVersion } from "./versions.ts";
@@ -19,6 +20,13 @@ export async function yankVersion(
     const version = await findVersion(tx, module, { kind: "version", version: number });
     const yankedAt = version.yankedAt ?? new Date();
     await tx.version.update({ where: { id: version.id }, data: { yankedAt, yankReason: reason } });
+    await recordAudit(tx, principal, {
+      action: "module.yank",
+      publisher: module.publisherId,
+      module: name,
+      version: number,
+      detail: { reason },
+    });
     return {
       version: version.number,
       digest: version.digest,
@@ -34,7 +42,15 @@ export async function unyankVersion(
   { module: name, version: number }: { module: ModuleName; version: number },
 ): Promise<void> {
   await changeModule(database, principal, "module.yank", name, async (tx, module) => {
-    const { id } = await findVersion(tx, module, { kind: "version", version: number });
+    const { id, yankedAt } = await findVersion(tx, module, { kind: "version", version: number });
+    if (yankedAt === null) return;
     await tx.version.update({ where: { id }, data: { yankedAt: null, yankReason: null } });
+    await recordAudit(tx, principal, {
+      action: "module.yank",
+      publisher: module.publisherId,
+      module: name,
+      version: number,
+      detail: { undone: true },
+    });
   });
 }

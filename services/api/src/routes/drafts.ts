@@ -2,7 +2,7 @@ import { isAlias, VISIBILITIES } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
-import { DRAFT_STATES, describeDraft, readDraft } from "../publish/draft.ts";
+import { DRAFT_STATES, describeDraft, findDraft, readDraft } from "../publish/draft.ts";
 import type { DraftEvents } from "../publish/draft-events.ts";
 import { fileListSchema } from "../publish/file-list.ts";
 import { listDrafts } from "../publish/list-drafts.ts";
@@ -74,7 +74,7 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
     },
     async (request, reply) => {
       const { module } = handleOf(request.params);
-      const opened = await openDraft(database, module, request.body);
+      const opened = await openDraft(database, request.principal, module, request.body);
       return reply.code(201).send(await describeDraft(database.prisma, opened));
     },
   );
@@ -102,7 +102,13 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
       config: { action: "draft.read" },
       schema: { summary: "Read a draft", tags: ["drafts"], params: draftParams, response: { 200: draft } },
     },
-    async (request) => describe(request.params.id),
+    async (request) => {
+      const { id } = request.params;
+      return describeDraft(
+        database.prisma,
+        await findDraft(database.prisma, request.principal, "draft.read", id),
+      );
+    },
   );
 
   app.delete(
@@ -112,9 +118,11 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
       schema: { summary: "Cancel a draft", tags: ["drafts"], params: draftParams, response: { 200: draft } },
     },
     async (request) => {
-      await cancelDraft(database, request.params.id);
-      events.tell(request.params.id, { kind: "changed" });
-      return describe(request.params.id);
+      const { id } = request.params;
+      await findDraft(database.prisma, request.principal, "draft.write", id);
+      await cancelDraft(database, request.principal, id);
+      events.tell(id, { kind: "changed" });
+      return describe(id);
     },
   );
 
@@ -131,7 +139,8 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
     },
     async (request, reply) => {
       const { id } = request.params;
-      await startVerifying(database, jobs, id);
+      await findDraft(database.prisma, request.principal, "draft.write", id);
+      await startVerifying(database, jobs, request.principal, id);
       events.tell(id, { kind: "changed" });
       return reply
         .code(202)
@@ -140,5 +149,7 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
     },
   );
 
-  draftEventRoutes(app, deps, events, (_request, id) => readDraft(database.prisma, id));
+  draftEventRoutes(app, deps, events, (request, id) =>
+    findDraft(database.prisma, request.principal, "draft.read", id),
+  );
 }

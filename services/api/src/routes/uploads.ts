@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
-import { problem } from "@modulehub/core";
+import { type Action, problem } from "@modulehub/core";
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { Upload } from "../database/generated/client.ts";
@@ -7,6 +8,7 @@ import { MAX_FILE_BYTES } from "../publish/file-list.ts";
 import {
   cancelUpload,
   completeUpload,
+  findUpload,
   openUpload,
   partCount,
   partSizeOf,
@@ -54,7 +56,8 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
         response: { 201: upload },
       },
     },
-    async (request, reply) => reply.code(201).send(await describe(await openUpload(deps, request.body))),
+    async (request, reply) =>
+      reply.code(201).send(await describe(await openUpload(deps, request.principal, request.body))),
   );
 
   app.get(
@@ -69,7 +72,7 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
         response: { 200: upload },
       },
     },
-    async (request) => describe(await readUpload(database.prisma, request.params.id), request.query.from),
+    async (request) => describe(await find(request, "upload.read"), request.query.from),
   );
 
   app.delete(
@@ -84,7 +87,7 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
       },
     },
     async (request) => {
-      await cancelUpload(deps, await readUpload(database.prisma, request.params.id));
+      await cancelUpload(deps, await find(request, "upload.write"));
       return describe(await readUpload(database.prisma, request.params.id));
     },
   );
@@ -102,7 +105,7 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
       },
     },
     async (request) => {
-      await completeUpload(deps, await readUpload(database.prisma, request.params.id), request.body.digest);
+      await completeUpload(deps, await find(request, "upload.write"), request.body.digest);
       return describe(await readUpload(database.prisma, request.params.id));
     },
   );
@@ -123,8 +126,8 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
         },
       },
       async (request) => {
-        const { id, n } = request.params;
-        const found = await readUpload(database.prisma, id);
+        const { n } = request.params;
+        const found = await find(request, "upload.write");
         const size = partSizeOf(found, n);
         const announced = request.headers["content-length"];
         if (announced !== undefined && Number(announced) !== size)
@@ -134,6 +137,10 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
       },
     );
   });
+
+  function find(request: FastifyRequest<{ Params: { id: string } }>, action: Action): Promise<Upload> {
+    return findUpload(database.prisma, request.principal, action, request.params.id);
+  }
 
   async function describe(row: Upload, from = 1) {
     const count = row.state === "open" ? Math.max(0, Math.min(URLS, partCount(row) - from + 1)) : 0;
