@@ -16,6 +16,7 @@ import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts"
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
 import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
 import { type AuditPage, listAudit } from "./operations/list-audit.ts";
+import { type DraftFilter, type DraftPage, listDrafts } from "./operations/list-drafts.ts";
 import { listModules, type ModulePage, type PageOptions } from "./operations/list-modules.ts";
 import { listVersions, type VersionPage } from "./operations/list-versions.ts";
 import {
@@ -50,6 +51,8 @@ import {
 } from "./operations/tokens.ts";
 import { unyank } from "./operations/unyank.ts";
 import { type YankedVersion, yank } from "./operations/yank.ts";
+import { cancelDraft, type Draft, publishDraft, readDraft } from "./publish/draft.ts";
+import { type DraftEvent, watchDraft } from "./publish/watch-draft.ts";
 import { Transport } from "./transport.ts";
 
 export interface HubAddress {
@@ -210,5 +213,30 @@ export class HubCalls {
   /** Takes a withdrawal back. */
   unyank(handle: string): Promise<void> {
     return unyank(this.transport, handle);
+  }
+
+  /** A page of the drafts of modules that the token may write, newest first. */
+  listDrafts(options?: PageOptions & DraftFilter): Promise<DraftPage> {
+    return listDrafts(this.transport, options);
+  }
+
+  /** A draft as it is now, with the digests of what it lacks. */
+  readDraft(id: string): Promise<Draft> {
+    return readDraft(this.transport, id);
+  }
+
+  /** Tells what happens to a draft, beginning with its state now, until the hub has decided about it. */
+  watchDraft(id: string, signal?: AbortSignal): AsyncGenerator<DraftEvent, void> {
+    return watchDraft(this.transport, id, signal);
+  }
+
+  /** Has a draft verified and published once its bytes are there; opens one again that failed. */
+  publishDraft(id: string): Promise<Draft> {
+    return publishDraft(this.transport, id);
+  }
+
+  /** Cancels a draft, also while it is verified; one that has ended stays as it is. */
+  cancelDraft(id: string): Promise<Draft> {
+    return cancelDraft(this.transport, id);
   }
 }

@@ -8,6 +8,7 @@ import { embedAnswer } from "./operations/embed.ts";
 import { inferAnswer } from "./operations/infer.ts";
 import { aliasPage } from "./operations/list-aliases.ts";
 import { auditPage } from "./operations/list-audit.ts";
+import { draftPage } from "./operations/list-drafts.ts";
 import { versionPage } from "./operations/list-versions.ts";
 import { memberAnswer, memberPage } from "./operations/members.ts";
 import { publisherAnswer, publisherPage } from "./operations/publishers.ts";
@@ -115,7 +116,10 @@ test.each<[string, string, z.ZodType]>([
   ["post", `${MODULE}/embed`, embedAnswer],
   ["post", `${MODULE}/classify`, classifyAnswer],
   ["post", `${MODULE}/drafts`, draftSchema],
+  ["get", "/v1/drafts", draftPage],
   ["get", "/v1/drafts/{id}", draftSchema],
+  ["delete", "/v1/drafts/{id}", draftSchema],
+  ["post", "/v1/drafts/{id}/publish", draftSchema],
   ["post", "/v1/uploads", uploadSchema],
   ["get", "/v1/uploads/{id}", uploadSchema],
 ])("what the client reads of %s %s is what the OpenAPI document promises", (method, path, schema) => {
@@ -133,6 +137,7 @@ test.each([
   ["get", "/v1/modules", ["publisher", "limit", "cursor"]],
   ["get", `${MODULE}/versions`, ["limit", "cursor"]],
   ["get", `${MODULE}/aliases`, ["limit", "cursor"]],
+  ["get", "/v1/drafts", ["module", "state", "limit", "cursor"]],
   ["get", "/v1/uploads/{id}", ["from"]],
   ["get", "/v1/accounts", ["limit", "cursor"]],
   ["get", "/v1/tokens", ["account", "limit", "cursor"]],

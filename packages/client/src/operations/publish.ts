@@ -9,10 +9,11 @@ import {
 } from "@modulehub/core";
 import { UnexpectedAnswerError } from "../connection-error.ts";
 import { collectModule, type ModuleContent } from "../publish/collect-module.ts";
-import { type Draft, type DraftRequest, decidedDraft, openDraft, publishDraft } from "../publish/draft.ts";
+import { type Draft, type DraftRequest, openDraft, publishDraft } from "../publish/draft.ts";
 import type { PublishEvent } from "../publish/event.ts";
 import { hashFile, type SourceFile } from "../publish/source-file.ts";
 import { upload } from "../publish/upload.ts";
+import { decidedDraft } from "../publish/watch-draft.ts";
 import { EventChannel } from "../tasks/event-channel.ts";
 import { paced } from "../tasks/paced.ts";
 import { runAll } from "../tasks/run-all.ts";

@@ -6,17 +6,29 @@ import {
   type Visibility,
 } from "@modulehub/core";
 import { z } from "zod";
-import { pause as sleep } from "../retry.ts";
 import type { Transport } from "../transport.ts";
+
+export const draftState = z.enum([
+  "uploading",
+  "verifying",
+  "published",
+  "rejected",
+  "failed",
+  "expired",
+  "cancelled",
+]);
+export type DraftState = z.infer<typeof draftState>;
 
 /** An answer about a draft. */
 export const draftSchema = z.looseObject({
   id: z.string(),
-  state: z.enum(["uploading", "verifying", "published", "rejected", "failed", "expired", "cancelled"]),
+  state: draftState,
+  module: z.string().optional(),
   missing: z.array(digestSchema).optional(),
   version: z.int().nullish(),
   digest: digestSchema.nullish(),
   problems: z.array(problemDocumentSchema).optional(),
+  updatedAt: z.string().optional(),
 });
 
 /** A version on its way, as the hub tells it. */
@@ -28,8 +40,11 @@ export interface DraftRequest {
   visibility: Visibility | undefined;
 }
 
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 1_000;
+/** Whether the hub has decided about a draft, or it has ended otherwise. */
+export const isDecided = ({ state }: Draft): boolean => state !== "uploading" && state !== "verifying";
+
+/** Where a draft is, relative to the hub's address. */
+export const draftPath = (id: string): string => `v1/drafts/${encodeURIComponent(id)}`;
 
 /** Tells the hub which files the next version has; the answer says which bytes it lacks. */
 export function openDraft(
@@ -41,16 +56,20 @@ export function openDraft(
   return transport.call("POST", `v1/modules/${module}/drafts`, draftSchema, { body, signal });
 }
 
-/** Asks for a draft whose bytes are there to be published. Asking twice is the same as once. */
-export async function publishDraft(transport: Transport, id: string, signal: AbortSignal): Promise<void> {
-  await transport.call("POST", `v1/drafts/${id}/publish`, z.unknown(), { retry: "safe", signal });
+/**
+ * Asks for a draft whose bytes are there to be published; one that failed is opened again by that. Asking twice is
+ * the same as once.
+ */
+export function publishDraft(transport: Transport, id: string, signal?: AbortSignal): Promise<Draft> {
+  return transport.call("POST", `${draftPath(id)}/publish`, draftSchema, { retry: "safe", signal });
 }
 
-/** Waits until the hub has decided about a draft. */
-export async function decidedDraft(transport: Transport, id: string, signal: AbortSignal): Promise<Draft> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
-    const draft = await transport.call("GET", `v1/drafts/${id}`, draftSchema, { signal });
-    if (draft.state !== "verifying" && draft.state !== "uploading") return draft;
-    await sleep(pause, signal);
-  }
+/** Cancels a draft, also one that is being verified. One that has ended stays as it is, and is answered. */
+export function cancelDraft(transport: Transport, id: string): Promise<Draft> {
+  return transport.call("DELETE", draftPath(id), draftSchema, { retry: "safe" });
+}
+
+/** A draft as it is now. */
+export function readDraft(transport: Transport, id: string): Promise<Draft> {
+  return transport.call("GET", draftPath(id), draftSchema);
 }

@@ -22,6 +22,11 @@ export class FaultyHub {
   /** Called at each attempt to send a part, with how often it was tried before; the answer breaks it. */
   partFault: (n: number, attempt: number) => "none" | "drop" | ProblemCode = () => "none";
   draftState: "published" | "rejected" = "published";
+  /**
+   * How the draft's events are told: whole; not at all (404); kept back as a proxy does; a page instead; broken off
+   * after the first, on the first connection.
+   */
+  events: "whole" | "absent" | "kept-back" | "page" | "broken" = "whole";
   /** What can be resolved and downloaded, by every handle that means it. */
   readonly served = new Map<string, ServedVersion>();
   /** Bytes of files that were sent, by path. */
@@ -95,6 +100,7 @@ export class FaultyHub {
     if (upload?.[1] === "GET") return reply(response, 200, this.#describe(upload[2] ?? ""));
     if (upload?.[3] !== undefined) return this.#complete(response, upload[2] ?? "");
     if (line === "POST /v1/drafts/d1/publish") return reply(response, 202, { id: "d1", state: "verifying" });
+    if (line === "GET /v1/drafts/d1/events") return this.#events(response);
     if (line === "GET /v1/drafts/d1") return reply(response, 200, this.#decided());
     return refuse(response, "not-found");
   }
@@ -136,6 +142,32 @@ export class FaultyHub {
     if (right) this.blobs.set(digest, bytes);
     if (right) reply(response, 200, { id, state: "stored" });
     else refuse(response, "digest-mismatch");
+  }
+
+  #events(response: ServerResponse): void {
+    const fault = this.events;
+    if (fault === "absent") {
+      refuse(response, "not-found");
+      return;
+    }
+    response.writeHead(200, { "content-type": fault === "page" ? "text/html" : "text/event-stream" });
+    if (fault === "kept-back") {
+      response.flushHeaders();
+      return;
+    }
+    const tell = (name: string, data: unknown) =>
+      response.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+    tell("state", { id: "d1", state: "verifying" });
+    if (fault === "broken") {
+      this.events = "whole";
+      setTimeout(() => response.destroy(), 20);
+      return;
+    }
+    response.write(":\n\n");
+    tell("progress", { step: "inspecting" });
+    tell("of-a-newer-hub", {});
+    tell("state", this.#decided());
+    response.end();
   }
 
   #decided(): unknown {
