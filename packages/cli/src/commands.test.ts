@@ -129,7 +129,7 @@ test("someone without a token is told where one comes from", () => {
   expect(problemText(document)).toBe(
     [
       "This token is not known here.",
-      "  Give the token with --token or MODULEHUB_TOKEN; a hub on this machine has one in its data folder, as admin-token.",
+      '  Log in with "modulehub login", or give a token with --token or MODULEHUB_TOKEN; a hub on this machine has one in its data folder, as admin-token.',
       "  (code unauthenticated, request r-1)",
     ].join("\n"),
   );

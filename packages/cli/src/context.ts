@@ -5,6 +5,7 @@ export interface Context {
   settings: Settings;
   /** Handed on to the services that `serve` starts. */
   environment: NodeJS.ProcessEnv;
+  input: NodeJS.ReadStream;
   out: NodeJS.WriteStream;
   err: NodeJS.WriteStream;
 }

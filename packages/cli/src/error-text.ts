@@ -7,7 +7,7 @@ export function errorText(error: unknown): string {
 }
 
 const TOKEN_HINT =
-  "Give the token with --token or MODULEHUB_TOKEN; a hub on this machine has one in its data folder, as admin-token.";
+  'Log in with "modulehub login", or give a token with --token or MODULEHUB_TOKEN; a hub on this machine has one in its data folder, as admin-token.';
 
 /** A problem document in the same way. */
 export function problemText(document: ProblemDocument): string {

@@ -21,6 +21,10 @@ if (!parsed.success) {
 const context: Context = {
   settings: parsed.data,
   environment: process.env,
+  // Made when it is asked for: a command that reads nothing leaves it alone.
+  get input() {
+    return process.stdin;
+  },
   out: process.stdout,
   err: process.stderr,
 };

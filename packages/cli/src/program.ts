@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { accountsCommand } from "./commands/accounts.ts";
 import { aliasCommand } from "./commands/alias.ts";
 import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
@@ -7,12 +8,17 @@ import { downloadCommand } from "./commands/download.ts";
 import { embedCommand } from "./commands/embed.ts";
 import { inferCommand } from "./commands/infer.ts";
 import { listCommand } from "./commands/list.ts";
+import { loginCommand } from "./commands/login.ts";
+import { logoutCommand } from "./commands/logout.ts";
+import { membersCommand } from "./commands/members.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { resolveCommand } from "./commands/resolve.ts";
 import { serveCommand } from "./commands/serve/serve.ts";
 import { showCommand } from "./commands/show.ts";
+import { tokensCommand } from "./commands/tokens.ts";
 import { versionCommand } from "./commands/version.ts";
 import { versionsCommand } from "./commands/versions.ts";
+import { whoamiCommand } from "./commands/whoami.ts";
 import { yankCommand } from "./commands/yank.ts";
 import type { Context } from "./context.ts";
 import { addHelp } from "./help.ts";
@@ -32,6 +38,14 @@ export function program(context: Context, version: string): Command {
     ],
     "Run on the hub:": [inferCommand(context), embedCommand(context), classifyCommand(context)],
     "Publish:": [publishCommand(context), buildCommand(context), aliasCommand(context), yankCommand(context)],
+    "Who may what:": [
+      loginCommand(context),
+      logoutCommand(context),
+      whoamiCommand(context),
+      tokensCommand(context),
+      membersCommand(context),
+      accountsCommand(context),
+    ],
     "This machine:": [
       serveCommand(context),
       completionCommand(context, () => root),
