@@ -40,7 +40,7 @@ test("the page of nnlm says what it is, in the words of its card and manifest", 
     Architecture: "NNLM",
     "Data sets": "wikipedia, gigaword",
     Language: "English",
-    Licence: "pddl-1.0",
+    License: "pddl-1.0",
     Format: expect.stringMatching(/^ONNX, opset \d+$/),
   });
   await page.getByRole("heading", { level: 1, name: "English text embedding, 100 dimensions" }).waitFor();

@@ -1,5 +1,5 @@
 export { ASSETS, type Asset } from "./assets.ts";
-export { frontPage } from "./front-page.ts";
+export { type FrontView, frontPage } from "./front-page.ts";
 export { PAGE_HEADERS } from "./layout.ts";
 export type { ModuleList, ModuleRow } from "./module-list.ts";
 export { modulePage } from "./module-page.ts";

@@ -1,4 +1,5 @@
 import { type Content, html } from "./html.ts";
+import { languageName } from "./language-name.ts";
 import { type ModuleView, pagePath } from "./module-view.ts";
 import { byteSize, count, day } from "./quantity.ts";
 import type { Card } from "./readme.ts";
@@ -15,7 +16,7 @@ export function moduleFacts(view: ModuleView, card: Card): Content {
     ["Architecture", words(card.architecture)],
     [card.datasets.length > 1 ? "Data sets" : "Data set", list(card.datasets)],
     [card.languages.length > 1 ? "Languages" : "Language", list(card.languages.map(languageName))],
-    ["Licence", words(card.license)],
+    ["License", words(card.license)],
     [card.baseModels.length > 1 ? "Base models" : "Base model", list(card.baseModels)],
     ["Format", formatOf(view)],
     ["Parameters", parameters > 0 && count(parameters)],
@@ -49,17 +50,4 @@ function formatOf({ report }: ModuleView): string {
     Object.values(report.graphs).flatMap(({ opsets }) => opsets[""] ?? opsets["ai.onnx"] ?? []),
   );
   return opsets.size === 0 ? "ONNX" : `ONNX, opset ${[...opsets].sort((a, b) => a - b).join(" and ")}`;
-}
-
-const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
-
-/** "English" for `en`; what is no language tag stays as it is. */
-function languageName(tag: string): string {
-  if (!/^[a-z]{2,3}(-[a-z0-9]{2,8}){0,3}$/i.test(tag)) return tag;
-  try {
-    return LANGUAGES.of(tag) ?? tag;
-  } catch {
-    // Looks like a tag and is none: a publisher's word, shown as it was written.
-    return tag;
-  }
 }

@@ -90,7 +90,7 @@ test("the page of a version says what tfhub.dev's pages said", () => {
     Architecture: "NNLM",
     "Data sets": "wikipedia, gigaword",
     Language: "English",
-    Licence: "pddl-1.0",
+    License: "pddl-1.0",
     Format: "ONNX, opset 17",
     Size: "2.10 MB",
   });
@@ -229,13 +229,35 @@ test("whatever publishers write, pages hold no markup of theirs", () => {
       {
         module: HOSTILE,
         title: HOSTILE,
+        description: HOSTILE,
+        license: HOSTILE,
+        languages: [HOSTILE],
         visibility: "private" as const,
         latest: { version: 1, task: HOSTILE, publishedAt: view.publishedAt },
       },
     ],
     next: `/?q=${HOSTILE}`,
   };
-  expectHarmless(frontPage({ query: HOSTILE, modules }));
+  const asked = [HOSTILE, HOSTILE];
+  const counts = [{ value: HOSTILE, count: 1 }];
+  expectHarmless(
+    frontPage({
+      query: {
+        q: HOSTILE,
+        task: asked,
+        publisher: asked,
+        dtype: asked,
+        input: asked,
+        output: asked,
+        license: asked,
+        language: asked,
+        tag: asked,
+        sort: HOSTILE,
+      },
+      modules,
+      values: { task: counts, license: counts, language: counts, dtype: counts, publisher: counts },
+    }),
+  );
   expectHarmless(publisherPage({ id: HOSTILE, displayName: HOSTILE, createdAt: view.publishedAt, modules }));
   expectHarmless(
     problemPage({

@@ -17,6 +17,7 @@ export function publisherPage({ id, displayName, createdAt, modules }: Publisher
     html`<nav class="path" aria-label="Path"><a href="/">Modules</a> / <span aria-current="page">${id}</span></nav>
 <h1><bdi>${displayName}</bdi></h1>
 <p>Publisher <code>${id}</code>, here since <time datetime="${createdAt}">${day(createdAt)}</time>.</p>
+<p><a href="/?publisher=${encodeURIComponent(id)}">Search among its modules</a></p>
 <section aria-labelledby="list-title"><h2 id="list-title">Modules</h2>
 ${modules.items.length > 0 ? moduleList(modules) : html`<p>It has no modules that everyone may see.</p>`}</section>`,
   );

@@ -14,6 +14,8 @@ import type { Prisma } from "../database/generated/client.ts";
 import { storableJson } from "../database/storable.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
+import type { StoredCard } from "../registry/card.ts";
+import { refreshListing } from "../registry/listing.ts";
 import { type Draft, type DraftState, isEndState, readDraft } from "./draft.ts";
 
 /**
@@ -76,6 +78,7 @@ export interface Verified {
   manifest: Manifest;
   report: InspectionReport;
   batching: Record<string, Batching>;
+  card: StoredCard;
 }
 
 /**
@@ -106,6 +109,7 @@ export async function publishVersion(database: Database, id: string, verified: V
       });
     const nextVersion = Math.max(module.next_version, number + 1);
     await tx.module.update({ where: { id: draft.moduleId }, data: { nextVersion } });
+    await refreshListing(tx, draft.moduleId);
     await tx.draft.update({ where: { id }, data: { version: number, digest: verified.digest } });
     await recordAudit(tx, draft.askedBy, {
       action: "module.publish",
@@ -120,7 +124,7 @@ export async function publishVersion(database: Database, id: string, verified: V
 }
 
 async function insertVersion(tx: Queries, draft: Draft, number: number, verified: Verified): Promise<number> {
-  const { digest, manifest, report, batching } = verified;
+  const { digest, manifest, report, batching, card } = verified;
   const version = await tx.version.create({
     data: {
       moduleId: draft.moduleId,
@@ -129,6 +133,7 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
       manifest: json(manifest),
       report: json(report),
       batching,
+      card: json(card),
     },
   });
   const used = manifestPaths(manifest);
@@ -223,5 +228,5 @@ async function setState(
  * What was parsed by a schema is JSON; Prisma's type for that has no optional fields. Reports and problems
  * quote names of the model, in which any character may be.
  */
-const json = (value: Manifest | InspectionReport | ProblemDocument[]): Prisma.InputJsonValue =>
+const json = (value: Manifest | InspectionReport | StoredCard | ProblemDocument[]): Prisma.InputJsonValue =>
   JSON.parse(storableJson(value));

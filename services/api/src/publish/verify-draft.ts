@@ -14,10 +14,12 @@ import {
 } from "@modulehub/core";
 import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
+import { readText } from "../blobs/read-text.ts";
 import { storedBlob } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
 import type { WorkerClient } from "../gateway/worker-client.ts";
 import type { InspectionJob } from "../jobs/job-queue.ts";
+import { CARD_BYTES, readCard } from "../registry/card.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import type { DraftEvents } from "./draft-events.ts";
 import { checkManifestFiles } from "./file-list.ts";
@@ -113,7 +115,9 @@ async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Prom
   const batching = Object.fromEntries(
     Object.entries(report.signatures).map(([name, signature]) => [name, signature.batching]),
   );
-  await publishVersion(database, draft.id, { digest, manifest, report, batching });
+  const readme = draft.files.find(({ path }) => path === "README.md");
+  const card = readCard(readme && (await readText(database.prisma, deps.store, readme.digest, CARD_BYTES)));
+  await publishVersion(database, draft.id, { digest, manifest, report, batching, card });
   deps.forget(parseModuleName(draft.module));
 }
 

@@ -1,7 +1,7 @@
 import { inspectionReportSchema, manifestSchema, type Visibility } from "@modulehub/core";
 import type { ModuleView } from "@modulehub/web";
 import type { BlobStore } from "../blobs/blob-store.ts";
-import { storedBlob } from "../blobs/references.ts";
+import { readText } from "../blobs/read-text.ts";
 import type { Queries } from "../database/client.ts";
 import type { Module, Version } from "../database/generated/client.ts";
 import { readPublisher } from "./publishers.ts";
@@ -41,21 +41,10 @@ export async function readModuleView(
     manifest: manifestSchema.parse(version.manifest),
     report: inspectionReportSchema.parse(version.report),
     files,
-    readme: readme && (await readText(queries, store, readme.digest)),
+    readme: readme && (await readText(queries, store, readme.digest, MAX_README_BYTES)),
     versions: {
       items: versions.items.map(({ yanked, ...item }) => ({ ...item, yanked: yanked !== undefined })),
       more: versions.next !== undefined,
     },
   };
-}
-
-async function readText(queries: Queries, store: BlobStore, digest: string): Promise<string> {
-  const blob = await storedBlob(queries, digest);
-  if (blob === undefined) throw new Error(`A version refers to ${digest}, which is not stored.`);
-  if (blob.size === 0) return "";
-  const end = Math.min(blob.size, MAX_README_BYTES) - 1;
-  const chunks: Buffer[] = [];
-  for await (const chunk of await store.read(blob.storageKey, blob.size, { start: 0, end }))
-    chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
 }

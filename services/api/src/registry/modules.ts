@@ -7,11 +7,10 @@ import {
   publisherOf,
   type Visibility,
 } from "@modulehub/core";
-import { z } from "zod";
 import type { Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
-import { allows, type Principal, visiblePublishers } from "../identity/principal.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { allows, type Principal } from "../identity/principal.ts";
+import { refreshListing } from "./listing.ts";
 
 /**
  * The module of a name, for a principal that wants to do something to it. Throws `module-not-found` where it
@@ -67,93 +66,14 @@ export async function ensureModule(
       "not-found",
       `There is no publisher ${publisherId}; make it with POST /v1/publishers first.`,
     );
-  return queries.module.create({
+  const module = await queries.module.create({
     data: { publisherId, name, ...names, visibility: visibility ?? "private" },
   });
+  await refreshListing(queries, module.id);
+  return module;
 }
 
 async function isDeleted(queries: Queries, name: ModuleName): Promise<boolean> {
   const key = { lowerName: name.toLowerCase(), version: 0 };
   return (await queries.tombstone.findUnique({ where: { lowerName_version: key } })) !== null;
-}
-
-export interface ModuleAnswer {
-  module: string;
-  publisher: string;
-  visibility: Visibility;
-  createdAt: string;
-  /** Absent while no version can be seen. */
-  latest?: { version: number; digest: string; task: string; publishedAt: string };
-}
-
-interface ModuleRow {
-  name: string;
-  publisher_id: string;
-  visibility: Visibility;
-  created_at: Date;
-  number: number | null;
-  digest: string | null;
-  task: string | null;
-  published_at: Date | null;
-}
-
-/** A page of the modules that a principal may see, by name: those with every word of a query in name or task. */
-export async function listModules(
-  queries: Queries,
-  principal: Principal,
-  page: { query?: string; publisher?: string | undefined; limit: number; cursor?: string | undefined },
-): Promise<{ items: ModuleAnswer[]; next?: string }> {
-  const after = page.cursor === undefined ? "" : decodeCursor(z.string(), page.cursor);
-  const publisher = page.publisher ?? null;
-  const words = (page.query ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const visible = visiblePublishers(principal, "module.list");
-  const all = visible === "all";
-  const own = visible === "all" ? [] : visible;
-  const rows = await queries.$queryRaw<ModuleRow[]>`
-    SELECT m.name, m.publisher_id, m.visibility, m.created_at, v.number, v.digest,
-           v.manifest->>'task' AS task, v.published_at
-    FROM module m LEFT JOIN LATERAL (
-      SELECT * FROM version WHERE module_id = m.id AND yanked_at IS NULL ORDER BY number DESC LIMIT 1) v ON true
-    WHERE m.name > ${after} AND (${publisher}::text IS NULL OR m.publisher_id = ${publisher})
-      AND NOT EXISTS (
-        SELECT FROM unnest(${words}::text[]) word
-        WHERE strpos(m.lower_name || ' ' || coalesce(v.manifest->>'task', ''), word) = 0)
-      AND (${all} OR m.publisher_id = ANY(${own}::text[]) OR (m.visibility = 'public' AND v.id IS NOT NULL))
-    ORDER BY m.name LIMIT ${page.limit + 1}`;
-  const items = rows.slice(0, page.limit).map(answerOf);
-  return rows.length > page.limit ? { items, next: encodeCursor(items.at(-1)!.module) } : { items };
-}
-
-/** What can be said of one module. */
-export async function describeModule(queries: Queries, module: Module): Promise<ModuleAnswer> {
-  const latest = await queries.version.findFirst({
-    where: { moduleId: module.id, yankedAt: null },
-    orderBy: { number: "desc" },
-  });
-  const task = latest === null ? null : z.object({ task: z.string() }).parse(latest.manifest).task;
-  return answerOf({
-    name: module.name,
-    publisher_id: module.publisherId,
-    visibility: module.visibility as Visibility,
-    created_at: module.createdAt,
-    number: latest?.number ?? null,
-    digest: latest?.digest ?? null,
-    task,
-    published_at: latest?.publishedAt ?? null,
-  });
-}
-
-function answerOf(row: ModuleRow): ModuleAnswer {
-  const { number, digest, task, published_at: publishedAt } = row;
-  const answer: ModuleAnswer = {
-    module: row.name,
-    publisher: row.publisher_id,
-    visibility: row.visibility,
-    createdAt: new Date(row.created_at).toISOString(),
-  };
-  if (number === null || digest === null || task === null || publishedAt === null) return answer;
-  return {
-    ...answer,
-    latest: { version: number, digest, task, publishedAt: new Date(publishedAt).toISOString() },
-  };
 }

@@ -3,6 +3,7 @@ import type { Database } from "../database/client.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
 import { changeModule } from "./change-module.ts";
+import { refreshListing } from "./listing.ts";
 import { findVersion } from "./versions.ts";
 import type { Yanked } from "./yank-mark.ts";
 
@@ -27,6 +28,7 @@ export async function yankVersion(
       version: number,
       detail: { reason },
     });
+    await refreshListing(tx, module.id);
     return {
       version: version.number,
       digest: version.digest,
@@ -52,5 +54,6 @@ export async function unyankVersion(
       version: number,
       detail: { undone: true },
     });
+    await refreshListing(tx, module.id);
   });
 }

@@ -76,7 +76,7 @@ test("a token that is not known gets a page that says so", async () => {
   const refused = await get("/acme/secret", { authorization: "Bearer nonsense" });
   expect(refused.status).toBe(401);
   expect(refused.headers.get("www-authenticate")).toContain("Bearer");
-  expect(refused.text).toContain("This token is not known here.");
+  expect(refused.text).toContain("This token is not known here, or no longer.");
 });
 
 test("the front page finds modules by words of their name and task", async () => {

@@ -6,15 +6,17 @@ import type { App, AppDeps } from "../app.ts";
 import type { Module, Version } from "../database/generated/client.ts";
 import { wantsPage } from "../http/accept.ts";
 import { allowCaching, visibilityFor } from "../http/caching.ts";
+import { countFacets } from "../registry/count-facets.ts";
+import { findModules, type ModuleQuery } from "../registry/find-modules.ts";
 import { readModuleView } from "../registry/module-view.ts";
-import { listModules } from "../registry/modules.ts";
 import { readPublisher } from "../registry/publishers.ts";
-import { text } from "./schemas.ts";
+import { moduleQuery, queryFrom } from "./module-query.ts";
 
 /** Modules in a page's list. */
 const LISTED = 50;
 
-const listQuery = z.object({ q: text(200).default(""), cursor: z.string().max(2048).optional() });
+const cursor = z.object({ cursor: z.string().max(2048).optional() });
+const searchQuery = moduleQuery.extend(cursor.shape);
 
 /** Pages for people, at the addresses that programs use too: the front page, publishers, and what pages need. */
 export function pageRoutes(app: App, { database }: AppDeps): void {
@@ -22,13 +24,18 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
     "/",
     {
       config: { action: "module.list" },
-      schema: { hide: true, querystring: listQuery },
+      schema: { hide: true, querystring: searchQuery },
     },
     async (request, reply) => {
       if (!wantsPage(request))
         throw problem("not-found", "Here is a page for browsers; programs begin at /openapi.json.");
-      const { q: query } = request.query;
-      return sendPage(request, reply, frontPage({ query, modules: await list(request, { query }) }));
+      const { cursor, ...given } = request.query;
+      const query = queryFrom(given);
+      const [modules, { values }] = await Promise.all([
+        list(request, query, cursor),
+        countFacets(database.prisma, request.principal, query),
+      ]);
+      return sendPage(request, reply, frontPage({ query: given, modules, values }));
     },
   );
 
@@ -36,7 +43,7 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
     "/:publisher",
     {
       config: { action: "publisher.read" },
-      schema: { hide: true, params: z.object({ publisher: z.string() }), querystring: listQuery },
+      schema: { hide: true, params: z.object({ publisher: z.string() }), querystring: cursor },
     },
     async (request, reply) => {
       const publisher = await readPublisher(database.prisma, request.params.publisher);
@@ -44,7 +51,7 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
         allowCaching(reply, "public", { vary: "Accept, Authorization" });
         return reply.send(publisher);
       }
-      const modules = await list(request, { publisher: publisher.id });
+      const modules = await list(request, { publisher: [publisher.id] }, request.query.cursor);
       return sendPage(request, reply, publisherPage({ ...publisher, modules }));
     },
   );
@@ -54,17 +61,14 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
       reply.type(contentType).header("cache-control", "public, max-age=31536000, immutable").send(bytes),
     );
 
-  /** A page of the modules that the visitor may see, and the address of the next. */
-  async function list(
-    request: FastifyRequest<{ Querystring: z.infer<typeof listQuery> }>,
-    filter: { query?: string; publisher?: string },
-  ): Promise<ModuleList> {
-    const { cursor } = request.query;
-    const page = { limit: LISTED, cursor, ...filter };
-    const { items, next } = await listModules(database.prisma, request.principal, page);
-    if (next === undefined) return { items };
-    const query = new URLSearchParams({ ...(filter.query && { q: filter.query }), cursor: next });
-    return { items, next: `?${query}` };
+  /** A page of the modules that fit and the visitor may see, and the address of the next. */
+  async function list(request: FastifyRequest, query: ModuleQuery, cursor?: string): Promise<ModuleList> {
+    const page = { limit: LISTED, cursor };
+    const { items, next, capped } = await findModules(database.prisma, request.principal, query, page);
+    if (next === undefined) return { items, capped };
+    const address = new URL(request.url, "http://hub");
+    address.searchParams.set("cursor", next);
+    return { items, capped, next: address.search };
   }
 }
 
