@@ -17,7 +17,12 @@ import { type InferAnswer, type InferInput, type InferOptions, infer } from "./o
 import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
 import { type AuditPage, listAudit } from "./operations/list-audit.ts";
 import { type DraftFilter, type DraftPage, listDrafts } from "./operations/list-drafts.ts";
-import { listModules, type ModulePage, type PageOptions } from "./operations/list-modules.ts";
+import {
+  type ListOptions,
+  listModules,
+  type ModulePage,
+  type PageOptions,
+} from "./operations/list-modules.ts";
 import { listVersions, type VersionPage } from "./operations/list-versions.ts";
 import {
   listMembers,
@@ -95,8 +100,8 @@ export class HubCalls {
     return classify(this.transport, handle, inputs, options);
   }
 
-  /** The modules that fit a query and that the token may see, asked for page by page as they are read. */
-  search(query?: SearchQuery, options?: SearchOptions): AsyncGenerator<FoundModule, void> {
+  /** The modules that fit words or filters and that the token may see, asked for page by page as they are read. */
+  search(query?: string | SearchQuery, options?: SearchOptions): AsyncGenerator<FoundModule, void> {
     return search(this.transport, query, options);
   }
 
@@ -180,8 +185,8 @@ export class HubCalls {
     return listAudit(this.transport, options);
   }
 
-  /** A page of the modules that the token may see. */
-  listModules(options?: PageOptions): Promise<ModulePage> {
+  /** A page of the modules that fit and that the token may see; with `facets`, what could be filtered by. */
+  listModules(options?: ListOptions): Promise<ModulePage> {
     return listModules(this.transport, options);
   }
 

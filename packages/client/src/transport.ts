@@ -4,7 +4,8 @@ import { UnexpectedAnswerError, UnreachableError } from "./connection-error.ts";
 import { type RetryRule, withRetries } from "./retry.ts";
 
 export interface CallOptions {
-  query?: Record<string, string | number | undefined>;
+  /** A list is sent as the same name several times. */
+  query?: Record<string, string | number | boolean | readonly string[] | undefined>;
   /** Sent as JSON. */
   body?: unknown;
   /** Default `safe` for GET, `unsent` otherwise. */
@@ -37,7 +38,8 @@ export class Transport {
   ): Promise<T> {
     const url = new URL(path, this.url);
     for (const [name, value] of Object.entries(options.query ?? {}))
-      if (value !== undefined) url.searchParams.set(name, String(value));
+      for (const each of value === undefined ? [] : [value].flat())
+        url.searchParams.append(name, String(each));
     const headers: Record<string, string> = { accept: "application/json" };
     if (options.body !== undefined) headers["content-type"] = "application/json";
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);

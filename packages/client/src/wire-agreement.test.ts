@@ -134,7 +134,14 @@ test.each<[string, string, z.ZodType]>([
 
 test.each([
   ["get", "/v1/resolve", ["handle", "cursor"]],
-  ["get", "/v1/modules", ["publisher", "limit", "cursor"]],
+  [
+    "get",
+    "/v1/modules",
+    [
+      ...["q", "task", "publisher", "dtype", "input", "output", "license", "language", "tag"],
+      ...["sort", "limit", "cursor", "facets"],
+    ],
+  ],
   ["get", `${MODULE}/versions`, ["limit", "cursor"]],
   ["get", `${MODULE}/aliases`, ["limit", "cursor"]],
   ["get", "/v1/drafts", ["module", "state", "limit", "cursor"]],

@@ -45,6 +45,20 @@ test("search asks for the next page when the one before has been read, and not e
   ]);
 });
 
+test("filters are sent by their names, those with several values once for each", async () => {
+  answer = () => ({ items: [] });
+  await Array.fromAsync(hub.search("mini lm"));
+  await Array.fromAsync(
+    hub.search({ q: "a&b", task: "text-embedding", language: ["en", "de"], license: [], sort: "recent" }),
+  );
+  await hub.listModules({ input: "text:string", facets: true, limit: 1 });
+  expect(asked).toEqual([
+    "/v1/modules?q=mini+lm",
+    "/v1/modules?q=a%26b&task=text-embedding&language=en&language=de&sort=recent",
+    "/v1/modules?input=text%3Astring&facets=true&limit=1",
+  ]);
+});
+
 test("pages that never end are noticed", async () => {
   answer = () => ({ items: [found("a")], next: "same" });
   await expect(Array.fromAsync(hub.search())).rejects.toThrow("names itself as the next");

@@ -12,10 +12,11 @@ const DTYPES = ["image", ...DTYPE_NAMES] as const;
 /** A filter, given once or several times; forms send those that were left alone too, empty. */
 const filter = <T extends z.ZodType<string>>(value: T, description: string) =>
   z
-    .union([z.array(z.union([z.literal(""), value])).max(MAX_VALUES), z.literal(""), value])
-    .optional()
-    .transform((given) => [given ?? []].flat().filter((each) => each !== ""))
-    .meta({ description, style: "form", explode: true });
+    .preprocess(
+      (given) => [given ?? []].flat().filter((each) => each !== ""),
+      z.array(value).max(MAX_VALUES).default([]),
+    )
+    .meta({ description });
 
 const value = text(200).trim();
 
@@ -33,9 +34,7 @@ export const moduleQuery = z.object({
   language: filter(value, "As the card says it, such as en"),
   tag: filter(value, "One of the card's tags"),
   sort: z
-    .enum(["", ...SORTS])
-    .optional()
-    .transform((sort) => sort || undefined)
+    .preprocess((given) => (given === "" ? undefined : given), z.enum(SORTS).optional())
     .meta({ description: "Default: relevance with q, otherwise name" }),
 });
 
