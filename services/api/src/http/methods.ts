@@ -20,7 +20,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
       app.route({
         method: METHODS.filter((method) => !methods.has(method)),
         url,
-        config: { action: "hub.read" },
+        config: { action: "hub.read", refusesMethod: true },
         schema: { hide: true },
         // A body of any kind may come; it is not read.
         onRequest: async (_request, reply) => {

@@ -32,6 +32,13 @@ export const ADMIN: Principal = {
 };
 export const WORKER: Principal = { who: "worker", cap: "reader", roles: NO_ROLES, caller: "worker" };
 
+/** The same principal with no more than reading: what a token in a URL, or a browser's session, amounts to. */
+export const asReader = (principal: Principal): Principal => ({
+  ...principal,
+  cap: "reader",
+  roles: new Map([...principal.roles.keys()].map((publisher) => [publisher, "reader"])),
+});
+
 /** What is acted on: something of a publisher. */
 export interface Resource {
   publisher: string;
@@ -79,7 +86,8 @@ export function authorizeAtAll(principal: Principal, action: Action): void {
       throw problem("unauthenticated", `A token that may do ${action} is needed.`);
     return;
   }
-  const ofPublisher = isAtLeast("owner", least) && !isAtLeast("account", least);
+  const leastPrivate = PERMISSIONS[action].private;
+  const ofPublisher = isAtLeast("owner", leastPrivate) && !isAtLeast("account", leastPrivate);
   if (ofPublisher && principal.who !== "worker") return;
   if (principal.who === "worker" ? !may("worker", action, "public") : !allows(principal, action))
     throw problem("forbidden", `This token may not do ${action}.`);
