@@ -158,6 +158,15 @@ test("publish --json ends with handle, version and digest", async () => {
   expect(faulty.draft).toMatchObject({ visibility: "public" });
 });
 
+test("publish sets the aliases that the handle and --alias name", async () => {
+  await writeFile(join(folder, "words.txt"), GLOVE);
+  const module = join(folder, "module");
+  await runBin(["build", "text-embedding", "--vectors", join(folder, "words.txt"), "--out", module]);
+  const args = ["publish", module, "acme/words@stable", "--alias", "beta", "--alias", "v1"];
+  expect((await runBin(args, { MODULEHUB_URL: faulty.url })).code).toBe(0);
+  expect(faulty.draft).toMatchObject({ aliases: ["stable", "beta", "v1"] });
+});
+
 test("a rejected module exits with 1 and prints why", async () => {
   await writeFile(join(folder, "words.txt"), GLOVE);
   const module = join(folder, "module");

@@ -8,7 +8,7 @@ export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, hubFailed: 4 
 export const EXIT_HELP = `
 Exit codes:
   0  done
-  1  refused: the request, the module or a file is at fault; the message says what to do
+  1  refused: the request, the module or a file is at fault
   2  usage: the command line is at fault
   3  the hub can't be reached
   4  the hub failed; trying again later may help`;

@@ -8,7 +8,10 @@ const EXAMPLES: Record<string, readonly string[]> = {
   logout: ["modulehub logout", "modulehub logout --revoke"],
   whoami: ["modulehub whoami", "modulehub whoami --json"],
   list: ["modulehub list", "modulehub list --publisher acme --all --json"],
-  search: ["modulehub search cats", "modulehub search text embedding --publisher modulehub"],
+  search: [
+    "modulehub search cats",
+    "modulehub search text embedding --input string --license mit --sort recent",
+  ],
   show: ["modulehub show acme/words", "modulehub show acme/words@stable --json"],
   versions: ["modulehub versions acme/words"],
   resolve: ["modulehub resolve acme/words@stable"],
@@ -34,13 +37,7 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "modulehub alias --remove acme/words@stable",
   ],
   yank: ['modulehub yank acme/words/3 --reason "Wrong labels."', "modulehub yank --undo acme/words/3"],
-  delete: ["modulehub delete acme/words/3", "modulehub delete acme/words --yes"],
-  docs: [
-    "modulehub docs acme/words",
-    "modulehub docs acme/words/3 --set README.md",
-    "modulehub docs acme/words/3 --history",
-  ],
-  drafts: ["modulehub drafts list acme"],
+  drafts: ["modulehub drafts list acme/words --state failed", "modulehub drafts publish 0198c0de"],
   tokens: ["modulehub tokens list", "modulehub tokens create laptop --role writer --days 90"],
   members: ["modulehub members list acme", "modulehub members set acme ada --role writer"],
   accounts: ["modulehub accounts create ada", "modulehub accounts disable ada"],
@@ -50,10 +47,7 @@ const EXAMPLES: Record<string, readonly string[]> = {
 
 /** Adds what help says besides: examples, and at the outermost command exit codes. */
 export function addHelp(root: Command): void {
-  root.addHelpText(
-    "after",
-    `${EXIT_HELP}\n\n"modulehub help COMMAND" says more about each, with examples. https URLs of handles work as handles.`,
-  );
+  root.addHelpText("after", `${EXIT_HELP}\n\n"modulehub help COMMAND" says more about each, with examples.`);
   const walk = (command: Command, path: string[]): void => {
     const examples = EXAMPLES[path.join(" ")];
     if (examples)

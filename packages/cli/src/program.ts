@@ -5,6 +5,7 @@ import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { downloadCommand } from "./commands/download.ts";
+import { draftsCommand } from "./commands/drafts.ts";
 import { embedCommand } from "./commands/embed.ts";
 import { inferCommand } from "./commands/infer.ts";
 import { listCommand } from "./commands/list.ts";
@@ -13,6 +14,7 @@ import { logoutCommand } from "./commands/logout.ts";
 import { membersCommand } from "./commands/members.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { resolveCommand } from "./commands/resolve.ts";
+import { searchCommand } from "./commands/search.ts";
 import { serveCommand } from "./commands/serve/serve.ts";
 import { showCommand } from "./commands/show.ts";
 import { tokensCommand } from "./commands/tokens.ts";
@@ -31,13 +33,20 @@ export function program(context: Context, version: string): Command {
   const groups: Record<string, Command[]> = {
     "Find:": [
       listCommand(context),
+      searchCommand(context),
       showCommand(context),
       versionsCommand(context),
       resolveCommand(context),
       downloadCommand(context),
     ],
     "Run on the hub:": [inferCommand(context), embedCommand(context), classifyCommand(context)],
-    "Publish:": [publishCommand(context), buildCommand(context), aliasCommand(context), yankCommand(context)],
+    "Publish:": [
+      publishCommand(context),
+      buildCommand(context),
+      aliasCommand(context),
+      yankCommand(context),
+      draftsCommand(context),
+    ],
     "Who may what:": [
       loginCommand(context),
       logoutCommand(context),
@@ -62,7 +71,11 @@ export function program(context: Context, version: string): Command {
     writeErr: (text: string) => void context.err.write(text),
   };
   const walk = (command: Command): void => {
-    command.exitOverride().configureOutput(output).showHelpAfterError("Add --help for how it is used.");
+    command
+      .configureHelp({ subcommandTerm: (each) => each.name() })
+      .exitOverride()
+      .configureOutput(output)
+      .showHelpAfterError("Add --help for how it is used.");
     for (const each of command.commands) walk(each);
   };
   walk(root);

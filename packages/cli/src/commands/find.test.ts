@@ -13,7 +13,8 @@ const found = (module: string, version?: number) => ({
   publisher: module.split("/")[0],
   visibility: "public",
   createdAt: AT,
-  ...(version && { latest: { version, digest: DIGEST, task: "text-embedding", publishedAt: AT } }),
+  ...(version && { latest: { version, digest: DIGEST, task: "text-embedding", publishedAt: AT, size: 9 } }),
+  ...(version && { title: "Words" }),
 });
 const yanked = { reason: "Wrong\u001b[2J labels.", at: AT };
 const version = {
@@ -45,6 +46,9 @@ const ANSWERS: Record<string, Answer> = {
   "GET /v1/modules?limit=51&cursor=n1": { items: [found("acme/empty")] },
   "GET /v1/modules?limit=2": { items: [found("acme/words", 2), found("acme/empty")] },
   "GET /v1/modules?publisher=nobody&limit=51": { items: [] },
+  "GET /v1/modules?publisher=acme&publisher=other&license=mit&sort=recent&q=two+words&limit=51": {
+    items: [found("acme/words", 2)],
+  },
   "GET /v1/modules/acme/words/versions?limit=100": {
     items: [{ version: 2, digest: DIGEST, publishedAt: AT, yanked }],
     next: "n1",
@@ -73,9 +77,21 @@ const run = (...args: string[]) =>
 test("list prints a line a module, fields parted by tabs, over all pages", async () => {
   expect(await run("list")).toEqual({
     code: 0,
-    stdout: "acme/words\t2\ttext-embedding\t2026-11-23 12:00\nacme/empty\t\t\t\n",
+    stdout: "acme/words\t2\ttext-embedding\t2026-11-23 12:00\tWords\nacme/empty\t\t\t\t\n",
     stderr: "",
   });
+});
+
+test("search takes words and the API's filters, several of one among them", async () => {
+  const line = "search two words --publisher acme --publisher other --license mit --sort recent";
+  const { code, stdout } = await run(...line.split(" "));
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: "acme/words\t2\ttext-embedding\t2026-11-23 12:00\tWords\n",
+  });
+  const wrong = await run("search", "x", "--sort", "colour");
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toContain("Allowed choices are relevance, name, recent, size.");
 });
 
 test("list stops at the limit, and says that there is more", async () => {

@@ -10,23 +10,35 @@ import { Progress } from "../progress.ts";
 
 interface PublishOptions extends HubOptions {
   private?: boolean;
+  alias: string[];
   dryRun?: boolean;
 }
 
 export function publishCommand(context: Context): Command {
   return hubCommand("publish", "publish a folder or an .onnx file as the next version of a module")
     .argument("<path>", "a folder with module.json, one in Hugging Face's layout, or an .onnx file")
-    .argument("<handle>", "publisher/name for the next number, publisher/name/3 for that one")
+    .argument(
+      "<handle>",
+      "publisher/name for the next number, publisher/name/3 for that one; publisher/name@stable sets an alias too",
+    )
+    .option(
+      "--alias <name>",
+      "a name that stands for this version from now on; repeatable",
+      (name: string, earlier: string[]) => [...earlier, name],
+      [],
+    )
     .option("--private", "a new module is seen by its publisher only")
     .option("--dry-run", "print the module.json that would go along, for correction, and publish nothing")
     .action(async (path: string, handle: string, options: PublishOptions) => {
-      parseHandle(handle);
+      const { module, reference } = parseHandle(handle);
       if (options.dryRun) return dryRun(context, path, options);
       const hub = await connect(context, options);
       const progress = new Progress(context.err);
+      const target = reference.kind === "alias" ? module : handle;
+      const aliases = reference.kind === "alias" ? [reference.alias, ...options.alias] : options.alias;
       const visibility = options.private ? "private" : "public";
       try {
-        for await (const event of hub.publish(path, handle, { visibility, createPublisher: true }))
+        for await (const event of hub.publish(path, target, { visibility, aliases, createPublisher: true }))
           show(context, progress, event, options);
       } finally {
         progress.clear();

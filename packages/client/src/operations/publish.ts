@@ -24,6 +24,8 @@ import { createPublisher } from "./publishers.ts";
 export interface PublishOptions {
   /** Of a module that this draft creates; `private` unless said. */
   visibility?: Visibility;
+  /** Names that stand for the version, and no other, from the moment that it exists. */
+  aliases?: readonly string[];
   /** Makes the publisher where there is none and the token may. */
   createPublisher?: boolean;
   signal?: AbortSignal;
@@ -65,6 +67,7 @@ export async function* publish(
       files: files.map(({ source, digest }) => ({ path: source.path, size: source.size, digest })),
       version,
       visibility: options.visibility,
+      aliases: options.aliases,
     };
     const open = () => openDraft(transport, module, request, signal);
     const draft = options.createPublisher

@@ -38,6 +38,7 @@ export interface DraftRequest {
   files: { path: string; size: number; digest: Digest }[];
   version: number | undefined;
   visibility: Visibility | undefined;
+  aliases: readonly string[] | undefined;
 }
 
 /** Whether the hub has decided about a draft, or it has ended otherwise. */
