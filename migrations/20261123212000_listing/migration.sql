@@ -30,5 +30,3 @@ CREATE INDEX "listing_size_idx" ON "listing" ("size", "name");
 -- Without a pending list: searches would read it through until a vacuum, which the embedded database never does.
 CREATE INDEX "listing_facets_idx" ON "listing" USING gin ("facets") WITH (fastupdate = off);
 CREATE INDEX "listing_words_idx" ON "listing" USING gin ("words") WITH (fastupdate = off);
-
-ALTER TABLE "version" ADD COLUMN "card" JSONB NOT NULL DEFAULT '{}';

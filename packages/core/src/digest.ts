@@ -31,22 +31,29 @@ export function canonicalJson(value: unknown): string {
   return text;
 }
 
+/** A file as digests and revisions see it. */
+export interface ContentFile {
+  path: string;
+  size: number;
+  digest: Digest;
+}
+
 /**
  * The JSON whose sha256 is a version's digest: RFC 8785 of `[{path,size,digest}]` without documentation,
  * sorted by the UTF-8 bytes of the path. Hashing is the caller's: browsers and Node differ there.
  */
-export function versionContent(
-  files: readonly { path: string; size: number; digest: Digest }[],
-  manifest: Manifest,
-): string {
+export function versionContent(files: readonly ContentFile[], manifest: Manifest): string {
   const used = manifestPaths(manifest);
+  return canonicalJson(sortedFiles(files.filter(({ path }) => !isDocumentation(path, used))));
+}
+
+/** Files sorted by the UTF-8 bytes of their paths, and nothing in them but path, size and digest. */
+export function sortedFiles(files: readonly ContentFile[]): ContentFile[] {
   const encoder = new TextEncoder();
-  const content = files
-    .filter((file) => !isDocumentation(file.path, used))
+  return files
     .map(({ path, size, digest }) => ({ key: encoder.encode(path), file: { path, size, digest } }))
     .sort((a, b) => compareBytes(a.key, b.key))
     .map(({ file }) => file);
-  return canonicalJson(content);
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

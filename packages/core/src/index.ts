@@ -9,6 +9,7 @@ export * from "./manifest.ts";
 export * from "./permissions.ts";
 export * from "./problem.ts";
 export * from "./reserved.ts";
+export * from "./revision.ts";
 export * from "./signature.ts";
 export * from "./small-floats.ts";
 export {

@@ -21,6 +21,10 @@ export const PROBLEMS = {
   "module-not-found": { status: 404, title: "There is no such module, or this token may not see it." },
   "version-not-found": { status: 404, title: "The module has no such version; list them at …/versions." },
   "alias-not-found": { status: 404, title: "The module has no such alias; list them at …/aliases." },
+  "documentation-not-found": {
+    status: 404,
+    title: "The documentation has no such revision; list them at …/documentation/revisions.",
+  },
   "file-not-found": {
     status: 404,
     title: "The version has no such file; list them at …/versions/{version}.",
@@ -43,6 +47,14 @@ export const PROBLEMS = {
     status: 409,
     title: "This version exists with other content; publish under the next number.",
   },
+  "version-in-use": {
+    status: 409,
+    title: "Aliases stand for this version; move them, or delete it with ?force=true, which takes them away.",
+  },
+  "documentation-conflict": {
+    status: 409,
+    title: "The documentation was edited meanwhile; read it again and send the change based on that.",
+  },
   "draft-state": { status: 409, title: "The draft is in a state that does not allow this." },
   "blobs-missing": { status: 409, title: "Files of the draft have not been uploaded yet." },
   "upload-state": { status: 409, title: "The upload is in a state that does not allow this." },
@@ -52,6 +64,14 @@ export const PROBLEMS = {
   "body-too-large": { status: 413, title: "The body is larger than this endpoint takes." },
   "unsupported-media-type": { status: 415, title: "This endpoint does not take that content type." },
   "range-not-satisfiable": { status: 416, title: "The range lies outside the file." },
+  "not-documentation": {
+    status: 422,
+    title: "This file is part of the version's digest and can't be edited; publish another version.",
+  },
+  "documentation-too-large": {
+    status: 422,
+    title: "The documentation has too many files or bytes.",
+  },
   "digest-mismatch": {
     status: 422,
     title: "The bytes do not have the digest that was promised; send them again.",

@@ -149,7 +149,8 @@ test("what a version was made of is deleted once the version is gone, and not be
   const file = await fetch(`${hub.url}/v1/modules/acme/cycle/versions/1/files/model.onnx`);
   expect(await file.text()).toBe(graph);
   const [version] = await prisma.version.findMany({ where: { module: { name: "acme/cycle" } } });
-  await dropReferences(prisma, { kind: "version", id: String(version!.id) });
+  for (const kind of ["version", "documentation"] as const)
+    await dropReferences(prisma, { kind, id: String(version!.id) });
   expect(await collect()).toMatchObject({ blobs: 3 });
   expect(await isThere(storageKey, graph.length)).toBe(false);
 });

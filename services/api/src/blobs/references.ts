@@ -3,7 +3,8 @@ import type { Queries } from "../database/client.ts";
 
 /** What keeps a blob alive. */
 export interface Holder {
-  kind: "version" | "draft" | "upload";
+  kind: "version" | "documentation" | "draft" | "upload";
+  /** Of documentation, its version's: one holder keeps the files of every revision. */
   id: string;
   publisher: string;
 }
@@ -29,7 +30,7 @@ export async function blobsOpenTo(
     SELECT b.id, b.digest, b.size, b.storage_key FROM blob b
     WHERE b.state = 'stored' AND b.digest = ANY(${wanted}::text[]) AND EXISTS (
       SELECT FROM blob_reference r
-      LEFT JOIN version v ON v.id = CASE WHEN r.holder_kind = 'version' THEN r.holder_id::int END
+      LEFT JOIN version v ON v.id = CASE WHEN r.holder_kind IN ('version', 'documentation') THEN r.holder_id::int END
       LEFT JOIN module m ON m.id = v.module_id
       WHERE r.blob_id = b.id AND (r.publisher_id = ${publisher} OR m.visibility = 'public'))`;
   return new Map(

@@ -44,6 +44,8 @@ export interface Draft {
   state: DraftState;
   files: ListedFile[];
   requestedVersion: number | null;
+  /** The client derived module.json. */
+  derived: boolean;
   aliases: string[];
   problems: ProblemDocument[];
   version: number | null;

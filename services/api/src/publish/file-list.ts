@@ -36,40 +36,52 @@ export interface ListedFile {
 
 /**
  * Checks what a schema can't say of a file list. Throws `manifest-missing` without a module.json at the
- * root, and `invalid-request` for paths that are unsafe, that differ by case only (they would be one file on
- * some systems), that are both file and folder, or for one digest with two sizes.
+ * root, and as `checkPaths` does.
  */
 export function checkFileList(files: readonly ListedFile[]): void {
-  const errors: FieldError[] = [];
-  const seen = new Set<string>();
-  const sizes = new Map<Digest, number>();
-  // With the slash as the lowest character, what lies in a folder sorts right behind that folder's own path.
-  const sorted: { path: string; index: number }[] = [];
-  for (const [index, file] of files.entries()) {
-    const refuse = (message: string) => errors.push({ path: `files[${index}]`, message });
-    const folded = file.path.normalize("NFC").toLowerCase().replaceAll("/", "\0");
-    if (!isSafeFilePath(file.path)) refuse("path must be a safe relative path inside the module");
-    else if (seen.has(folded)) refuse("path is there twice, or differs from another by case only");
-    else sorted.push({ path: folded, index });
-    seen.add(folded);
-    if ((sizes.get(file.digest) ?? file.size) !== file.size) refuse("this digest is there with another size");
-    sizes.set(file.digest, file.size);
-  }
-  sorted.sort((a, b) => (a.path < b.path ? -1 : 1));
-  for (const [position, { path, index }] of sorted.entries()) {
-    const before = sorted[position - 1];
-    if (before !== undefined && path.startsWith(`${before.path}\0`))
-      errors.push({ path: `files[${index}]`, message: "a folder of its path is listed as a file" });
-  }
-  if (errors.length > 0)
-    throw problem("invalid-request", `The file list has faults. ${errors[0]!.path}: ${errors[0]!.message}.`, {
-      errors: errors.slice(0, 20),
-    });
+  checkPaths(files);
   const manifest = files.find(({ path }) => path === "module.json");
   if (manifest === undefined) throw problem("manifest-missing");
   if (manifest.size > MAX_MANIFEST_BYTES)
     throw problem("manifest-invalid", `module.json has more than ${MAX_MANIFEST_BYTES} bytes.`);
 }
+
+/**
+ * Throws `invalid-request` for paths that are unsafe, that differ by case only (they would be one file on some
+ * systems), that are both file and folder, or for one digest with two sizes. `others` are paths that are there beside
+ * the files.
+ */
+export function checkPaths(files: readonly ListedFile[], others: readonly string[] = []): void {
+  const errors: FieldError[] = [];
+  const refuse = (index: number, message: string) => errors.push({ path: `files[${index}]`, message });
+  // With the slash as the lowest character, what lies in a folder sorts right behind that folder's own path.
+  const sorted: { path: string; index?: number }[] = others.map((path) => ({ path: folded(path) }));
+  const seen = new Set(sorted.map(({ path }) => path));
+  const sizes = new Map<Digest, number>();
+  for (const [index, file] of files.entries()) {
+    const path = folded(file.path);
+    if (!isSafeFilePath(file.path)) refuse(index, "path must be a safe relative path inside the module");
+    else if (seen.has(path)) refuse(index, "path is there twice, or differs from another by case only");
+    else sorted.push({ path, index });
+    seen.add(path);
+    if ((sizes.get(file.digest) ?? file.size) !== file.size)
+      refuse(index, "this digest is there with another size");
+    sizes.set(file.digest, file.size);
+  }
+  sorted.sort((a, b) => (a.path < b.path ? -1 : 1));
+  for (const [position, { path, index }] of sorted.entries()) {
+    const before = sorted[position - 1];
+    if (before === undefined || !path.startsWith(`${before.path}\0`)) continue;
+    if (index !== undefined) refuse(index, "a folder of its path is listed as a file");
+    else if (before.index !== undefined) refuse(before.index, "its path is a folder of another file");
+  }
+  if (errors.length > 0)
+    throw problem("invalid-request", `The file list has faults. ${errors[0]!.path}: ${errors[0]!.message}.`, {
+      errors: errors.slice(0, 20),
+    });
+}
+
+const folded = (path: string): string => path.normalize("NFC").toLowerCase().replaceAll("/", "\0");
 
 /** Throws `manifest-invalid` where a manifest uses files that are not listed. */
 export function checkManifestFiles(manifest: Manifest, files: readonly ListedFile[]): void {

@@ -3,6 +3,7 @@ import {
   type Digest,
   fileRole,
   type InspectionReport,
+  isDocumentation,
   type Manifest,
   manifestPaths,
   type ProblemDocument,
@@ -15,7 +16,9 @@ import { storableJson } from "../database/storable.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
 import type { StoredCard } from "../registry/card.ts";
+import { changesBetween, insertDocumentation } from "../registry/documentation.ts";
 import { refreshListing } from "../registry/listing.ts";
+import { addRevision } from "../registry/revisions.ts";
 import { type Draft, type DraftState, isEndState, readDraft } from "./draft.ts";
 
 /**
@@ -133,25 +136,38 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
       manifest: json(manifest),
       report: json(report),
       batching,
-      card: json(card),
+      derived: draft.derived,
     },
   });
   const used = manifestPaths(manifest);
-  const files = draft.files.map((file) => ({ ...file, role: fileRole(file.path, used) }));
+  const isDoc = ({ path }: { path: string }) => isDocumentation(path, used);
+  const documentation = draft.files.filter(isDoc);
+  const files = draft.files
+    .filter((file) => !isDoc(file))
+    .map((file) => ({ ...file, role: fileRole(file.path, used) }));
   await tx.$executeRaw`
     INSERT INTO version_file (version_id, path, size, digest, role)
     SELECT ${version.id}, f.path, f.size, f.digest, f.role
     FROM jsonb_to_recordset(${JSON.stringify(files)}::jsonb)
       AS f(path text, size bigint, digest text, role text)`;
-  const held = await tx.blobReference.findMany({ where: { holderKind: "draft", holderId: draft.id } });
-  const holder = { kind: "version", id: String(version.id), publisher: draft.publisher } as const;
-  const kept = await takeReferences(
-    tx,
-    holder,
-    held.map(({ blobId }) => blobId),
-  );
+  const held = await tx.blobReference.findMany({
+    where: { holderKind: "draft", holderId: draft.id },
+    select: { blobId: true, blob: { select: { digest: true } } },
+  });
+  const blobs = new Map(held.map(({ blobId, blob }) => [blob.digest, blobId]));
+  const { publisher } = draft;
+  const wanted = new Set(files.flatMap((file) => blobs.get(file.digest) ?? []));
+  const kept = await takeReferences(tx, { kind: "version", id: String(version.id), publisher }, [...wanted]);
   if (kept.size !== new Set(files.map((file) => file.digest)).size)
     throw new Error(`Draft ${draft.id} lost a blob that it referred to.`);
+  const changes = changesBetween([], documentation);
+  const { account: by } = draft.askedBy;
+  await insertDocumentation(
+    tx,
+    { versionId: version.id, revision: 1, publisher, files: documentation, card, changes, by },
+    blobs,
+  );
+  await addRevision(tx, { moduleId: draft.moduleId, versionId: version.id });
   return version.id;
 }
 
@@ -228,5 +244,5 @@ async function setState(
  * What was parsed by a schema is JSON; Prisma's type for that has no optional fields. Reports and problems
  * quote names of the model, in which any character may be.
  */
-const json = (value: Manifest | InspectionReport | StoredCard | ProblemDocument[]): Prisma.InputJsonValue =>
+const json = (value: Manifest | InspectionReport | ProblemDocument[]): Prisma.InputJsonValue =>
   JSON.parse(storableJson(value));

@@ -77,14 +77,23 @@ export async function refreshListing(tx: Queries, moduleId: number): Promise<voi
     createdAt: module.createdAt,
   };
   if (latest !== null) {
-    const files = await tx.versionFile.aggregate({ where: { versionId: latest.id }, _sum: { size: true } });
+    const { id: versionId, documentationRevision: revision } = latest;
+    const files = await tx.versionFile.aggregate({ where: { versionId }, _sum: { size: true } });
+    const texts = await tx.documentationFile.aggregate({
+      where: { versionId, revision },
+      _sum: { size: true },
+    });
+    const documentation = await tx.documentation.findUniqueOrThrow({
+      where: { versionId_revision: { versionId, revision } },
+      select: { card: true },
+    });
     source.latest = {
       version: latest.number,
       digest: latest.digest,
       publishedAt: latest.publishedAt,
-      size: Number(files._sum.size ?? 0),
+      size: Number((files._sum.size ?? 0n) + (texts._sum.size ?? 0n)),
       manifest: manifestSchema.parse(latest.manifest),
-      card: cardSchema.parse(latest.card),
+      card: cardSchema.parse(documentation.card),
     };
   }
   await writeListings(tx, [source]);

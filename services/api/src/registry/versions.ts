@@ -6,6 +6,7 @@ import {
   type ModuleName,
   problem,
   type Reference,
+  type VersionFile,
   versionFileSchema,
 } from "@modulehub/core";
 import { z } from "zod";
@@ -13,6 +14,7 @@ import type { Queries } from "../database/client.ts";
 import type { Module, Version } from "../database/generated/client.ts";
 import type { Principal } from "../identity/principal.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { findDocumentationFile } from "./documentation.ts";
 import { findModule } from "./modules.ts";
 import { yankMark } from "./yank-mark.ts";
 
@@ -79,25 +81,31 @@ export async function findModuleVersion(
   return { module, version: await findVersion(queries, module, reference) };
 }
 
-const fileRow = z.object({
-  path: z.string(),
-  size: z.bigint().transform(Number),
-  digest: z.string(),
-  role: z.string(),
-});
-
-/** A version's files by path: all, or those after a path. */
+/**
+ * A version's files by path, with those of its current documentation: all, or those after a path.
+ */
 export async function versionFiles(
   queries: Queries,
   versionId: number,
-  page?: { after: string; limit: number },
-) {
-  const rows = await queries.versionFile.findMany({
-    where: { versionId, ...(page && { path: { gt: page.after } }) },
-    orderBy: { path: "asc" },
-    ...(page && { take: page.limit }),
-  });
-  return rows.map((row) => versionFileSchema.parse(fileRow.parse(row)));
+  page: { after?: string; limit?: number } = {},
+): Promise<VersionFile[]> {
+  const { after = "", limit = null } = page;
+  const rows = await queries.$queryRaw<{ path: string; size: bigint; digest: string; role: string }[]>`
+    SELECT path, size, digest, role FROM version_file WHERE version_id = ${versionId} AND path > ${after}
+    UNION ALL
+    SELECT f.path, f.size, f.digest, 'doc' FROM documentation_file f
+    JOIN version v ON v.id = f.version_id AND v.documentation_revision = f.revision
+    WHERE v.id = ${versionId} AND f.path > ${after}
+    ORDER BY path LIMIT ${limit}::int`;
+  return rows.map((row) => versionFileSchema.parse({ ...row, size: Number(row.size) }));
+}
+
+/** One of these files. Throws `file-not-found`. */
+export async function findFile(queries: Queries, version: Version, path: string): Promise<VersionFile> {
+  const file =
+    (await queries.versionFile.findUnique({ where: { versionId_path: { versionId: version.id, path } } })) ??
+    (await findDocumentationFile(queries, version.id, version.documentationRevision, path));
+  return versionFileSchema.parse({ role: "doc", ...file, size: Number(file.size) });
 }
 
 /** The number of a module's latest version; undefined where all are yanked, or none was published. */
@@ -134,7 +142,10 @@ export async function listVersions(
 export async function contentOf(queries: Queries, digest: Digest): Promise<Content> {
   const version = await queries.version.findFirst({ where: { digest }, orderBy: { id: "asc" } });
   if (version === null) throw problem("version-not-found");
-  const files = await versionFiles(queries, version.id);
-  const batching = z.record(z.string(), batchingSchema).parse(version.batching);
-  return { digest, files: files.filter(({ role }) => role !== "doc"), batching };
+  const rows = await queries.versionFile.findMany({
+    where: { versionId: version.id },
+    orderBy: { path: "asc" },
+  });
+  const files = rows.map((row) => versionFileSchema.parse({ ...row, size: Number(row.size) }));
+  return { digest, files, batching: z.record(z.string(), batchingSchema).parse(version.batching) };
 }

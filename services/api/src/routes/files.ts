@@ -1,11 +1,11 @@
-import { problem, type Visibility } from "@modulehub/core";
+import type { Visibility } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { storedBlob } from "../blobs/references.ts";
 import { sendBytes } from "../http/byte-answer.ts";
 import { allowCaching } from "../http/caching.ts";
 import { contentTypeOf, isActiveContent } from "../http/content-type.ts";
-import { findModuleVersion } from "../registry/versions.ts";
+import { findFile, findModuleVersion } from "../registry/versions.ts";
 import { handleOf, versionParams } from "./schemas.ts";
 
 /** A version's files, with ranges, ETags and HEAD. */
@@ -29,10 +29,7 @@ export function fileRoutes(app: App, { database, store }: AppDeps): void {
         reference,
       );
       const path = request.params["*"];
-      const file = await database.prisma.versionFile.findUnique({
-        where: { versionId_path: { versionId: version.id, path } },
-      });
-      if (file === null) throw problem("file-not-found");
+      const file = await findFile(database.prisma, version, path);
       allowCaching(reply, module.visibility as Visibility, {
         // A documentation file keeps its path and may change.
         fixed: (reference.kind === "version" || reference.kind === "digest") && file.role !== "doc",
@@ -42,7 +39,7 @@ export function fileRoutes(app: App, { database, store }: AppDeps): void {
         .header("x-content-type-options", "nosniff");
       return sendBytes(request, reply, {
         etag: `"${file.digest}"`,
-        size: Number(file.size),
+        size: file.size,
         noun: "file",
         headers: {
           "content-type": contentTypeOf(path),

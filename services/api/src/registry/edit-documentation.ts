@@ -1,0 +1,151 @@
+import { isDocumentation, type ModuleName, manifestPaths, manifestSchema, problem } from "@modulehub/core";
+import type { BlobStore } from "../blobs/blob-store.ts";
+import { readText } from "../blobs/read-text.ts";
+import { blobsOpenTo, type StoredBlob } from "../blobs/references.ts";
+import type { Database, Queries } from "../database/client.ts";
+import type { Module, Version } from "../database/generated/client.ts";
+import { recordAudit } from "../identity/audit.ts";
+import type { Principal } from "../identity/principal.ts";
+import { checkPaths } from "../publish/file-list.ts";
+import { CARD_BYTES, readCard } from "./card.ts";
+import { changeModule } from "./change-module.ts";
+import {
+  changesBetween,
+  type DocumentationFile,
+  documentationFiles,
+  insertDocumentation,
+} from "./documentation.ts";
+import { refreshListing } from "./listing.ts";
+import { addRevision } from "./revisions.ts";
+import { findModuleVersion, findVersion } from "./versions.ts";
+
+/** The most files of a documentation, and bytes in all. */
+export const MAX_DOCUMENTATION_FILES = 1_000;
+const MAX_DOCUMENTATION_BYTES = 268_435_456;
+
+export interface DocumentationEdit {
+  module: ModuleName;
+  version: number;
+  /** The revision that the change was made to. */
+  base: number;
+  /** All files from now on, not only those that changed. */
+  files: readonly DocumentationFile[];
+  message?: string | undefined;
+}
+
+/**
+ * Gives a version another documentation, as its next revision. The same files as the current ones are a success
+ * without one, whatever they are based on: a request may be sent again. Throws `not-documentation`,
+ * `documentation-too-large`, `blobs-missing`, `size-mismatch`, `documentation-conflict`, and as `findModuleVersion`.
+ */
+export async function editDocumentation(
+  { database, store }: { database: Database; store: BlobStore },
+  principal: Principal,
+  edit: DocumentationEdit,
+): Promise<{ version: Version; created: boolean }> {
+  const { module: name, files, base } = edit;
+  const reference = { kind: "version", version: edit.version } as const;
+  const found = await findModuleVersion(database.prisma, principal, "module.document", name, reference);
+  await checkFiles(database.prisma, found.version, files);
+  const readme = files.find(({ path }) => path === "README.md");
+  if (readme !== undefined) await ownBlobs(database.prisma, found.module, [readme]);
+  const text = readme && (await readText(database.prisma, store, readme.digest, CARD_BYTES));
+  const card = readCard(text);
+
+  return changeModule(database, principal, "module.document", name, async (tx, module) => {
+    const version = await findVersion(tx, module, reference);
+    const before = await documentationFiles(tx, version.id, version.documentationRevision);
+    const changes = changesBetween(before, files);
+    if (changes.count === 0) return { version, created: false };
+    if (base !== version.documentationRevision)
+      throw problem(
+        "documentation-conflict",
+        `The documentation is at revision ${version.documentationRevision}, not ${base}; read it again, and send your change with that as base.`,
+      );
+    const blobs = await ownBlobs(tx, module, files);
+    const revision = version.documentationRevision + 1;
+    const { message } = edit;
+    await insertDocumentation(
+      tx,
+      {
+        versionId: version.id,
+        revision,
+        publisher: module.publisherId,
+        files,
+        card,
+        changes,
+        by: principal.account,
+        message,
+      },
+      new Map([...blobs].map(([digest, { id }]) => [digest, id])),
+    );
+    const changed = await tx.version.update({
+      where: { id: version.id },
+      data: { documentationRevision: revision },
+    });
+    await addRevision(tx, { moduleId: module.id, versionId: version.id });
+    await recordAudit(tx, principal, {
+      action: "module.document",
+      publisher: module.publisherId,
+      module: name,
+      version: version.number,
+      detail: { revision, changes, ...(message !== undefined && { message }) },
+    });
+    await refreshListing(tx, module.id);
+    return { version: changed, created: true };
+  });
+}
+
+/** What a version's manifest and files decide; both never change. */
+async function checkFiles(
+  queries: Queries,
+  version: Version,
+  files: readonly DocumentationFile[],
+): Promise<void> {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  if (files.length > MAX_DOCUMENTATION_FILES || bytes > MAX_DOCUMENTATION_BYTES)
+    throw problem(
+      "documentation-too-large",
+      `Documentation has at most ${MAX_DOCUMENTATION_FILES} files and ${MAX_DOCUMENTATION_BYTES} bytes in all.`,
+    );
+  const content = await queries.versionFile.findMany({
+    where: { versionId: version.id },
+    select: { path: true },
+  });
+  checkPaths(
+    files,
+    content.map(({ path }) => path),
+  );
+  const used = manifestPaths(manifestSchema.parse(version.manifest));
+  const errors = files.flatMap(({ path }, index) =>
+    isDocumentation(path, used) ? [] : [{ path: `files[${index}]`, message: `${path} is not documentation` }],
+  );
+  if (errors.length > 0)
+    throw problem(
+      "not-documentation",
+      `${errors[0]!.message}: that is README, LICENSE and NOTICE files at the root, and pages and pictures in docs/ and images/, unless module.json uses them.`,
+      { errors: errors.slice(0, 20) },
+    );
+}
+
+/** The blobs of some files, among those that the module's publisher may refer to. */
+async function ownBlobs(
+  queries: Queries,
+  module: Module,
+  files: readonly DocumentationFile[],
+): Promise<Map<string, StoredBlob>> {
+  const digests = files.map(({ digest }) => digest);
+  const there = await blobsOpenTo(queries, module.publisherId, digests);
+  const missing = files.filter(({ digest }) => !there.has(digest));
+  if (missing.length > 0)
+    throw problem("blobs-missing", `${missing.length} files are missing; upload them first.`, {
+      errors: missing.map(({ path, digest }) => ({ path, message: `${digest} is missing` })),
+    });
+  const wrong = files.find(({ size, digest }) => there.get(digest)?.size !== size);
+  if (wrong !== undefined)
+    throw problem(
+      "size-mismatch",
+      `${wrong.path} has ${there.get(wrong.digest)?.size} bytes, not ${wrong.size}.`,
+    );
+  return there;
+}
