@@ -8,11 +8,11 @@ export function fishScript(root: CommandWords): string {
 function __modulehub_at --description 'whether the words so far lead to this command'
   set -l at
   for word in (commandline -opc)[2..]
-    if contains -- (string join ' ' -- $at $word) ${paths.map(quoted).join(" ")}
+    if contains -- (string join ' ' $at $word) ${paths.map(quoted).join(" ")}
       set -a at $word
     end
   end
-  test (string join ' ' -- $at) = "$argv"
+  test "$at" = "$argv"
 end
 complete -c modulehub -f
 ${all.flatMap(linesOf).join("\n")}
