@@ -5,8 +5,10 @@
 import { parseArgs } from "node:util";
 
 const BENCHES: Record<string, () => Promise<{ run(): Promise<Record<string, number>> }>> = {
+  download: () => import("./download.ts"),
   gateway: () => import("./gateway.ts"),
   "read-model": () => import("./read-model.ts"),
+  search: () => import("./search.ts"),
 };
 
 const { positionals, values } = parseArgs({

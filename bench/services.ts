@@ -12,6 +12,8 @@ export interface Services {
   worker: string;
   adminToken: string;
   workerToken: string;
+  /** The API's process. */
+  apiPid: number;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export async function startServices(): Promise<Services> {
     worker: worker.url,
     adminToken: readFileSync(join(data, "admin-token"), "utf8").trim(),
     workerToken,
+    apiPid: api.child.pid ?? 0,
     async stop() {
       for (const { child } of [api, worker]) {
         const exited = new Promise((resolve) => child.once("exit", resolve));

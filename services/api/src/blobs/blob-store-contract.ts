@@ -1,8 +1,10 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { type Digest, digestOfHex } from "@modulehub/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BlobStore, StoredName } from "./blob-store.ts";
+import { readWhole } from "./pieces.ts";
 
 /** A store to be tested, and how to make it go away. */
 export interface StoreUnderTest {
@@ -25,11 +27,8 @@ export function blobStoreContract(name: string, open: () => Promise<StoreUnderTe
       digestOfHex(createHash("sha256").update(bytes).digest("hex"));
     const part = (upload: string, number: number, bytes: Uint8Array, size = bytes.byteLength) =>
       store.writePart(upload, number, Readable.from(chunked(bytes)), size);
-    const read = async (key: string, size: number, range?: { start: number; end: number }) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of await store.read(key, size, range)) chunks.push(chunk as Buffer);
-      return Buffer.concat(chunks);
-    };
+    const read = async (key: string, size: number, range?: { start: number; end: number }) =>
+      readWhole(await store.read(key, size, range));
 
     const listAll = async (what: "blobs" | "uploads"): Promise<StoredName[]> => {
       const items: StoredName[] = [];
@@ -100,6 +99,46 @@ export function blobStoreContract(name: string, open: () => Promise<StoreUnderTe
       await store.assemble(upload, [1], key);
       expect((await read(key, 10, { start: 2, end: 5 })).toString()).toBe("2345");
       expect((await read(key, 10, { start: 9, end: 9 })).toString()).toBe("9");
+    });
+
+    test("many pieces have the same bytes as the whole, also for several readers at once", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      const bytes = randomBytes(3_000_001);
+      await part(upload, 1, bytes);
+      await store.assemble(upload, [1], key);
+      const range = { start: 1_000, end: 2_999_999 };
+      const readers = Array.from({ length: 5 }, async () => {
+        let place = range.start;
+        for await (const piece of await store.read(key, bytes.byteLength, range)) {
+          // A reader that takes its time: the piece stays what it is until the next is asked for.
+          await setImmediate();
+          expect(bytes.subarray(place, place + piece.byteLength).equals(piece)).toBe(true);
+          place += piece.byteLength;
+        }
+        expect(place).toBe(3_000_000);
+      });
+      await Promise.all(readers);
+    });
+
+    test("bytes are let go of by who stops in the middle, or never begins", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      await part(upload, 1, randomBytes(1_000_000));
+      await store.assemble(upload, [1], key);
+      await (await store.read(key, 1_000_000)).close();
+      const pieces = await store.read(key, 1_000_000);
+      for await (const _ of pieces) break;
+      await pieces.close();
+      await store.delete(key);
+    });
+
+    test("a reader that has begun gets all bytes although they are deleted meanwhile", async () => {
+      const [upload, key] = [randomUUID(), randomUUID()];
+      const bytes = randomBytes(1_000_000);
+      await part(upload, 1, bytes);
+      await store.assemble(upload, [1], key);
+      const pieces = await store.read(key, bytes.byteLength);
+      await store.delete(key);
+      expect((await readWhole(pieces)).equals(bytes)).toBe(true);
     });
 
     test("a blob outlives its upload's parts", async () => {

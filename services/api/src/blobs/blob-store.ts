@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Digest } from "@modulehub/core";
+import type { Pieces } from "./pieces.ts";
 
 /** The first and the last byte of a range, both included, both inside the blob. */
 export interface ByteRange {
@@ -42,10 +43,10 @@ export interface BlobStore {
   /** Forgets an upload's parts; those of an upload that has none, too. */
   discardUpload(upload: string): Promise<void>;
   /**
-   * A stream of the bytes under a key, `size` in all, or of a range of them. It exists, and so do they, when
-   * the promise resolves.
+   * The bytes under a key, `size` in all, or a range of them. They are there when the promise resolves; that they
+   * are fewer after all is thrown while they are read.
    */
-  read(key: string, size: number, range?: ByteRange): Promise<Readable>;
+  read(key: string, size: number, range?: ByteRange): Promise<Pieces>;
   /** Deletes the bytes under a key; bytes that are not there count as deleted. */
   delete(key: string): Promise<void>;
   /**

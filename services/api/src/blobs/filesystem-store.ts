@@ -4,13 +4,11 @@ import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 
 import { dirname, join } from "node:path";
 import { digestOfHex, ProblemError, problem } from "@modulehub/core";
 import type { BlobStore, StoredName, StoredNames } from "./blob-store.ts";
+import { FilePieces } from "./file-pieces.ts";
 import { filesystemPaths, isBlobFolder, isStoredName } from "./filesystem-paths.ts";
 
 /** Bytes moved at once when parts are joined: what an assembly costs in memory. */
 const CHUNK = 1_048_576;
-
-/** Bytes of one read of a blob. Each takes memory until it is collected, so larger ones make the API grow. */
-const READ = 131_072;
 
 /** Uploads of one page of a list. */
 const PAGE = 1_000;
@@ -85,7 +83,7 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
           await file.close();
           throw lost;
         }
-        return file.createReadStream({ ...range, highWaterMark: READ });
+        return new FilePieces(file, range ?? { start: 0, end: size - 1 }, lost);
       }),
 
     delete: (key) => storing(() => rm(paths.blob(key), { force: true })),

@@ -44,7 +44,7 @@ async function stored(text: string, age: number): Promise<{ id: number; key: str
 
 const isThere = async (key: string, size: number): Promise<boolean> => {
   try {
-    (await hub.deps.store.read(key, size)).destroy();
+    await (await hub.deps.store.read(key, size)).close();
     return true;
   } catch {
     return false;

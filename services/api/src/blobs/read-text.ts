@@ -1,5 +1,6 @@
 import type { Queries } from "../database/client.ts";
 import type { BlobStore } from "./blob-store.ts";
+import { readWhole } from "./pieces.ts";
 import { storedBlob } from "./references.ts";
 
 /**
@@ -16,8 +17,5 @@ export async function readText(
   if (blob === undefined) throw new Error(`Something refers to ${digest}, which is not stored.`);
   if (blob.size === 0) return "";
   const end = Math.min(blob.size, maxBytes) - 1;
-  const chunks: Buffer[] = [];
-  for await (const chunk of await store.read(blob.storageKey, blob.size, { start: 0, end }))
-    chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
+  return (await readWhole(await store.read(blob.storageKey, blob.size, { start: 0, end }))).toString("utf8");
 }

@@ -2,8 +2,10 @@ import { Readable } from "node:stream";
 import { problem } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ByteRange } from "../blobs/blob-store.ts";
+import type { Pieces } from "../blobs/pieces.ts";
 import { isKnown } from "./accept.ts";
 import { parseRange } from "./range.ts";
+import { sendPieces } from "./send-pieces.ts";
 
 /** Bytes that an address gives, whole or in ranges. */
 export interface Bytes {
@@ -15,7 +17,7 @@ export interface Bytes {
   /** Sent with bytes only: `content-type`, `content-disposition` and the like. */
   headers: Readonly<Record<string, string>>;
   /** Opens them, or a range. Rejects where they can't be read, before anything is sent. */
-  read(range: ByteRange | undefined): Promise<Readable>;
+  read(range: ByteRange | undefined): Promise<Pieces>;
 }
 
 /**
@@ -37,13 +39,11 @@ export async function sendBytes(
     reply.header("content-range", `bytes */${size}`);
     throw problem("range-not-satisfiable", `The ${noun} has ${size} bytes.`);
   }
-  const body = isHead ? emptyBody() : await read(range);
+  const pieces = isHead ? undefined : await read(range);
   if (range !== undefined)
     reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${size}`);
-  return reply
-    .headers(headers)
-    .header("content-length", range === undefined ? size : range.end - range.start + 1)
-    .send(body);
+  reply.headers(headers).header("content-length", range === undefined ? size : range.end - range.start + 1);
+  return pieces === undefined ? reply.send(emptyBody()) : sendPieces(request, reply, pieces);
 }
 
 /** The body of an answer to HEAD. Of no body at all, Fastify's own HEAD routes say that its length is 0. */

@@ -14,6 +14,7 @@ import {
 } from "@modulehub/core";
 import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
+import { readWhole } from "../blobs/pieces.ts";
 import { readText } from "../blobs/read-text.ts";
 import { storedBlob } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
@@ -126,9 +127,7 @@ async function manifestBytes(deps: VerifyDeps, draft: Draft): Promise<Uint8Array
   const file = draft.files.find(({ path }) => path === "module.json");
   const blob = file && (await storedBlob(deps.database.prisma, file.digest));
   if (blob === undefined) throw new Error(`Draft ${draft.id} has lost its module.json.`);
-  const chunks: Buffer[] = [];
-  for await (const chunk of await deps.store.read(blob.storageKey, blob.size)) chunks.push(chunk as Buffer);
-  const bytes = Buffer.concat(chunks);
+  const bytes = await readWhole(await deps.store.read(blob.storageKey, blob.size));
   if (digestOfHex(hash("sha256", bytes)) !== blob.digest)
     throw problem("store-unavailable", "The blob store returned other bytes than were stored.");
   return bytes;

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
-import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { problem } from "@modulehub/core";
 import type { BlobStore, ByteRange } from "../blobs/blob-store.ts";
+import type { Pieces } from "../blobs/pieces.ts";
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar-headers.ts";
 
 /**
@@ -18,6 +18,8 @@ const GZIP_TRAILER = 8;
 /** The most that a stored block holds, and what each one costs. */
 const BLOCK = 65_535;
 const BLOCK_HEADER = 5;
+/** Bytes that are sent at once: two whole stored blocks. */
+const PIECE = 2 * (BLOCK + BLOCK_HEADER);
 
 /** Changes with the archive's form, so that no client joins pieces of two. */
 const FORM = "tar.gz/1";
@@ -92,7 +94,7 @@ export interface ArchiveReader {
    * A range is read from its own beginning, except one that takes in the CRC at the archive's end: that
    * costs a pass over all files, once while the process remembers the archive.
    */
-  read(archive: Archive, keys: ReadonlyMap<string, string>, range?: ByteRange): Promise<Readable>;
+  read(archive: Archive, keys: ReadonlyMap<string, string>, range?: ByteRange): Promise<Pieces>;
 }
 
 export function createArchiveReader(store: Pick<BlobStore, "read">): ArchiveReader {
@@ -104,26 +106,35 @@ export function createArchiveReader(store: Pick<BlobStore, "read">): ArchiveRead
       const needsCrc = range.end >= archive.size - GZIP_TRAILER && !checksums.has(archive.etag);
       const firstBlock = needsCrc ? 0 : blockAt(archive, range.start);
       const source = tarSource(archive, keys);
-      await source.check(firstBlock * BLOCK, blockAt(archive, range.end) * BLOCK + BLOCK);
-      const pieces = gzip(archive, source, firstBlock);
-      const stream: Readable = Readable.from(
-        pieceOf(pieces, archive, firstBlock, range, () => stream.destroyed),
-        { objectMode: true, highWaterMark: 1 },
-      );
-      return stream;
+      const end = Math.min(blockAt(archive, range.end) * BLOCK + BLOCK, archive.tarSize);
+      await source.check(firstBlock * BLOCK, end);
+      let isGivenUp = false;
+      return {
+        [Symbol.asyncIterator]: () =>
+          pieceOf(gzip(archive, source, firstBlock, end), archive, firstBlock, range, () => isGivenUp),
+        // A file is open while a piece is being made only, and closed behind it.
+        async close() {
+          isGivenUp = true;
+        },
+      };
     },
   };
 
-  /** The archive from a stored block on, to its end. */
-  async function* gzip(archive: Archive, source: TarSource, firstBlock: number): AsyncGenerator<Buffer> {
+  /** The archive from a stored block on, as far as `end` of its tar, the end of a block too. */
+  async function* gzip(
+    archive: Archive,
+    source: TarSource,
+    firstBlock: number,
+    end: number,
+  ): AsyncGenerator<Buffer> {
     if (firstBlock === 0) yield GZIP_HEADER;
-    let offset = firstBlock * BLOCK;
+    const start = firstBlock * BLOCK;
     let crc = 0;
-    for await (const bytes of source.read(offset)) {
+    const seen = (bytes: Uint8Array) => {
       if (firstBlock === 0) crc = crc32(bytes, crc);
-      yield storedBlocks(bytes, offset, archive.tarSize);
-      offset += bytes.byteLength;
-    }
+    };
+    yield* storedBlocks(source.read(start, end), start, archive.tarSize, seen);
+    if (end < archive.tarSize) return;
     if (firstBlock === 0) remember(archive.etag, crc);
     const trailer = Buffer.alloc(GZIP_TRAILER);
     trailer.writeUInt32LE(checksums.get(archive.etag) ?? crc, 0);
@@ -141,10 +152,10 @@ export function createArchiveReader(store: Pick<BlobStore, "read">): ArchiveRead
   function tarSource({ members, tarSize }: Archive, keys: ReadonlyMap<string, string>): TarSource {
     const lost = () => problem("store-unavailable", "The blob store has lost a file of this; restore it.");
 
-    async function open({ entry, digest }: Member, start: number, end = entry.size - 1) {
+    async function open({ size }: TarEntry, digest: string | undefined, range: ByteRange) {
       const key = digest && keys.get(digest);
       if (key === undefined) throw lost();
-      return store.read(key, entry.size, { start, end });
+      return store.read(key, size, range);
     }
 
     return {
@@ -154,28 +165,32 @@ export function createArchiveReader(store: Pick<BlobStore, "read">): ArchiveRead
         );
         for (let first = 0; first < needed.length; first += LOOKS)
           await Promise.all(
-            needed.slice(first, first + LOOKS).map(async (member) => (await open(member, 0, 0)).destroy()),
+            needed.slice(first, first + LOOKS).map(async ({ entry, digest }) => {
+              const pieces = await open(entry, digest, { start: 0, end: 0 });
+              await pieces.close();
+            }),
           );
       },
 
-      async *read(from) {
-        for (const member of members) {
-          const { entry, start, data } = member;
+      async *read(from, to) {
+        for (const { entry, start, data, digest } of members) {
+          if (start >= to) return;
           const end = data + entry.size;
-          if (data > from) yield tarHeader(entry).subarray(Math.max(from - start, 0));
-          if (entry.size > 0 && end > from) {
-            let taken = Math.max(from - data, 0);
-            for await (const chunk of await open(member, taken)) {
-              const bytes: Buffer = chunk;
+          if (data > from) yield between(tarHeader(entry), start, from, to);
+          const first = Math.max(from, data);
+          const last = Math.min(to, end) - 1;
+          if (first <= last) {
+            let taken = 0;
+            for await (const bytes of await open(entry, digest, { start: first - data, end: last - data })) {
               taken += bytes.byteLength;
               yield bytes;
             }
             // Less than the length that was promised would put the connection out of step.
-            if (taken !== entry.size) throw lost();
+            if (taken !== last - first + 1) throw lost();
           }
-          yield* zeros(end, end + tarPadding(entry.size), from);
+          yield between(Buffer.alloc(tarPadding(entry.size)), end, from, to);
         }
-        yield* zeros(tarSize - TAR_END, tarSize, from);
+        yield between(Buffer.alloc(TAR_END), tarSize - TAR_END, from, to);
       },
     };
   }
@@ -184,14 +199,14 @@ export function createArchiveReader(store: Pick<BlobStore, "read">): ArchiveRead
 interface TarSource {
   /** Throws unless the store has the files that lie between two places of the tar. */
   check(start: number, end: number): Promise<void>;
-  /** The tar from a place on, to its end, in pieces of any size. */
-  read(from: number): AsyncGenerator<Buffer>;
+  /** The tar from one place up to another, in pieces of any size. */
+  read(from: number, to: number): AsyncGenerator<Uint8Array>;
 }
 
-/** The zeros between two places, as far as they lie behind a third. */
-function* zeros(start: number, end: number, from: number): Generator<Buffer> {
-  const first = Math.max(start, from);
-  if (end > first) yield Buffer.alloc(end - first);
+/** What of some bytes, which begin at `start`, lies between two places. */
+function between(bytes: Buffer, start: number, from: number, to: number): Buffer {
+  const first = Math.max(from - start, 0);
+  return bytes.subarray(first, Math.max(to - start, first));
 }
 
 /** The stored block in which a byte of the archive lies; gzip's header counts to the first, its trailer to the last. */
@@ -200,25 +215,42 @@ function blockAt({ tarSize }: Archive, position: number): number {
   return Math.min(Math.max(block, 0), Math.ceil(tarSize / BLOCK) - 1);
 }
 
-/** Bytes of a tar with the headers of the stored blocks that begin in them. */
-function storedBlocks(bytes: Buffer, offset: number, tarSize: number): Buffer {
-  const end = offset + bytes.byteLength;
-  const headers = Math.ceil(end / BLOCK) - Math.ceil(offset / BLOCK);
-  const framed = Buffer.allocUnsafe(bytes.byteLength + headers * BLOCK_HEADER);
+/**
+ * Bytes of a tar, from a place on, with the headers of stored blocks, in pieces that are lent and all full but the last: of
+ * many small files too. `seen` is shown the bytes of the tar.
+ */
+async function* storedBlocks(
+  tar: AsyncIterable<Uint8Array>,
+  offset: number,
+  tarSize: number,
+  seen: (bytes: Uint8Array) => void,
+): AsyncGenerator<Buffer> {
+  const piece = Buffer.allocUnsafeSlow(PIECE);
   let at = 0;
-  for (let place = offset; place < end; ) {
-    if (place % BLOCK === 0) {
-      const left = tarSize - place;
-      const length = Math.min(BLOCK, left);
-      at = framed.writeUInt8(left <= BLOCK ? 1 : 0, at);
-      at = framed.writeUInt16LE(length, at);
-      at = framed.writeUInt16LE(length ^ 0xffff, at);
+  let place = offset;
+  for await (const bytes of tar) {
+    seen(bytes);
+    for (let taken = 0; taken < bytes.byteLength; ) {
+      // Room for a header, and for a byte behind it.
+      if (PIECE - at <= BLOCK_HEADER) {
+        yield piece.subarray(0, at);
+        at = 0;
+      }
+      if (place % BLOCK === 0) {
+        const left = tarSize - place;
+        const length = Math.min(BLOCK, left);
+        at = piece.writeUInt8(left <= BLOCK ? 1 : 0, at);
+        at = piece.writeUInt16LE(length, at);
+        at = piece.writeUInt16LE(length ^ 0xffff, at);
+      }
+      const count = Math.min(bytes.byteLength - taken, BLOCK - (place % BLOCK), PIECE - at);
+      piece.set(bytes.subarray(taken, taken + count), at);
+      at += count;
+      taken += count;
+      place += count;
     }
-    const next = Math.min(end, place - (place % BLOCK) + BLOCK);
-    at += bytes.copy(framed, at, place - offset, next - offset);
-    place = next;
   }
-  return framed;
+  if (at > 0) yield piece.subarray(0, at);
 }
 
 /** A range of an archive, from pieces that begin at one of its blocks. */
@@ -238,5 +270,5 @@ async function* pieceOf(
     // What only passes bytes by is never waiting for its reader, and would not hear that it is gone.
     if (place > range.end || isGivenUp()) return;
   }
-  if (place !== archive.size) throw new Error(`An archive of ${archive.size} bytes came out as ${place}.`);
+  if (place <= range.end) throw new Error(`An archive of ${archive.size} bytes came out as ${place}.`);
 }

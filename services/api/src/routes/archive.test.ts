@@ -4,14 +4,14 @@ import { rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BlobStore } from "../blobs/blob-store.ts";
+import type { Pieces } from "../blobs/pieces.ts";
 import { ask, digestOf, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
 
 let hub: TestHub;
-/** Streams of the store that are open. */
-const open = new Set<Readable>();
+/** What of the store is being read. */
+const open = new Set<Pieces>();
 const folder = mkdtempSync(join(tmpdir(), "modulehub-archive-route-"));
 const FILES = {
   ...moduleFiles("archive"),
@@ -26,10 +26,14 @@ beforeAll(async () => {
   const { store } = hub.deps;
   const read: BlobStore["read"] = store.read;
   store.read = async (...parameters) => {
-    const stream = await read(...parameters);
-    open.add(stream);
-    stream.once("close", () => open.delete(stream));
-    return stream;
+    const pieces = await read(...parameters);
+    open.add(pieces);
+    const close = pieces.close.bind(pieces);
+    pieces.close = () => {
+      open.delete(pieces);
+      return close();
+    };
+    return pieces;
   };
   await ask(hub, "POST", "/v1/publishers", { id: "acme" });
   await publish(hub, "acme/deep/open", FILES, { visibility: "public", aliases: ["stable"] });

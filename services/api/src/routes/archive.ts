@@ -1,8 +1,8 @@
-import type { Readable } from "node:stream";
 import type { Visibility } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { App, AppDeps } from "../app.ts";
 import type { ByteRange } from "../blobs/blob-store.ts";
+import type { Pieces } from "../blobs/pieces.ts";
 import { storedKeys } from "../blobs/stored-keys.ts";
 import type { Module, Version } from "../database/generated/client.ts";
 import { sendBytes } from "../http/byte-answer.ts";
@@ -65,7 +65,7 @@ export function archiveRoutes(app: App, { database, store }: AppDeps): SendArchi
     });
   }
 
-  async function read(archive: Archive, range: ByteRange | undefined): Promise<Readable> {
+  async function read(archive: Archive, range: ByteRange | undefined): Promise<Pieces> {
     const digests = archive.members.flatMap(({ digest }) => digest ?? []);
     return reader.read(archive, await storedKeys(database.prisma, digests), range);
   }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { storedBlob } from "../blobs/references.ts";
 import { sendBytes } from "../http/byte-answer.ts";
+import { allowCaching } from "../http/caching.ts";
 import { contentOf } from "../registry/versions.ts";
 
 /** What workers read: versions and bytes by digest, with the workers' token only. */
@@ -24,6 +25,7 @@ export function internalRoutes(app: App, { database, store }: AppDeps): void {
       const { digest } = request.params;
       const blob = isDigest(digest) ? await storedBlob(database.prisma, digest) : undefined;
       if (blob === undefined) throw problem("blob-not-found");
+      allowCaching(reply, "private");
       return sendBytes(request, reply, {
         etag: `"${blob.digest}"`,
         size: blob.size,
