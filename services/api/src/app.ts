@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { MAX_PATH_LENGTH } from "@modulehub/core";
+import { NO_TRACING, type Tracing } from "@modulehub/tracing";
+import { traceRequests } from "@modulehub/tracing/requests";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -63,6 +65,8 @@ export interface AppDeps {
   /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
   sweep?: SweepTimes;
   logLevel: string;
+  /** Where spans of requests go. Default: nowhere. */
+  tracing?: Tracing;
   /** How often a verification is tried when no worker can be reached. Default: for half a minute. */
   retries?: RetryPolicy;
   /** Where the log goes, line by line. Default: standard output. */
@@ -121,6 +125,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   endSlowConnections(app);
   closeLastConnections(app);
   revalidateTexts(app);
+  traceRequests(app, deps.tracing ?? NO_TRACING);
   guardRoutes(app, deps.identity);
   const registry = measureRequests(app);
   await documentRoutes(app);

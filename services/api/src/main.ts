@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
+import { openTracing } from "@modulehub/tracing";
 import { z } from "zod";
 import { buildApp } from "./app.ts";
 import { openFilesystemStore } from "./blobs/filesystem-store.ts";
@@ -60,6 +61,10 @@ const settingsSchema = z.object({
     .max(86_400)
     .default(SWEEP_TIMES.interval)
     .describe("Seconds between two looks for expired drafts, uploads and bytes."),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe("Collector of traces, by OTLP over HTTP; without it no spans are made."),
   MODULEHUB_LOG_LEVEL: z
     .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
     .default("info")
@@ -105,6 +110,7 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     sweep: { grace: settings.MODULEHUB_GC_GRACE, interval: settings.MODULEHUB_GC_INTERVAL },
     maxInferenceBytes: settings.MODULEHUB_MAX_INFERENCE_BYTES,
     logLevel: settings.MODULEHUB_LOG_LEVEL,
+    tracing: await openTracing("modulehub-api", settings.OTEL_EXPORTER_OTLP_ENDPOINT),
   });
 
   let stopping = false;

@@ -53,6 +53,7 @@ export async function forward(
         [WORKER_HEADERS.version]: String(resolution.version),
         [WORKER_HEADERS.caller]: request.principal.caller,
         [WORKER_HEADERS.requestId]: request.id,
+        ...request.span.headers,
       },
       body: bodyOf(request, announced, maxBytes),
       signal: abort.signal,
