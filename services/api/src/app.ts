@@ -33,6 +33,7 @@ import { accountRoutes } from "./routes/accounts.ts";
 import { aliasRoutes } from "./routes/aliases.ts";
 import { archiveRoutes } from "./routes/archive.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { documentationRoutes } from "./routes/documentation.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -142,6 +143,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   moduleRoutes(app, deps);
   versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);
+  documentationRoutes(app, deps);
   await uploadRoutes(app, deps);
   internalRoutes(app, deps);
 

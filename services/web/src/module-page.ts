@@ -26,7 +26,7 @@ ${address(view)}
 <div class="columns">
 <aside aria-label="Facts">${moduleFacts(view, card)}</aside>
 <div class="body">
-${section("overview", "Overview", text ? html`<div class="readme">${text}</div>${cut && cutNote(view)}` : html`<p>The publisher has written no overview.</p>`)}
+${section("overview", "Overview", text ? html`<div class="readme">${text}</div>${cut && cutNote(view)}` : html`<p>The publisher has written no overview.</p>`, edited(view))}
 ${section("try", "Try it", tryBox(view))}
 ${section("use", "Use it", uses(view))}
 ${section("signatures", "Inputs and outputs", signatureTables(view.manifest))}
@@ -38,9 +38,16 @@ ${section("inspection", "Inspection", inspectionFindings(view.report))}
   );
 }
 
-const section = (id: string, title: string, content: Content): Content =>
+const section = (id: string, title: string, content: Content, after: Content = false): Content =>
   html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>
-${content}</section>`;
+${content}${after}</section>`;
+
+function edited({ documentation: { revision, createdAt, by }, ...view }: ModuleView): Content {
+  const history = `${versionPath(view)}/documentation/revisions`;
+  return html`<p class="note">Documentation revision ${revision}, ${
+    revision === 1 ? "published" : "edited"
+  } on <time datetime="${createdAt}">${day(createdAt)}</time>${by !== undefined && html` by ${by}`}. <a href="${history}">History</a></p>`;
+}
 
 function heading(view: ModuleView, title: string): Content {
   const { id } = view.publisher;

@@ -21,6 +21,8 @@ export interface ModuleView {
   manifest: Manifest;
   report: InspectionReport;
   files: VersionFile[];
+  /** The revision of the documentation that is shown. */
+  documentation: { revision: number; createdAt: string; by?: string };
   /** The text of README.md; it may have been cut. */
   readme: string | undefined;
   /** Versions, highest first; `more` where there are others. */

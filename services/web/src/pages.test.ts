@@ -48,6 +48,7 @@ const nnlm = (changes: Partial<ModuleView> = {}): ModuleView => ({
   url: "http://hub.example/modulehub/nnlm-en-dim100/2",
   hub: "http://hub.example",
   publishedAt: "2026-11-23T10:00:00.000Z",
+  documentation: { revision: 2, createdAt: "2026-11-24T09:00:00.000Z", by: "ann" },
   yanked: false,
   visibility: "public",
   latest: 3,
@@ -96,6 +97,7 @@ test("the page of a version says what tfhub.dev's pages said", () => {
   });
   expect(out).toContain("<h1><bdi>English text embedding, 100 dimensions</bdi></h1>");
   expect(textOf(out, "overview")).toContain("Splits a text on spaces");
+  expect(textOf(out, "overview")).toMatch(/Documentation revision 2, edited on\s+24 November 2026\s+by ann/);
   expect(textOf(out, "signatures").replace(/\s+/g, " ")).toMatch(
     /text string \[batch\].*default float32 \[batch, 100\]/,
   );

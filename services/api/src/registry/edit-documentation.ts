@@ -42,7 +42,7 @@ export async function editDocumentation(
   { database, store }: { database: Database; store: BlobStore },
   principal: Principal,
   edit: DocumentationEdit,
-): Promise<{ version: Version; created: boolean }> {
+): Promise<{ module: Module; version: Version; created: boolean }> {
   const { module: name, files, base } = edit;
   const reference = { kind: "version", version: edit.version } as const;
   const found = await findModuleVersion(database.prisma, principal, "module.document", name, reference);
@@ -56,7 +56,7 @@ export async function editDocumentation(
     const version = await findVersion(tx, module, reference);
     const before = await documentationFiles(tx, version.id, version.documentationRevision);
     const changes = changesBetween(before, files);
-    if (changes.count === 0) return { version, created: false };
+    if (changes.count === 0) return { module, version, created: false };
     if (base !== version.documentationRevision)
       throw problem(
         "documentation-conflict",
@@ -92,7 +92,7 @@ export async function editDocumentation(
       detail: { revision, changes, ...(message !== undefined && { message }) },
     });
     await refreshListing(tx, module.id);
-    return { version: changed, created: true };
+    return { module, version: changed, created: true };
   });
 }
 
@@ -108,14 +108,6 @@ async function checkFiles(
       "documentation-too-large",
       `Documentation has at most ${MAX_DOCUMENTATION_FILES} files and ${MAX_DOCUMENTATION_BYTES} bytes in all.`,
     );
-  const content = await queries.versionFile.findMany({
-    where: { versionId: version.id },
-    select: { path: true },
-  });
-  checkPaths(
-    files,
-    content.map(({ path }) => path),
-  );
   const used = manifestPaths(manifestSchema.parse(version.manifest));
   const errors = files.flatMap(({ path }, index) =>
     isDocumentation(path, used) ? [] : [{ path: `files[${index}]`, message: `${path} is not documentation` }],
@@ -126,6 +118,14 @@ async function checkFiles(
       `${errors[0]!.message}: that is README, LICENSE and NOTICE files at the root, and pages and pictures in docs/ and images/, unless module.json uses them.`,
       { errors: errors.slice(0, 20) },
     );
+  const content = await queries.versionFile.findMany({
+    where: { versionId: version.id },
+    select: { path: true },
+  });
+  checkPaths(
+    files,
+    content.map(({ path }) => path),
+  );
 }
 
 /** The blobs of some files, among those that the module's publisher may refer to. */

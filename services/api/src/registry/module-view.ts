@@ -4,6 +4,7 @@ import type { BlobStore } from "../blobs/blob-store.ts";
 import { readText } from "../blobs/read-text.ts";
 import type { Queries } from "../database/client.ts";
 import type { Module, Version } from "../database/generated/client.ts";
+import { readDocumentation } from "./documentation.ts";
 import { readPublisher } from "./publishers.ts";
 import { latestNumber, listVersions, versionFiles } from "./versions.ts";
 
@@ -19,11 +20,12 @@ export async function readModuleView(
   { module, version }: { module: Module; version: Version },
   publicUrl: string,
 ): Promise<ModuleView> {
-  const [publisher, latest, versions, files] = await Promise.all([
+  const [publisher, latest, versions, files, documentation] = await Promise.all([
     readPublisher(queries, module.publisherId),
     latestNumber(queries, module.id),
     listVersions(queries, module.id, { limit: SHOWN_VERSIONS }),
     versionFiles(queries, version.id),
+    readDocumentation(queries, version),
   ]);
   const readme = files.find(({ path }) => path === "README.md");
   return {
@@ -41,6 +43,11 @@ export async function readModuleView(
     manifest: manifestSchema.parse(version.manifest),
     report: inspectionReportSchema.parse(version.report),
     files,
+    documentation: {
+      revision: documentation.revision,
+      createdAt: documentation.createdAt,
+      ...(documentation.by !== undefined && { by: documentation.by }),
+    },
     readme: readme && (await readText(queries, store, readme.digest, MAX_README_BYTES)),
     versions: {
       items: versions.items.map(({ yanked, ...item }) => ({ ...item, yanked: yanked !== undefined })),

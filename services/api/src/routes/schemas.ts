@@ -2,9 +2,11 @@ import {
   batchingSchema,
   digestSchema,
   type Handle,
+  isVersion,
   type ModuleName,
   parseModuleName,
   parseReference,
+  problem,
   type Reference,
 } from "@modulehub/core";
 import { z } from "zod";
@@ -19,6 +21,9 @@ export const text = (max: number, min = 0) =>
 export const digestText = z.string().meta({ pattern: "^sha256:[0-9a-f]{64}$" });
 
 export const digestInput = digestSchema.meta({ type: "string", pattern: "^sha256:[0-9a-f]{64}$" });
+
+/** A state of a module, as Hugging Face's clients name it. */
+export const revisionText = z.string().meta({ pattern: "^[0-9a-f]{40}$" });
 
 export const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -62,4 +67,18 @@ export function handleOf(params: { module: string; version?: string }): Handle {
   const reference: Reference =
     params.version === undefined ? { kind: "latest" } : parseReference(params.version);
   return { module, reference };
+}
+
+/**
+ * A version by its number only, as what changes one wants it: sent twice, `latest` would mean two versions, and an
+ * alias may have moved in between. `example` is such an address.
+ */
+export function exactVersion(
+  params: z.infer<typeof versionParams>,
+  example: string,
+): { module: ModuleName; version: number } {
+  const module = parseModuleName(params.module);
+  if (!isVersion(params.version))
+    throw problem("invalid-request", `Name the version by its number: ${example}.`);
+  return { module, version: Number(params.version) };
 }

@@ -13,6 +13,7 @@ import { wantsPage } from "../http/accept.ts";
 import { allowCaching } from "../http/caching.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
 import { findModule } from "../registry/modules.ts";
+import { revisionOf } from "../registry/revisions.ts";
 import { findModuleVersion, listVersions, versionFiles } from "../registry/versions.ts";
 import { yankMark } from "../registry/yank-mark.ts";
 import type { SendArchive } from "./archive.ts";
@@ -23,6 +24,7 @@ import {
   handleOf,
   moduleParams,
   pageQuery,
+  revisionText,
   versionFile,
   versionParams,
   yanked,
@@ -37,9 +39,11 @@ const versionAnswer = z
     module: z.string(),
     version: z.int(),
     digest: digestText,
+    revision: revisionText,
     url: z.string(),
     publishedAt: z.string(),
     yanked: yanked.optional(),
+    documentation: z.int().meta({ description: "The current revision of its documentation" }),
     manifest: manifestSchema,
     files: z.array(versionFile),
     report: inspectionReportSchema,
@@ -151,6 +155,7 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
             module: z.string(),
             version: z.int(),
             digest: digestText,
+            revision: revisionText,
             url: z.string(),
             yanked: yanked.optional(),
             files: z.array(
@@ -181,6 +186,7 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
         module: module.name,
         version: version.number,
         digest: version.digest,
+        revision: await revisionOf(database.prisma, version),
         url,
         ...yankMark(version),
         files: page.map(({ path, size, digest }) => ({
@@ -210,7 +216,9 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
       module: module.name,
       version: version.number,
       digest: version.digest,
+      revision: await revisionOf(database.prisma, version),
       url,
+      documentation: version.documentationRevision,
       publishedAt: version.publishedAt.toISOString(),
       ...yankMark(version),
       manifest: manifestSchema.parse(version.manifest),

@@ -1,9 +1,8 @@
-import { isVersion, parseModuleName, problem } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { Resolver } from "../registry/resolver.ts";
 import { unyankVersion, yankVersion } from "../registry/yank.ts";
-import { digestText, text, versionParams, yanked } from "./schemas.ts";
+import { digestText, exactVersion, text, versionParams, yanked } from "./schemas.ts";
 
 export function yankRoutes(app: App, { database }: AppDeps, resolver: Resolver): void {
   app.post(
@@ -20,7 +19,7 @@ export function yankRoutes(app: App, { database }: AppDeps, resolver: Resolver):
       },
     },
     async (request) => {
-      const exact = exactVersion(request.params);
+      const exact = exactVersion(request.params, "…/versions/3/yank");
       const { reason } = request.body;
       return resolver.changing(exact.module, () =>
         yankVersion(database, request.principal, { ...exact, reason }),
@@ -40,17 +39,9 @@ export function yankRoutes(app: App, { database }: AppDeps, resolver: Resolver):
       },
     },
     async (request, reply) => {
-      const exact = exactVersion(request.params);
+      const exact = exactVersion(request.params, "…/versions/3/yank");
       await resolver.changing(exact.module, () => unyankVersion(database, request.principal, exact));
       return reply.code(204).send(null);
     },
   );
-}
-
-/** By number only: sent twice, `latest` would withdraw two versions, and an alias may have moved in between. */
-function exactVersion(params: z.infer<typeof versionParams>) {
-  const module = parseModuleName(params.module);
-  if (!isVersion(params.version))
-    throw problem("invalid-request", "Name the version by its number: …/versions/3/yank.");
-  return { module, version: Number(params.version) };
 }
