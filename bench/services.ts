@@ -12,13 +12,17 @@ export interface Services {
   worker: string;
   adminToken: string;
   workerToken: string;
-  /** The API's process. */
   apiPid: number;
+  workerPid: number;
   stop(): Promise<void>;
 }
 
-/** Starts both services on free ports, with an embedded database in a temporary folder. */
-export async function startServices(): Promise<Services> {
+/**
+ * Starts both services on free ports, with an embedded database in a temporary folder.
+ *
+ * @param workerSettings environment of the worker, besides what it needs
+ */
+export async function startServices(workerSettings: Record<string, string> = {}): Promise<Services> {
   const data = mkdtempSync(join(tmpdir(), "modulehub-bench-"));
   const workerToken = randomBytes(24).toString("hex");
   const apiPort = 20_000 + Math.floor(Math.random() * 20_000);
@@ -29,6 +33,7 @@ export async function startServices(): Promise<Services> {
     MODULEHUB_WORKER_TOKEN: workerToken,
     MODULEHUB_CACHE: join(data, "cache"),
     MODULEHUB_LOG_LEVEL: "warn",
+    ...workerSettings,
   });
   const api = await start("services/api/src/main.ts", {
     MODULEHUB_PORT: String(apiPort),
@@ -43,6 +48,7 @@ export async function startServices(): Promise<Services> {
     adminToken: readFileSync(join(data, "admin-token"), "utf8").trim(),
     workerToken,
     apiPid: api.child.pid ?? 0,
+    workerPid: worker.child.pid ?? 0,
     async stop() {
       for (const { child } of [api, worker]) {
         const exited = new Promise((resolve) => child.once("exit", resolve));

@@ -1,0 +1,28 @@
+import { median } from "./statistics.ts";
+
+/** Measurements that were made in turns, by name; each list has one a pair. */
+export type Paired<Name extends string> = Record<Name, number[]>;
+
+/**
+ * Makes each measurement once a pair, in turns, every other pair backwards, so that what the machine does beside
+ * meets all of them alike.
+ */
+export async function interleaved<Name extends string>(
+  pairs: number,
+  measurements: Record<Name, () => Promise<number>>,
+): Promise<Paired<Name>> {
+  const names = Object.keys(measurements) as Name[];
+  const found = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Paired<Name>;
+  for (let pair = 0; pair < pairs; pair++)
+    for (const name of pair % 2 === 0 ? names : names.toReversed())
+      found[name].push(await measurements[name]());
+  return found;
+}
+
+/** Median over pairs of one by the other. */
+export const ratio = (a: readonly number[], b: readonly number[]): number =>
+  median(a.map((value, pair) => value / b[pair]!));
+
+/** Median over pairs of their difference. */
+export const difference = (a: readonly number[], b: readonly number[]): number =>
+  median(a.map((value, pair) => value - b[pair]!));
