@@ -125,14 +125,19 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
           response: { 200: z.object({ n: z.int(), size: z.int() }) },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { n } = request.params;
         const found = await find(request, "upload.write");
         const size = partSizeOf(found, n);
         const announced = request.headers["content-length"];
         if (announced !== undefined && Number(announced) !== size)
           throw problem("size-mismatch", `Part ${n} must have ${size} bytes, not ${announced}.`);
-        await receivePart(deps, found, n, (request.body as Readable | undefined) ?? request.raw);
+        const body = (request.body as Readable | undefined) ?? request.raw;
+        await receivePart(deps, found, n, body).catch((error: unknown) => {
+          // Else Node would read what more is sent to its end, if it has one.
+          if (!request.raw.complete) reply.header("connection", "close");
+          throw error;
+        });
         return { n, size };
       },
     );
