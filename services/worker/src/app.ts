@@ -21,7 +21,7 @@ import { classify } from "./protocols/classify.ts";
 import { embed } from "./protocols/embed.ts";
 import { inferBinary } from "./protocols/native-binary.ts";
 import { inferJson } from "./protocols/native-json.ts";
-import { ClientGone, type ProtocolDeps } from "./protocols/request-context.ts";
+import { ClientGone, goneSignal, type ProtocolDeps } from "./protocols/request-context.ts";
 
 /** Whether the worker can serve: which execution providers really ran something, or why none did. */
 export type Readiness =
@@ -101,11 +101,12 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   });
   app.post(WORKER_ROUTES.embed, (request, reply) => embed(deps, request, reply));
   app.post(WORKER_ROUTES.classify, (request, reply) => classify(deps, request, reply));
-  app.post(WORKER_ROUTES.inspect, async (request) => {
+  app.post(WORKER_ROUTES.inspect, async (request, reply) => {
+    const gone = goneSignal(reply);
     const body = await jsonBody(await readBody(request, MAX_INSPECT_BYTES), deps.threads);
     const parsed = inspectRequestSchema.safeParse(body);
     if (!parsed.success) throw problem("invalid-request", 'The body must be {"digest", "files"}.');
-    return deps.inspector.inspect(parsed.data);
+    return deps.inspector.inspect(parsed.data, gone);
   });
   app.get("/health/live", async () => ({ status: "live" }));
   app.get("/health/ready", async (_request, reply) => {

@@ -159,3 +159,19 @@ test("files that can't be fetched are the world's fault, not the module's", asyn
     code: "blob-not-found",
   });
 });
+
+test("an inspection that nobody waits for any more is ended at once, and the next has its turn", async () => {
+  const stop = new AbortController();
+  const module = testModule(endless(), counted("int64", 2 ** 49));
+  source.add(module);
+  // With the default of 30 s for an example it would not end by itself in time.
+  const patient = new Inspector(new ModuleCache(place.folder, source, 2 ** 30, () => undefined), TEST_LIMITS);
+  const request = { digest: module.digest, files: module.files };
+  const given = patient.inspect(request, stop.signal);
+  const waiting = patient.inspect(request, AbortSignal.abort(new Error("never wanted")));
+  const began = performance.now();
+  setTimeout(() => stop.abort(new Error("cancelled")), 1_500);
+  await expect(given).rejects.toThrow("cancelled");
+  await expect(waiting).rejects.toThrow("never wanted");
+  expect(performance.now() - began).toBeLessThan(10_000);
+});

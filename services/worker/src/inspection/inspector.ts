@@ -54,32 +54,40 @@ export class Inspector {
     this.#times = times;
   }
 
-  /** Throws `store-unavailable`, `blob-not-found`, `worker-unavailable`: the world's faults. */
-  inspect(request: InspectRequest): Promise<InspectResponse> {
-    const turn = this.#tail.then(() => this.#inspectNow(request.files));
+  /**
+   * Throws `store-unavailable`, `blob-not-found`, `worker-unavailable`: the world's faults. An aborted signal takes
+   * the draft out of the line, or ends its child, and throws the signal's reason.
+   */
+  inspect(request: InspectRequest, signal?: AbortSignal): Promise<InspectResponse> {
+    const turn = this.#tail.then(() => this.#inspectNow(request.files, signal));
     this.#tail = turn.catch(() => undefined);
     return turn;
   }
 
-  async #inspectNow(files: VersionFile[]): Promise<InspectResponse> {
+  async #inspectNow(files: VersionFile[], signal?: AbortSignal): Promise<InspectResponse> {
+    signal?.throwIfAborted();
     const empty = files.filter(({ size, role }) => size === 0 && role === "graph");
     if (empty.length > 0)
       return rejected(empty.map(({ path }) => ({ code: "file-empty", detail: `${path} is empty.` })));
     const fault = pathFault(files);
     if (fault) return rejected([{ code: "invalid-path", detail: fault }]);
-    return this.#modules.withDraft(files, AbortSignal.timeout(FETCH_MS), async (folder) => {
+    const late = AbortSignal.timeout(FETCH_MS);
+    const fetching = signal ? AbortSignal.any([signal, late]) : late;
+    return this.#modules.withDraft(files, fetching, async (folder) => {
       const task = {
         folder,
         files: files.map(({ path, size }) => ({ path, size })),
         threads: availableParallelism(),
         times: { ...INSPECTION_TIMES, ...this.#times },
       };
-      return judge(await runChild(task, this.#limits), this.#limits);
+      const end = await runChild(task, this.#limits, signal);
+      signal?.throwIfAborted();
+      return judge(end, this.#limits);
     });
   }
 }
 
-function runChild(task: ChildTask, limits: ChildLimits): Promise<ChildEnd> {
+function runChild(task: ChildTask, limits: ChildLimits, signal?: AbortSignal): Promise<ChildEnd> {
   return new Promise((resolve) => {
     const entry = new URL("./inspection-child.ts", import.meta.url);
     const { child, pipe, stderr } = startChild(entry, { ...task }, limits);
@@ -95,6 +103,8 @@ function runChild(task: ChildTask, limits: ChildLimits): Promise<ChildEnd> {
       child.kill("SIGKILL");
     };
     let overdue = setTimeout(kill, START_MS, "timeout");
+    const giveUp = () => child.kill("SIGKILL");
+    signal?.addEventListener("abort", giveUp);
     const watch = setInterval(() => {
       if (residentBytes(child.pid) > limits.memoryBytes) kill("memory");
     }, WATCH_MS);
@@ -114,14 +124,15 @@ function runChild(task: ChildTask, limits: ChildLimits): Promise<ChildEnd> {
       () => child.kill("SIGKILL"),
       MAX_MESSAGE_BYTES,
     );
-    const done = (signal: string | null) => {
+    const done = (killedBy: string | null) => {
       clearTimeout(overdue);
       clearInterval(watch);
-      resolve({ ...end, signal, stderr: stderr() });
+      signal?.removeEventListener("abort", giveUp);
+      resolve({ ...end, signal: killedBy, stderr: stderr() });
     };
     child.once("error", () => done(null));
     // `close` comes after the last frame was read.
-    child.once("close", (_code, signal) => done(signal));
+    child.once("close", (_code, killedBy) => done(killedBy));
   });
 }
 

@@ -32,15 +32,20 @@ export function calledVersion(request: FastifyRequest): CalledVersion {
   return { digest, module: single(request, WORKER_HEADERS.module), version };
 }
 
-/** Who asks and until when; aborted when the connection closes before the answer is sent. */
-export function submissionOf(request: FastifyRequest, reply: FastifyReply, requestMs: number): Submission {
+/** Aborted when the connection closes before the answer is sent. */
+export function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   reply.raw.once("close", () => {
     if (!reply.raw.writableFinished) gone.abort(new ClientGone());
   });
+  return gone.signal;
+}
+
+/** Who asks and until when; aborted when nobody waits for the answer any more. */
+export function submissionOf(request: FastifyRequest, reply: FastifyReply, requestMs: number): Submission {
   return {
     caller: single(request, WORKER_HEADERS.caller),
-    signal: gone.signal,
+    signal: goneSignal(reply),
     deadline: performance.now() + requestMs,
   };
 }
