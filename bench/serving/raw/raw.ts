@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { formBatch, TOKEN_LIMITS } from "../../../services/worker/src/scheduler/batch-forming.ts";
+import { formBatch, TOKEN_LIMITS } from "@modulehub/worker/batch-forming";
 import type { FromRawChild, ToRawChild } from "./contract.ts";
 
 /** A process with a session of ONNX Runtime; see raw-child.ts. */

@@ -6,8 +6,16 @@ import type { ModuleSource } from "./source.ts";
 /** The most that a description of a version's files may take, in bytes. */
 const MAX_CONTENT_BYTES = 32 * 1024 * 1024;
 
-/** A module source that asks the hub's API with the token that API and workers share. */
-export function hubSource(hubUrl: string, token: string): ModuleSource & { close(): Promise<void> } {
+/**
+ * A module source that asks the hub's API with the token that API and workers share.
+ *
+ * @param batching whether what was proven of modules is told; without it nothing is batched
+ */
+export function hubSource(
+  hubUrl: string,
+  token: string,
+  batching = true,
+): ModuleSource & { close(): Promise<void> } {
   const agent = new Agent({
     connections: 8,
     connectTimeout: 5000,
@@ -40,7 +48,8 @@ export function hubSource(hubUrl: string, token: string): ModuleSource & { close
         signal,
         "version-not-found",
       );
-      return contentSchema.parse(JSON.parse(await text(body)));
+      const content = contentSchema.parse(JSON.parse(await text(body)));
+      return batching ? content : { ...content, batching: {} };
     },
     blob: (digest, signal) =>
       get(INTERNAL_ROUTES.blobs + encodeURIComponent(digest), signal, "blob-not-found"),
