@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -58,6 +60,30 @@ test("Copy URL puts the version's URL into the clipboard, and the URL is a modul
   const url = await page.evaluate<string>("navigator.clipboard.readText()");
   expect(url).toBe(`${hub.url}${NNLM}/1`);
   expect(await (await fetch(url)).json()).toMatchObject({ module: "modulehub/nnlm-en-dim100", version: 1 });
+  expect(complaints).toEqual([]);
+});
+
+test("Download gives all files of the version as one archive, with the bytes that they were published with", async () => {
+  const { page, complaints } = watched;
+  await page.goto(hub.url + NNLM);
+  const link = page.getByRole("link", { name: /^Download tar\.gz, [\d.]+ MB$/ });
+  const download = page.waitForEvent("download");
+  await link.click();
+  const { path, suggestedFilename } = await download.then(async (started) => ({
+    path: await started.path(),
+    suggestedFilename: started.suggestedFilename(),
+  }));
+  expect(suggestedFilename).toBe("modulehub-nnlm-en-dim100-1.tar.gz");
+  const { files } = (await (await call(hub, "GET", `/v1/modules${NNLM}/versions/1`)).json()) as {
+    files: { path: string; digest: string }[];
+  };
+  const unpacked = (name: string) => execFileSync("tar", ["xzOf", path, name], { maxBuffer: 1_000_000_000 });
+  const listed = execFileSync("tar", ["tzf", path], { encoding: "utf8" }).split("\n");
+  expect(listed.filter((name) => name !== "" && !name.endsWith("/")).sort()).toEqual(
+    files.map((file) => file.path).sort(),
+  );
+  for (const file of files)
+    expect(`sha256:${createHash("sha256").update(unpacked(file.path)).digest("hex")}`).toBe(file.digest);
   expect(complaints).toEqual([]);
 });
 

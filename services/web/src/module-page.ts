@@ -69,12 +69,14 @@ function notices(view: ModuleView): Content {
   ];
 }
 
-function address({ url }: ModuleView): Content {
+function address(view: ModuleView): Content {
+  const { url, files } = view;
+  const size = files.reduce((sum, file) => sum + file.size, 0);
   return html`<div class="address">
 <label for="url">URL of this version</label>
 <div class="row"><input id="url" type="text" value="${url}" readonly>
 <button type="button" class="primary" id="copy-url" hidden>Copy URL</button>
-<a class="button" href="#files">Download</a></div>
+<a class="button" id="download" href="${versionPath(view)}/archive" download>Download <small>tar.gz, ${byteSize(size)}</small></a></div>
 <span id="copy-state" role="status"></span>
 </div>`;
 }
