@@ -8,7 +8,7 @@ const REQUESTS = 1000;
 
 let worker: Awaited<ReturnType<typeof testWorker>>;
 beforeAll(async () => {
-  worker = await testWorker({ engineMemory: 384 * 2 ** 20, runMs: 2500 });
+  worker = await testWorker({ engineMemory: 384 * 2 ** 20, runMs: 2500, extraIdleMs: 1000 });
 });
 afterAll(async () => {
   await worker.end();

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { launchers } from "./engines/child-process.ts";
@@ -29,6 +29,21 @@ const environmentSchema = z.object({
   MODULEHUB_MAX_BODY: bytes.default(64 * 1024 ** 2).describe("bytes of a request's body"),
   MODULEHUB_LOAD_SECONDS: z.coerce.number().positive().default(60).describe("longest load of a module"),
   MODULEHUB_RUN_SECONDS: z.coerce.number().positive().default(30).describe("longest run of a batch"),
+  MODULEHUB_WORKER_CORES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("cores that runs may use; default all that this process may"),
+  MODULEHUB_QUEUE_SECONDS: z.coerce
+    .number()
+    .positive()
+    .default(0.6)
+    .describe("longest estimated wait of a request for others; beyond it is refused with 429"),
+  MODULEHUB_BATCHING: z
+    .enum(["proven", "off"])
+    .default("proven")
+    .describe("off: every item runs alone, to compare with"),
   MODULEHUB_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   PATH: z.string().default(""),
 });
@@ -55,7 +70,11 @@ async function main(): Promise<void> {
   }
   const settings = parsed.data;
   const memoryBudget = settings.MODULEHUB_MEMORY_BUDGET ?? Math.floor(machineMemory() * 0.6);
-  const source = hubSource(settings.MODULEHUB_HUB_URL, settings.MODULEHUB_WORKER_TOKEN);
+  const source = hubSource(
+    settings.MODULEHUB_HUB_URL,
+    settings.MODULEHUB_WORKER_TOKEN,
+    settings.MODULEHUB_BATCHING === "proven",
+  );
   const cache = settings.MODULEHUB_CACHE;
   const worker = await startWorker({
     source,
@@ -68,6 +87,9 @@ async function main(): Promise<void> {
     loadMs: settings.MODULEHUB_LOAD_SECONDS * 1000,
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
+    cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
+    extraIdleMs: 120_000,
+    longestWaitMs: settings.MODULEHUB_QUEUE_SECONDS * 1000,
     drainMs: 20_000,
     onCacheLost: () => {
       worker.app.log.fatal("the cache folder was removed under this worker, which ends to be started anew");

@@ -37,6 +37,7 @@ export function createMetrics(): WorkerMetrics {
   const batchItems = new Histogram({
     name: "modulehub_worker_batch_items",
     help: "Items in a run",
+    labelNames: ["mode"],
     buckets: [1, 2, 4, 8, 16, 32],
     registers,
   });
@@ -54,7 +55,8 @@ export function createMetrics(): WorkerMetrics {
   });
   const computeSeconds = new Histogram({
     name: "modulehub_worker_compute_seconds",
-    help: "Time of a run in its engine",
+    help: "Time of a run in its engine, by the kind of engine: wide (all cores), narrow (one), passing (short work beside long)",
+    labelNames: ["mode"],
     buckets: SECONDS,
     registers,
   });
@@ -70,32 +72,59 @@ export function createMetrics(): WorkerMetrics {
   return {
     registry,
     observer: {
-      batch({ items, waste, queueMs, computeMs }) {
-        batchItems.observe(items);
+      batch({ mode: engine, passed, items, waste, queueMs, computeMs }) {
+        const mode = passed ? "passing" : engine;
+        batchItems.observe({ mode }, items);
         batchWaste.observe(waste);
         queueSeconds.observe(queueMs / 1000);
-        computeSeconds.observe(computeMs / 1000);
+        computeSeconds.observe({ mode }, computeMs / 1000);
       },
     },
     answered: (route, status, seconds) => requests.observe({ route, status: String(status) }, seconds),
     refused: (code) => problems.inc({ code }),
     watch({ pool, scheduler, modules }) {
       gauge("modulehub_worker_queued_items", "Items that wait", () => scheduler.queued);
-      gauge("modulehub_worker_engines", "Engines with a module", () => pool.engines);
+      gauge(
+        "modulehub_worker_queued_compute_seconds",
+        "Seconds of one core that what waits is estimated to take",
+        () => scheduler.queuedMs / 1000,
+      );
+      gauge("modulehub_worker_busy_cores", "Cores that runs use", () => scheduler.busyCores);
       gauge("modulehub_worker_engine_bytes", "Memory that engines hold", () => pool.residentBytes());
       gauge("modulehub_worker_cache_bytes", "Files of modules on disk", () => modules.bytes);
-      for (const [name, help] of [
-        ["loads", "Sessions that were opened"],
-        ["evictions", "Engines that were ended to make room"],
-        ["crashes", "Engines that died by themselves"],
-        ["timeouts", "Engines that were ended because a load or run overstayed"],
-        ["memoryKills", "Engines that were ended because they held too much memory"],
-      ] as const)
-        gauge(
-          `modulehub_worker_engine_${name === "memoryKills" ? "memory_kills" : name}_total`,
-          help,
-          () => pool.counts[name],
-        );
+      watchModules(pool, registers);
+      const total = (name: string, help: string, read: () => number) =>
+        gauge(`modulehub_worker_engine_${name}_total`, help, read);
+      total("loads", "Sessions that were opened", () => pool.counts.loads);
+      total("evictions", "Engines that were ended to make room", () => pool.evictions);
+      total("crashes", "Engines that died by themselves", () => pool.counts.crashes);
+      total("timeouts", "Engines ended because a load or run overstayed", () => pool.counts.timeouts);
+      total("memory_kills", "Engines ended because they held too much", () => pool.counts.memoryKills);
     },
   };
+}
+
+/** What is loaded now, by module: as many series as modules fit into memory. */
+function watchModules(pool: EnginePool, registers: Registry[]): void {
+  new Gauge({
+    name: "modulehub_worker_engines",
+    help: "Engines with a module, by the module's digest and their mode: wide (all cores) or narrow (one)",
+    labelNames: ["digest", "mode"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { digest, engines } of pool.loaded())
+        for (const [mode, count] of Object.entries(engines)) this.set({ digest, mode }, count);
+    },
+  });
+  new Gauge({
+    name: "modulehub_worker_module_bytes",
+    help: "Memory that a module's engines hold, by its digest",
+    labelNames: ["digest"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { digest, bytes } of pool.loaded()) this.set({ digest }, bytes);
+    },
+  });
 }

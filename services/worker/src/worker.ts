@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { lockFolder } from "@modulehub/folder-lock";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
@@ -15,7 +14,6 @@ import { ModuleCache } from "./modules/module-cache.ts";
 import type { ModuleSource } from "./modules/source.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { ThreadPool } from "./preparation/thread-pool.ts";
-import { Admission } from "./scheduler/admission.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 
 export interface WorkerSettings {
@@ -31,6 +29,12 @@ export interface WorkerSettings {
   loadMs: number;
   runMs: number;
   requestMs: number;
+  /** Cores that runs may use together. */
+  cores: number;
+  /** After so many milliseconds without a run an extra engine of a module is ended. */
+  extraIdleMs: number;
+  /** Milliseconds that a request may wait for others, by estimate; beyond it is refused. */
+  longestWaitMs: number;
   /** How long requests under way may take when the worker ends, in milliseconds. */
   drainMs: number;
   /** Called once when the cache folder was removed or replaced: the process should end, to be started anew. */
@@ -71,10 +75,11 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     spawn,
     budgetBytes: settings.memoryBudget,
     engineBytes: settings.engineMemory,
-    threads: availableParallelism(),
+    cores: settings.cores,
     loadMs: settings.loadMs,
     runMs: settings.runMs,
     memoryWaitMs: 5000,
+    extraIdleMs: settings.extraIdleMs,
     watchMs: 500,
   });
   const modules = new ModuleCache(settings.cacheFolder, settings.source, settings.cacheBytes, (digest) =>
@@ -85,13 +90,14 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
   const metrics = createMetrics();
   const quarantine = new Quarantine();
   const scheduler = new Scheduler({
-    sessions: pool,
-    admission: new Admission({ moduleMs: 10_000, totalMs: 20_000 }),
+    engines: pool,
     quarantine,
     observer: metrics.observer,
+    cores: settings.cores,
+    longestWaitMs: settings.longestWaitMs,
   });
   const threads = new ThreadPool({
-    threads: Math.max(2, availableParallelism()),
+    threads: Math.max(2, settings.cores),
     jobMs: 15_000,
     heapMegabytes: 2048,
   });

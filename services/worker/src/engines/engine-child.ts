@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
-import { setPriority } from "node:os";
 import { ProblemError, problem } from "@modulehub/core/problem";
 import type { CompiledGraph, CompileTask, Session } from "@modulehub/runtime";
 import { findCompiled, graphPath } from "@modulehub/runtime/compile-task";
@@ -19,8 +18,6 @@ import { goFirst } from "./go-first.ts";
  * compiled.
  */
 goFirst();
-// The worker's own thread comes before a run.
-setPriority(5);
 const pipe = new Socket({ fd: 3, readable: true, writable: true });
 const sessions = new Map<string, { session: Session; fetches: string[] }>();
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type ChildLimits, startChild } from "./child-process.ts";
 import { type Engine, EngineDied, type EngineExit, type SessionInfo, type SessionSpec } from "./engine.ts";
 import { type Frame, FrameError, readFrames, writeFrame } from "./frames.ts";
+import { setNiceness } from "./niceness.ts";
 import { residentBytes } from "./resident-memory.ts";
 
 /** Time that a child has to say that it is ready: Node and ONNX Runtime take 90 ms on an idle machine. */
@@ -111,6 +112,10 @@ export class EngineProcess implements Engine {
 
   kill(kind: "killed" | "memory" = "killed"): void {
     this.#kill({ kind });
+  }
+
+  setNice(nice: number): boolean {
+    return this.#gone === undefined && this.pid !== undefined && setNiceness(this.pid, nice);
   }
 
   residentBytes(): number {

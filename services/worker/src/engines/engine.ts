@@ -63,6 +63,8 @@ export interface Engine {
   ): Promise<Map<string, Tensor>>;
   /** Ends the process at once; its memory is back when `exited` resolves. */
   kill(reason?: "killed" | "memory"): void;
+  /** Sets how far its threads stand back for others, 0 to 19; false where this process may not (give it back). */
+  setNice(nice: number): boolean;
   readonly exited: Promise<EngineExit>;
   /** Memory that it holds now, in bytes; 0 once it has ended. */
   residentBytes(): number;

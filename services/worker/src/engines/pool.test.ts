@@ -4,7 +4,7 @@ import { int64, moduleFolder, rows3, testEngine } from "../testing/engines.ts";
 import { affine, allocating } from "../testing/graphs.ts";
 import { plainSignature, temporaryFolder } from "../testing/modules.ts";
 import type { Engine, EngineExit } from "./engine.ts";
-import { EnginePool, type PooledModule, type PoolOptions } from "./pool.ts";
+import { type EngineLease, EnginePool, type PooledModule, type PoolOptions } from "./pool.ts";
 
 let place: Awaited<ReturnType<typeof temporaryFolder>>;
 const pools: EnginePool[] = [];
@@ -29,10 +29,11 @@ function testPool(options: Partial<PoolOptions> = {}): EnginePool {
     },
     budgetBytes: 2048 * MIB,
     engineBytes: 1024 * MIB,
-    threads: 1,
+    cores: 1,
     loadMs: 10_000,
     runMs: 10_000,
     memoryWaitMs: 500,
+    extraIdleMs: 60_000,
     watchMs: 10_000,
     ...options,
   });
@@ -47,8 +48,23 @@ async function module(name: string, bytes = 1000): Promise<PooledModule> {
   return { digest: `sha256:${name}`, folder, bytes, compileTask };
 }
 
+/** An engine that is held, as the scheduler holds those of whoever waits. */
+async function use(pool: EnginePool, target: PooledModule): Promise<EngineLease> {
+  const letGo = pool.hold(target.digest);
+  try {
+    for (;;) {
+      await pool.open(target, "default");
+      const lease = pool.claim(target.digest, "default", "wide");
+      if (lease) return lease;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  } finally {
+    letGo();
+  }
+}
+
 async function runOnce(pool: EnginePool, target: PooledModule): Promise<unknown> {
-  const lease = await pool.use(target, "default");
+  const lease = await use(pool, target);
   try {
     return (await lease.run(new Map([["x", rows3(1, 2, 3)]]))).get("y");
   } finally {
@@ -63,13 +79,13 @@ test("everyone who waits for a load shares it, and later runs find it open", asy
   for (const answer of answers) expect(answer).toEqual(rows3(3, 5, 7));
   await runOnce(pool, target);
   expect(pool.counts.loads).toBe(1);
-  expect(pool.engines).toBe(1);
+  expect(pool.loaded().length).toBe(1);
 });
 
 test("modules never share an engine", async () => {
   const pool = testPool();
   await Promise.all([runOnce(pool, await module("a")), runOnce(pool, await module("b"))]);
-  expect(pool.engines).toBe(2);
+  expect(pool.loaded().length).toBe(2);
 });
 
 test("the module that was used longest ago makes room, and its memory is given back", async () => {
@@ -81,7 +97,7 @@ test("the module that was used longest ago makes room, and its memory is given b
   await runOnce(pool, a);
   const before = pool.residentBytes();
   await runOnce(pool, { ...c, bytes: 130 * MIB });
-  expect(pool.counts.evictions).toBeGreaterThan(0);
+  expect(pool.evictions).toBeGreaterThan(0);
   const loads = pool.counts.loads;
   expect(pool.residentBytes()).toBeLessThan(before + 60 * MIB);
   await runOnce(pool, b);
@@ -97,7 +113,7 @@ test("a module that could never fit is refused at once", async () => {
 
 test("while every engine is at work a load waits, then is refused, and succeeds when one has come to rest", async () => {
   const pool = testPool({ budgetBytes: 290 * MIB });
-  const lease = await pool.use(await module("busy"), "default");
+  const lease = await use(pool, await module("busy"));
   const next = { ...(await module("next")), bytes: 120 * MIB };
   await expect(runOnce(pool, next)).rejects.toMatchObject({ code: "out-of-memory", retryAfter: 5 });
   const waiting = runOnce(pool, next);
@@ -110,7 +126,7 @@ test("an engine that holds more than it may is ended", async () => {
   const signatures = plainSignature({ dtype: "int64", shape: [1] }, { dtype: "float32", shape: ["n"] });
   const folder = await moduleFolder(place.folder, "growing", allocating(), signatures);
   const { compileTask } = await openModule(folder);
-  const lease = await pool.use({ digest: "sha256:growing", folder, bytes: 1000, compileTask }, "default");
+  const lease = await use(pool, { digest: "sha256:growing", folder, bytes: 1000, compileTask });
   // 100 million numbers of 4 bytes.
   await expect(lease.run(new Map([["x", int64(1e8)]]))).rejects.toMatchObject({ exit: { kind: "memory" } });
   expect(pool.counts.memoryKills).toBe(1);
@@ -125,6 +141,7 @@ function pretended(bytes: () => number) {
     run: async () => new Map(),
     kill: (kind = "killed") => exited.resolve({ kind }),
     exited: exited.promise,
+    setNice: () => true,
     residentBytes: bytes,
   };
   return engine;
@@ -139,12 +156,12 @@ test("where an engine grows beyond the budget, the spare one goes before any tha
     return engine;
   };
   const pool = testPool({ spawn, budgetBytes: 200 * MIB, watchMs: 20 });
-  const lease = await pool.use(await module("grows"), "default");
+  const lease = await use(pool, await module("grows"));
   await expect.poll(() => engines.length).toBe(2);
   held = 150 * MIB;
   expect(await engines[1]!.exited).toEqual({ kind: "killed" });
   expect(await lease.run(new Map())).toEqual(new Map());
-  expect(pool.engines).toBe(1);
+  expect(pool.loaded().length).toBe(1);
   expect(pool.counts.memoryKills).toBe(0);
   lease.release();
 });

@@ -1,306 +1,315 @@
-import { problem, type Tensor } from "@modulehub/core";
-import type { CompileTask } from "@modulehub/runtime";
+import type { Tensor } from "@modulehub/core";
+import type { RunMode } from "../scheduler/cost-model.ts";
 import type { Engine, SessionInfo, SpawnEngine } from "./engine.ts";
+import { atWork, bytesOf, type Member, type PooledModule } from "./member.ts";
+import { BARE_ENGINE_BYTES, type BudgetOptions, MemoryBudget } from "./memory-budget.ts";
+import { SpareEngine } from "./spare-engine.ts";
 
-/** What the pool must know of a module to load it. */
-export interface PooledModule {
-  /** The version's digest: what tells modules apart. */
-  digest: string;
-  folder: string;
-  /** Bytes of its files; weights are most of what a session takes. */
-  bytes: number;
-  /** What engines load for one of its signatures. */
-  compileTask(signature: string): CompileTask;
-}
+export type { PooledModule } from "./member.ts";
 
-export interface PoolOptions {
+export interface PoolOptions extends BudgetOptions {
   spawn: SpawnEngine;
-  /** Bytes that all engines together may hold. */
-  budgetBytes: number;
-  /** Bytes that one engine may hold; enforced here too where the platform can't. */
-  engineBytes: number;
-  threads: number;
+  /** Threads of a wide session, and the most narrow engines that one module has. */
+  cores: number;
   loadMs: number;
   runMs: number;
-  /** How long a load waits for engines that are at work before it is refused. */
-  memoryWaitMs: number;
   /** How often memory is looked at. */
   watchMs: number;
 }
 
-/** An open session that stays open until it is released. */
+/** An engine with an open session that is the holder's alone until it is released. */
 export interface EngineLease {
+  readonly mode: RunMode;
   /** Throws EngineDied, or what the runtime said of these feeds. */
   run(feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+  /** Puts a run that overstays behind the runs of others. */
+  lower(): void;
   release(): void;
 }
 
 /** What the pool did since it began, for metrics. */
 export interface PoolCounts {
   loads: number;
-  evictions: number;
   crashes: number;
   timeouts: number;
   memoryKills: number;
 }
 
-interface Slot {
-  module: PooledModule;
-  engine: Promise<Engine>;
-  live: Engine | undefined;
-  sessions: Map<string, Promise<SessionInfo>>;
-  /** Loads and runs under way, or waiting for it. */
-  users: number;
-  lastUsed: number;
-  /** Bytes that it is counted with until its first load is done. */
-  reservedBytes: number;
+/** What is loaded of a module now. */
+export interface LoadedModule {
+  digest: string;
+  bytes: number;
+  engines: Record<RunMode, number>;
 }
 
-/** An engine with nothing loaded: measured 61 MB, the very first one 81 MB. */
-const BARE_ENGINE_BYTES = 64 * 1024 * 1024;
+/** A module that takes more of the budget has one engine only: each further one is another copy of its weights. */
+const LARGE_PART = 0.15;
+
+/** Niceness: the worker itself and wide engines 0, extra engines 10, so that short work passes long batches. */
+const EXTRA_NICE = 10;
+
+/** After an extra engine couldn't be had, no other is tried for so long. */
+const NO_GROWTH_MS = 10_000;
 
 /**
- * Engines by module, within a budget of measured memory. An idle session stays until its memory is needed;
- * then the module that was used longest ago goes first, by ending its process, which really gives the memory
- * back. One engine is kept spawned with nothing in it.
+ * Engines by module. The first of each has sessions that use every core, for when little is to do, and short work
+ * beside long batches; extra ones with one thread each come when the load asks for them. One engine is kept spawned
+ * with nothing in it.
  */
 export class EnginePool {
-  readonly counts: PoolCounts = { loads: 0, evictions: 0, crashes: 0, timeouts: 0, memoryKills: 0 };
+  readonly counts: PoolCounts = { loads: 0, crashes: 0, timeouts: 0, memoryKills: 0 };
   readonly #options: PoolOptions;
-  readonly #slots = new Map<string, Slot>();
+  readonly #members = new Set<Member>();
+  readonly #holds = new Map<string, number>();
+  readonly #pinned = new Set<string>();
+  readonly #noGrowth = new Map<string, number>();
+  readonly #spare: SpareEngine;
+  readonly #budget: MemoryBudget;
   readonly #watch: NodeJS.Timeout;
-  #spare: Promise<Engine> | undefined;
-  #spareLive: Engine | undefined;
   #admitting: Promise<unknown> = Promise.resolve();
-  #idle = Promise.withResolvers<void>();
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#watch = setInterval(() => this.#watchMemory(), options.watchMs);
+    this.#spare = new SpareEngine(options.spawn);
+    this.#budget = new MemoryBudget(options, {
+      members: this.#members,
+      spare: this.#spare,
+      kept: (digest) => this.#holds.has(digest) || this.#pinned.has(digest),
+      end: (member) => this.#end(member),
+    });
+    this.#watch = setInterval(() => this.#budget.watch(), options.watchMs);
     this.#watch.unref();
     this.#refillSpare();
   }
 
-  /**
-   * Opens a signature of a module, starting its engine and loading it first where that hasn't happened; everyone
-   * who waits for a load shares it. The engine stays until the lease is released. Throws EngineDied where the
-   * engine died of it, `out-of-memory` where there is no room, or what the runtime said of the graph.
-   */
-  async use(module: PooledModule, signature: string): Promise<EngineLease> {
-    const slot = this.#slotOf(module);
-    slot.users += 1;
-    let released = false;
-    const release = () => {
-      if (released) return;
-      released = true;
-      slot.users -= 1;
-      slot.lastUsed = performance.now();
-      if (slot.users === 0) this.#announceIdle();
+  /** Keeps a module's first engine, once it is there, until the hold is let go: someone waits for it. */
+  hold(digest: string): () => void {
+    this.#holds.set(digest, (this.#holds.get(digest) ?? 0) + 1);
+    return () => {
+      const left = (this.#holds.get(digest) ?? 0) - 1;
+      if (left > 0) this.#holds.set(digest, left);
+      else {
+        this.#holds.delete(digest);
+        this.#budget.announceIdle();
+      }
     };
-    try {
-      const engine = await slot.engine;
-      await this.#session(slot, engine, signature);
-      slot.reservedBytes = 0;
-      return { run: (feeds) => engine.run(signature, feeds, this.#options.runMs), release };
-    } catch (error) {
-      release();
-      throw error;
-    }
   }
 
-  /** Ends a module's engine, if there is one, whatever it does. */
+  /** From now on a module's first engine makes room for nobody. */
+  pin(digest: string): void {
+    this.#pinned.add(digest);
+  }
+
+  /** Whether a module's first engine has a signature's session open, at rest or at work. */
+  isOpen(digest: string, signature: string): boolean {
+    return [...this.#of(digest, "wide")].some(({ open }) => open.has(signature));
+  }
+
+  /**
+   * Opens a signature of a module in its first engine, started where there is none; everyone who waits for a load
+   * shares it. Throws EngineDied where the engine died of it, `out-of-memory` where there is no room, or what the
+   * runtime said of the graph.
+   */
+  async open(module: PooledModule, signature: string): Promise<void> {
+    const [first] = this.#of(module.digest, "wide");
+    await this.#load(first ?? this.#start(module, "wide"), signature);
+  }
+
+  /**
+   * Starts an extra engine, or opens the signature in one that lacks it; resolves when it is tried. Undefined where
+   * the module may have no more, or none could be had of late.
+   */
+  grow(module: PooledModule, signature: string): Promise<void> | undefined {
+    const { cores } = this.#options;
+    if (cores < 2 || this.#isLarge(module)) return undefined;
+    if (performance.now() < (this.#noGrowth.get(module.digest) ?? 0)) return undefined;
+    const extra = [...this.#of(module.digest, "narrow")];
+    if (extra.some(({ loading }) => loading > 0)) return undefined;
+    const lacking = extra.find((member) => !member.running && !member.open.has(signature));
+    if (!lacking && extra.length >= cores) return undefined;
+    return this.#load(lacking ?? this.#start(module, "narrow"), signature).then(
+      () => {
+        this.#noGrowth.delete(module.digest);
+      },
+      // What is wrong with the module its first engine says; here it only means that there won't be more of them.
+      () => {
+        this.#noGrowth.set(module.digest, performance.now() + NO_GROWTH_MS);
+      },
+    );
+  }
+
+  /** An engine at rest in which the signature is open, for one run after the other until it is released. */
+  claim(digest: string, signature: string, mode: RunMode): EngineLease | undefined {
+    for (const member of this.#of(digest, mode)) {
+      const engine = member.live;
+      if (engine && !atWork(member) && member.open.has(signature))
+        return this.#lease(member, engine, signature);
+    }
+    return undefined;
+  }
+
+  /** Whether `claim` would find one. */
+  canClaim(digest: string, signature: string, mode: RunMode): boolean {
+    for (const member of this.#of(digest, mode))
+      if (member.live && !atWork(member) && member.open.has(signature)) return true;
+    return false;
+  }
+
+  /** Ends a module's engines, if there are any, whatever they do. */
   evict(digest: string): void {
-    this.#slots.get(digest)?.live?.kill();
+    for (const { live, module } of this.#members) if (module.digest === digest) live?.kill();
   }
 
   /** Bytes that engines hold now, the spare one among them. */
   residentBytes(): number {
-    let sum = this.#spareLive?.residentBytes() ?? 0;
-    for (const { live } of this.#slots.values()) sum += live?.residentBytes() ?? 0;
-    return sum;
+    return this.#budget.residentBytes();
   }
 
-  get engines(): number {
-    return this.#slots.size;
+  get evictions(): number {
+    return this.#budget.counts.evictions;
+  }
+
+  /** What is loaded now, by module. */
+  loaded(): LoadedModule[] {
+    return [...Map.groupBy(this.#members, ({ module }) => module.digest)].map(([digest, members]) => ({
+      digest,
+      bytes: members.reduce((sum, member) => sum + bytesOf(member), 0),
+      engines: {
+        wide: members.filter(({ mode }) => mode === "wide").length,
+        narrow: members.filter(({ mode }) => mode === "narrow").length,
+      },
+    }));
   }
 
   /** Ends every engine. Resolves when they are gone. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#watch);
-    const engines = [...this.#slots.values()].map(({ engine }) => engine);
-    if (this.#spare) engines.push(this.#spare);
-    await Promise.all(
-      engines.map(async (starting) => {
-        const engine = await starting.catch(() => undefined);
-        engine?.kill();
-        await engine?.exited;
-      }),
-    );
+    const ends = [...this.#members].map(async (member) => {
+      const engine = await member.engine.catch(() => undefined);
+      engine?.kill();
+      await engine?.exited;
+    });
+    await Promise.all([this.#spare.close(), ...ends]);
   }
 
-  #slotOf(module: PooledModule): Slot {
-    const known = this.#slots.get(module.digest);
-    if (known) return known;
-    const slot: Slot = {
+  *#of(digest: string, mode: RunMode): Generator<Member> {
+    for (const member of this.#members)
+      if (member.module.digest === digest && member.mode === mode) yield member;
+  }
+
+  #isLarge(module: PooledModule): boolean {
+    let bytes = estimate(module);
+    for (const { heldBytes } of this.#of(module.digest, "wide")) bytes = Math.max(bytes, heldBytes);
+    return bytes > LARGE_PART * this.#options.budgetBytes;
+  }
+
+  #start(module: PooledModule, mode: RunMode): Member {
+    const member: Member = {
       module,
-      engine: Promise.resolve().then(() => this.#admit(slot)),
+      mode,
+      engine: Promise.resolve().then(() => this.#admit(member)),
       live: undefined,
       sessions: new Map(),
-      users: 0,
+      open: new Set(),
+      loading: 0,
+      running: false,
+      nice: 0,
+      worn: false,
       lastUsed: performance.now(),
       reservedBytes: estimate(module),
+      heldBytes: 0,
     };
-    this.#slots.set(module.digest, slot);
-    slot.engine.catch(() => this.#forget(slot));
-    return slot;
+    this.#members.add(member);
+    member.engine.catch(() => this.#forget(member));
+    return member;
   }
 
-  #forget(slot: Slot): void {
-    if (this.#slots.get(slot.module.digest) === slot) this.#slots.delete(slot.module.digest);
-    this.#announceIdle();
+  #forget(member: Member): void {
+    this.#members.delete(member);
+    this.#budget.announceIdle();
   }
 
-  #session(slot: Slot, engine: Engine, signature: string): Promise<SessionInfo> {
-    const known = slot.sessions.get(signature);
+  async #load(member: Member, signature: string): Promise<void> {
+    member.loading += 1;
+    try {
+      await this.#session(member, await member.engine, signature);
+      member.open.add(signature);
+      member.reservedBytes = 0;
+    } finally {
+      member.loading -= 1;
+      member.lastUsed = performance.now();
+      this.#budget.announceIdle();
+    }
+  }
+
+  #session(member: Member, engine: Engine, signature: string): Promise<SessionInfo> {
+    const known = member.sessions.get(signature);
     if (known) return known;
     this.counts.loads += 1;
-    const { threads, loadMs } = this.#options;
+    const { cores, loadMs } = this.#options;
+    const { module, mode } = member;
+    const threads = mode === "wide" ? cores : 1;
     const loading = engine.load(
-      { folder: slot.module.folder, signature, task: slot.module.compileTask(signature), threads },
+      { folder: module.folder, signature, task: module.compileTask(signature), threads },
       loadMs,
     );
-    slot.sessions.set(signature, loading);
+    member.sessions.set(signature, loading);
     // A load that failed is tried again by the next request.
-    loading.catch(() => slot.sessions.delete(signature));
+    loading.catch(() => member.sessions.delete(signature));
     return loading;
   }
 
   /** Makes room, one load after the other so that two don't count the same bytes, then takes an engine. */
-  async #admit(slot: Slot): Promise<Engine> {
-    const turn = this.#admitting.then(() => this.#makeRoom(slot));
+  async #admit(member: Member): Promise<Engine> {
+    const turn = this.#admitting.then(() => this.#budget.makeRoom(member));
     this.#admitting = turn.catch(() => undefined);
     await turn;
-    const engine = await this.#takeSpare();
-    slot.live = engine;
+    const engine = await this.#spare.take();
+    this.#refillSpare();
+    // Before anything is loaded: the threads of a session begin with the niceness that their process has then.
+    if (member.mode === "narrow" || this.#isLarge(member.module)) member.nice = EXTRA_NICE;
+    if (member.nice > 0) engine.setNice(member.nice);
+    member.live = engine;
     void engine.exited.then((exit) => {
-      slot.live = undefined;
+      member.live = undefined;
       if (exit.kind === "crash") this.counts.crashes += 1;
       if (exit.kind === "timeout") this.counts.timeouts += 1;
       if (exit.kind === "memory") this.counts.memoryKills += 1;
-      this.#forget(slot);
+      this.#forget(member);
     });
     return engine;
   }
 
-  async #makeRoom(slot: Slot): Promise<void> {
-    const { budgetBytes, memoryWaitMs } = this.#options;
-    if (slot.reservedBytes > budgetBytes)
-      throw problem("out-of-memory", "The module is larger than the memory that the worker may use.");
-    const until = performance.now() + memoryWaitMs;
-    while (this.#countedBytes() > budgetBytes) {
-      const victim = this.#leastRecentlyUsed();
-      if (victim) {
-        await this.#end(victim);
-        this.counts.evictions += 1;
-        continue;
-      }
-      const left = until - performance.now();
-      if (left <= 0) throw problem("out-of-memory", "All memory for models is in use.", { retryAfter: 5 });
-      await Promise.race([this.#idle.promise, sleep(left)]);
-    }
+  #lease(member: Member, engine: Engine, signature: string): EngineLease {
+    member.running = true;
+    let lowered = false;
+    return {
+      mode: member.mode,
+      run: (feeds) => engine.run(signature, feeds, this.#options.runMs),
+      lower: () => {
+        lowered = member.nice < EXTRA_NICE && engine.setNice(EXTRA_NICE);
+      },
+      release: () => {
+        member.running = false;
+        member.lastUsed = performance.now();
+        if (lowered && !engine.setNice(member.nice)) member.worn = true;
+        this.#budget.announceIdle();
+      },
+    };
   }
 
-  /**
-   * Measured bytes, and for what is being loaded at least its estimate; without the spare engine, which is what
-   * the load will take.
-   */
-  #countedBytes(): number {
-    let sum = 0;
-    for (const { live, reservedBytes } of this.#slots.values())
-      sum += Math.max(live?.residentBytes() ?? 0, reservedBytes);
-    return sum;
-  }
-
-  #leastRecentlyUsed(): Slot | undefined {
-    let oldest: Slot | undefined;
-    for (const slot of this.#slots.values())
-      if (slot.users === 0 && slot.live && (!oldest || slot.lastUsed < oldest.lastUsed)) oldest = slot;
-    return oldest;
-  }
-
-  async #end(slot: Slot): Promise<void> {
-    this.#slots.delete(slot.module.digest);
-    slot.live?.kill();
-    await slot.live?.exited;
-  }
-
-  #watchMemory(): void {
-    const { budgetBytes, engineBytes } = this.#options;
-    let held = this.#spareLive?.residentBytes() ?? 0;
-    let largest: { engine: Engine; bytes: number } | undefined;
-    for (const { live: engine } of this.#slots.values()) {
-      const bytes = engine?.residentBytes() ?? 0;
-      held += bytes;
-      if (!engine) continue;
-      if (bytes > engineBytes + BARE_ENGINE_BYTES) engine.kill("memory");
-      else if (!largest || bytes > largest.bytes) largest = { engine, bytes };
-    }
-    if (held <= budgetBytes) return;
-    // Nobody waits for the spare one.
-    if (this.#spareLive) {
-      this.#spareLive.kill();
-      return;
-    }
-    const victim = this.#leastRecentlyUsed();
-    if (victim) {
-      this.counts.evictions += 1;
-      void this.#end(victim);
-    } else largest?.engine.kill("memory");
-  }
-
-  async #takeSpare(): Promise<Engine> {
-    const spare = this.#spare;
-    this.#spare = undefined;
-    this.#spareLive = undefined;
-    // The spare may have died while nobody looked: then a fresh one is started.
-    const engine = (await spare?.catch(() => undefined)) ?? (await this.#options.spawn());
-    this.#refillSpare();
-    return engine;
+  async #end(member: Member): Promise<void> {
+    this.#members.delete(member);
+    member.live?.kill();
+    await member.live?.exited;
   }
 
   #refillSpare(): void {
-    const room = this.residentBytes() + BARE_ENGINE_BYTES <= this.#options.budgetBytes;
-    if (this.#closed || this.#spare || !room) return;
-    const spare = this.#options.spawn();
-    this.#spare = spare;
-    spare.then(
-      (engine) => {
-        if (this.#spare === spare) this.#spareLive = engine;
-        void engine.exited.then(() => {
-          if (this.#spare !== spare) return;
-          this.#spare = undefined;
-          this.#spareLive = undefined;
-        });
-      },
-      // The next load tries again, and says what is wrong to who waits for it.
-      () => {
-        if (this.#spare === spare) this.#spare = undefined;
-      },
-    );
-  }
-
-  #announceIdle(): void {
-    this.#idle.resolve();
-    this.#idle = Promise.withResolvers<void>();
+    if (!this.#closed && this.#budget.roomForSpare()) this.#spare.refill();
   }
 }
 
 /** What a module takes when loaded: its weights, prepacked copies of them, and the engine itself. */
 const estimate = ({ bytes }: PooledModule): number => BARE_ENGINE_BYTES + Math.ceil(bytes * 1.5);
-
-const sleep = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });

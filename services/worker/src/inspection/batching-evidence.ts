@@ -1,7 +1,7 @@
 import { type Batching, ProblemError, type Tensor } from "@modulehub/core";
 import { concat, slice } from "../scheduler/axis.ts";
 import { MAX_BATCH_ITEMS, TENSOR_LIMITS } from "../scheduler/batch-forming.ts";
-import { compatible, join, type Proof, split } from "../scheduler/work.ts";
+import { join, kindOf, type Proof, split } from "../scheduler/work.ts";
 import { difference, TOLERANCE } from "./compare-rows.ts";
 import { operatorRefusal } from "./refusing-operators.ts";
 import type { Candidate, Feeds } from "./tensor-variations.ts";
@@ -148,12 +148,8 @@ async function tryGroups(
   items: Item[],
   evidence: string[],
 ): Promise<void> {
-  const groups: Item[][] = [];
-  for (const item of items) {
-    const group = groups.find(([first]) => first && compatible(first, item, proof));
-    if (group) group.push(item);
-    else groups.push([item]);
-  }
+  const kinds = Map.groupBy(items, (item) => kindOf(item.feeds, proof) ?? item);
+  const groups = [...kinds.values()];
   const largest = subject.padding || hasText(items) ? MAX_BATCH_ITEMS : TENSOR_LIMITS.maxItems;
   let runs = 0;
   let most = 0;

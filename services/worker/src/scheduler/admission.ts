@@ -1,96 +1,52 @@
 import { problem } from "@modulehub/core";
 
-export interface AdmissionOptions {
-  /** Milliseconds of estimated compute that may wait for one module, and for all of them together. */
-  moduleMs: number;
-  totalMs: number;
+/** What is in the queue, as far as admission must know it. */
+export interface Backlog {
+  /** Milliseconds of one core until a caller's request that takes so many is done; see FairOrder. */
+  workUntilDone(caller: string, ms: number): number;
+  /** What is left of the runs under way, in milliseconds of one core. */
+  runningMs(): number;
 }
 
-/** Weight of the newest measurement in the running means. */
-const NEWEST = 0.1;
-
-/** What a run, and each unit of length in it, is thought to take before anything was measured. */
-const FIRST_GUESS = { runMs: 1, unitMs: 0.01 };
-
-/** Lengths are extrapolated by this many standard deviations of those seen. */
-const FARTHEST = 20;
-
-/** Running means of runs: length x, milliseconds y. */
-interface Moments {
-  x: number;
-  y: number;
-  xx: number;
-  xy: number;
+/** Who asks, and the last moment on performance.now()'s clock at which its answer is worth anything. */
+export interface Asker {
+  caller: string;
+  deadline: number;
 }
 
 /**
- * A bounded queue, measured in estimated compute time instead of requests: a straight
- * line through what a module's runs have cost by length (tokens, words, rows), newer ones counting more.
+ * A bounded queue, measured in estimated time instead of requests. What can't begin soon is refused at once, with
+ * the time after which there should be room: an answer that comes too late has cost the others theirs.
  */
 export class Admission {
-  readonly #options: AdmissionOptions;
-  readonly #costs = new Map<string, Moments>();
-  readonly #waiting = new Map<string, number>();
-  #total = 0;
+  readonly #backlog: Backlog;
+  readonly #cores: number;
+  readonly #longestWaitMs: number;
 
-  constructor(options: AdmissionOptions) {
-    this.#options = options;
-  }
-
-  /** Estimated milliseconds of a run of this length. */
-  estimate(key: string, length: number): number {
-    const seen = this.#costs.get(key);
-    if (!seen) return FIRST_GUESS.runMs + FIRST_GUESS.unitMs * length;
-    const spread = Math.sqrt(Math.max(0, seen.xx - seen.x * seen.x));
-    const beyond = length - seen.x;
-    if (spread < 1e-3) return Math.max(0, seen.y + FIRST_GUESS.unitMs * beyond);
-    // Runs of one and two words say nothing about one of 50,000: the line is followed as far as it is known.
-    const known = Math.min(beyond, FARTHEST * spread);
-    const unitMs = Math.max(0, (seen.xy - seen.x * seen.y) / spread ** 2);
-    return Math.max(0, seen.y + unitMs * known + FIRST_GUESS.unitMs * (beyond - known));
+  /** @param longestWaitMs milliseconds that a request may wait for others, by estimate */
+  constructor(backlog: Backlog, cores: number, longestWaitMs: number) {
+    this.#backlog = backlog;
+    this.#cores = cores;
+    this.#longestWaitMs = longestWaitMs;
   }
 
   /**
-   * Lets estimated work in. Throws `too-many-requests` at once, with the time after which there should be
-   * room, where too much waits already. One request alone is always let in.
+   * Throws `too-many-requests` where a request of so many milliseconds would wait too long, or couldn't be done by
+   * its deadline for all that is before it. What would be late on an empty machine too is let in: waiting longer
+   * wouldn't help it.
    */
-  enter(key: string, ms: number): void {
-    const waiting = this.#waiting.get(key) ?? 0;
-    const over = Math.max(
-      waiting > 0 ? waiting + ms - this.#options.moduleMs : 0,
-      this.#total > 0 ? this.#total + ms - this.#options.totalMs : 0,
-    );
-    if (over > 0)
-      throw problem("too-many-requests", "The queue of the worker is full.", {
-        retryAfter: Math.max(1, Math.ceil(over / 1000)),
-      });
-    this.#waiting.set(key, waiting + ms);
-    this.#total += ms;
-  }
-
-  /** Takes out what `enter` let in, with the same number. */
-  leave(key: string, ms: number): void {
-    const left = (this.#waiting.get(key) ?? 0) - ms;
-    if (left > 1e-9) this.#waiting.set(key, left);
-    else this.#waiting.delete(key);
-    this.#total = this.#waiting.size === 0 ? 0 : Math.max(0, this.#total - ms);
-  }
-
-  /** Learns what a run cost: its milliseconds and its longest × count. */
-  learn(key: string, ms: number, cost: number): void {
-    const seen = this.#costs.get(key);
-    const mix = (old: number | undefined, value: number) =>
-      old === undefined ? value : old + NEWEST * (value - old);
-    this.#costs.set(key, {
-      x: mix(seen?.x, cost),
-      y: mix(seen?.y, ms),
-      xx: mix(seen?.xx, cost * cost),
-      xy: mix(seen?.xy, cost * ms),
+  check({ caller, deadline }: Asker, ms: number): void {
+    const waitMs = this.waitMs(caller, ms);
+    const left = deadline - performance.now() - ms / this.#cores;
+    const longest = Math.min(this.#longestWaitMs, Math.max(0, left));
+    if (waitMs <= longest) return;
+    throw problem("too-many-requests", "The queue of the worker is full.", {
+      retryAfter: Math.max(1, Math.ceil((waitMs - longest) / 1000)),
     });
   }
 
-  /** Milliseconds of work that waits or runs, by estimate. */
-  get totalMs(): number {
-    return this.#total;
+  /** Estimated milliseconds that a request of a caller waits for others. */
+  waitMs(caller: string, ms: number): number {
+    return (this.#backlog.runningMs() + this.#backlog.workUntilDone(caller, ms) - ms) / this.#cores;
   }
 }

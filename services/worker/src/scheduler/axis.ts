@@ -50,7 +50,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 }
 
 /** Whether two tensors differ in nothing but their size along the axis. */
-export function joinable(a: Tensor, b: Tensor, axis: number): boolean {
+function joinable(a: Tensor, b: Tensor, axis: number): boolean {
   return (
     a.dtype === b.dtype &&
     a.shape.length === b.shape.length &&

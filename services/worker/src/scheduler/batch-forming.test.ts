@@ -1,32 +1,38 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formBatch, TENSOR_LIMITS, TOKEN_LIMITS } from "./batch-forming.ts";
+import { formBatch, SINGLE, TOKEN_LIMITS } from "./batch-forming.ts";
 
-const all = () => true;
-const lengths = (...list: number[]) => list.map((length) => ({ length }));
+const formed = (lengths: number[], limits = TOKEN_LIMITS, first = 0) => {
+  const queue = lengths.map((length) => ({ length }));
+  return formBatch(queue[first]!, queue, limits).map((item) => queue.indexOf(item));
+};
 
-test("the oldest always runs, with its nearest in length", () => {
-  expect(formBatch(lengths(100, 10, 101, 99, 12), all, TOKEN_LIMITS)).toEqual([0, 2, 3]);
+test("whose turn it is always runs, with its nearest in length", () => {
+  expect(formed([100, 10, 101, 99, 12]).sort()).toEqual([0, 2, 3]);
+  expect(formed([100, 10, 101, 99, 12], TOKEN_LIMITS, 4).sort()).toEqual([1, 4]);
 });
 
 test("an outlier runs alone", () => {
-  expect(formBatch(lengths(400, 10, 12, 11), all, TOKEN_LIMITS)).toEqual([0]);
-  expect(formBatch(lengths(5000, 5000), all, TOKEN_LIMITS)).toEqual([0]);
+  expect(formed([400, 10, 12, 11])).toEqual([0]);
+  expect(formed([5000, 5000])).toEqual([0]);
 });
 
-test("items that may not run with the oldest wait", () => {
-  expect(formBatch(lengths(1, 1, 1), (_oldest, other) => other.length > 1, TENSOR_LIMITS)).toEqual([0]);
+test("what isn't proven to batch runs alone", () => {
+  expect(formed([1, 1, 1], SINGLE)).toEqual([0]);
 });
 
-test("an empty queue gives nothing", () => {
-  expect(formBatch([], all, TOKEN_LIMITS)).toEqual([]);
+test("a long queue costs no more than a short one: mates are sought among the oldest", () => {
+  const queue = Array.from({ length: 10_000 }, (_, index) => (index < 5000 ? 200 : 100));
+  expect(formed([100, ...queue])).toEqual([0]);
 });
 
 test("whatever waits, no batch of several exceeds 512 padded tokens, 15 % of padding or 32 items", () => {
+  const lengths = fc.array(fc.integer({ min: 1, max: 600 }), { minLength: 1, maxLength: 80 });
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 600 }), { minLength: 1, maxLength: 80 }), (queue) => {
-      const chosen = formBatch(lengths(...queue), all, TOKEN_LIMITS);
-      expect(chosen[0]).toBe(0);
+    fc.property(lengths, fc.nat(), (queue, turn) => {
+      const first = turn % queue.length;
+      const chosen = formed(queue, TOKEN_LIMITS, first);
+      expect(chosen[0]).toBe(first);
       expect(new Set(chosen).size).toBe(chosen.length);
       if (chosen.length === 1) return;
       const sizes = chosen.map((index) => queue[index]!);

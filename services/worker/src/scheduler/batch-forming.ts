@@ -22,35 +22,54 @@ export const WORD_LIMITS: BatchLimits = { maxItems: MAX_BATCH_ITEMS, maxCost: 81
 /** Tensors of one shape: nothing is lost to padding, and larger batches gain little. */
 export const TENSOR_LIMITS: BatchLimits = { maxItems: 16, maxCost: 16, maxWaste: 0 };
 
+/** What isn't proven to batch. */
+export const SINGLE: BatchLimits = { maxItems: 1, maxCost: 0, maxWaste: 0 };
+
+/** Items that are looked through for one batch, so that a long queue costs no more than a short one. */
+const WINDOW = 128;
+
 /**
- * Chooses what runs next: the oldest, so that nobody starves, and those nearest to it in length, while the
- * batch stays within its limits. An outlier runs alone.
+ * Chooses what runs together with the item whose turn it is: those nearest to it in length, while the batch stays
+ * within its limits. An outlier runs alone.
  *
- * @param queue oldest first
- * @param compatible whether one may run with the oldest
- * @returns indices into the queue, ascending; empty for an empty queue
+ * @param first whose turn it is; it is always in the batch
+ * @param queue what may run with it, oldest first; `first` may be among them
  */
-export function formBatch<T extends { length: number }>(
+export function formBatch<T extends { readonly length: number }>(
+  first: T,
   queue: readonly T[],
-  compatible: (oldest: T, other: T) => boolean,
   { maxItems, maxCost, maxWaste }: BatchLimits,
-): number[] {
-  const oldest = queue[0];
-  if (!oldest) return [];
-  const candidates = queue
-    .map(({ length }, index) => ({ index, length, distance: Math.abs(length - oldest.length) }))
-    .filter(({ index }) => index > 0 && compatible(oldest, queue[index]!))
-    .sort((a, b) => a.distance - b.distance || a.index - b.index);
-  const chosen = [0];
-  let longest = oldest.length;
-  let sum = oldest.length;
-  for (const { index, length } of candidates) {
-    if (chosen.length >= maxItems) break;
-    const cost = Math.max(longest, length) * (chosen.length + 1);
-    if (cost > maxCost || 1 - (sum + length) / cost > maxWaste) continue;
-    chosen.push(index);
-    longest = Math.max(longest, length);
-    sum += length;
+): T[] {
+  const batch = [first];
+  if (maxItems < 2 || first.length * 2 > maxCost) return batch;
+  const mates = queue
+    .slice(0, WINDOW)
+    .filter((item) => item !== first)
+    .sort((a, b) => a.length - b.length);
+  // From its place in the order of lengths outwards, nearest first, on each side until the limits say no.
+  let above = mates.findIndex(({ length }) => length >= first.length);
+  if (above < 0) above = mates.length;
+  let below = above - 1;
+  let longest = first.length;
+  let sum = first.length;
+  while (batch.length < maxItems && (below >= 0 || above < mates.length)) {
+    const shorter = mates[below];
+    const longer = mates[above];
+    const up =
+      longer !== undefined &&
+      (shorter === undefined || longer.length - first.length <= first.length - shorter.length);
+    const next = up ? longer : shorter!;
+    const cost = Math.max(longest, next.length) * (batch.length + 1);
+    if (cost > maxCost || 1 - (sum + next.length) / cost > maxWaste) {
+      if (up) above = mates.length;
+      else below = -1;
+      continue;
+    }
+    batch.push(next);
+    longest = Math.max(longest, next.length);
+    sum += next.length;
+    if (up) above += 1;
+    else below -= 1;
   }
-  return chosen.sort((a, b) => a - b);
+  return batch;
 }

@@ -1,7 +1,7 @@
 import type { Tensor } from "@modulehub/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compatible, cut, join, lengthOf, type Proof, split } from "./work.ts";
+import { cut, join, kindOf, lengthOf, type Proof, split } from "./work.ts";
 
 const proof: Proof = {
   inputs: { ids: 0, scale: "shared" },
@@ -29,9 +29,11 @@ test("items of different lengths are padded with the proven value", () => {
 });
 
 test("items run together only where what they share is equal", () => {
-  expect(compatible(item([1, 2]), item([3]), proof)).toBe(true);
-  expect(compatible(item([1, 2]), item([3], 2), proof)).toBe(false);
-  expect(compatible(item([1, 2]), item([3]), { ...proof, pad: {} })).toBe(false);
+  const kind = (row: number[], value?: number, of = proof) => kindOf(item(row, value).feeds, of);
+  expect(kind([1, 2])).toBe(kind([3]));
+  expect(kind([1, 2])).not.toBe(kind([3], 2));
+  expect(kind([1, 2], 1, { ...proof, pad: {} })).not.toBe(kind([3], 1, { ...proof, pad: {} }));
+  expect(kind([1, 2], 1, { ...proof, inputs: { ids: 0 } })).toBeUndefined();
 });
 
 test("without proof a request stays as it came", () => {

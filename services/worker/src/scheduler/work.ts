@@ -1,5 +1,6 @@
-import { type Batching, type Tensor, tensorBytes } from "@modulehub/core";
-import { concat, joinable, pad, slice } from "./axis.ts";
+import { createHash } from "node:crypto";
+import { type Batching, binaryBytes, type Tensor } from "@modulehub/core";
+import { concat, pad, slice } from "./axis.ts";
 
 /** What was proven of a signature; `none` where nothing was. */
 export type Proof = Exclude<Batching, "none">;
@@ -58,33 +59,22 @@ export function itemCount(feeds: ReadonlyMap<string, Tensor>, proof: Proof): num
   return count;
 }
 
-/** Whether two items may run together: equal but for the batch axis and what may be padded. */
-export function compatible(a: Work, b: Work, proof: Proof): boolean {
-  if (a.feeds.size !== b.feeds.size) return false;
-  for (const [name, tensor] of a.feeds) {
-    const other = b.feeds.get(name);
+/**
+ * A name for what an item may run together with: items of one kind are equal but for the batch axis and what may be
+ * padded. Undefined for an item that the proof doesn't cover, which runs alone.
+ */
+export function kindOf(feeds: ReadonlyMap<string, Tensor>, proof: Proof): string | undefined {
+  const parts: string[] = [];
+  for (const name of [...feeds.keys()].sort()) {
+    const tensor = feeds.get(name)!;
     const axis = proof.inputs[name];
-    if (!other || axis === undefined) return false;
-    if (axis === "shared") {
-      if (!equalTensors(tensor, other)) return false;
-      continue;
-    }
-    const padding = proof.pad[name];
-    const same = padding
-      ? { ...other, shape: other.shape.with(padding.axis, tensor.shape[padding.axis] ?? 0) }
-      : other;
-    if (!joinable(tensor, same as Tensor, axis)) return false;
+    if (axis === undefined) return undefined;
+    const free = axis === "shared" ? [] : [axis, proof.pad[name]?.axis];
+    const shape = tensor.shape.map((size, index) => (free.includes(index) ? "*" : size));
+    const value = axis === "shared" ? createHash("sha256").update(binaryBytes(tensor)).digest("base64") : "";
+    parts.push(JSON.stringify([name, tensor.dtype, shape, value]));
   }
-  return true;
-}
-
-export function equalTensors(a: Tensor, b: Tensor): boolean {
-  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
-  if (a.dtype === "string" || b.dtype === "string") {
-    const others = b.data as string[];
-    return (a.data as string[]).every((text, index) => text === others[index]);
-  }
-  return Buffer.compare(tensorBytes(a), tensorBytes(b)) === 0;
+  return parts.join();
 }
 
 /** One run's feeds for several items, padded to the longest. */

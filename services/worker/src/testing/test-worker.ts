@@ -18,6 +18,9 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
     loadMs: 20_000,
     runMs: 10_000,
     requestMs: 60_000,
+    cores: 2,
+    extraIdleMs: 120_000,
+    longestWaitMs: 20_000,
     drainMs: 10_000,
     onCacheLost: () => {
       throw new Error("the cache folder of a test was removed");

@@ -1,0 +1,153 @@
+import { problem } from "@modulehub/core";
+import { atWork, bytesOf, type Member } from "./member.ts";
+import type { SpareEngine } from "./spare-engine.ts";
+
+export interface BudgetOptions {
+  /** Bytes that all engines together may hold. */
+  budgetBytes: number;
+  /** Bytes that one engine may hold; enforced here too where the platform can't. */
+  engineBytes: number;
+  /** How long a load waits for engines that are at work before it is refused. */
+  memoryWaitMs: number;
+  /** After this time without a run an extra engine is ended. */
+  extraIdleMs: number;
+}
+
+/** What the budget did, for metrics. */
+export interface BudgetCounts {
+  evictions: number;
+}
+
+/** The pool's engines, as the budget sees them. */
+export interface Residents {
+  readonly members: ReadonlySet<Member>;
+  readonly spare: SpareEngine;
+  /** Whether a module's first engine must stay: someone waits for it, or it is pinned. */
+  kept(digest: string): boolean;
+  /** Ends an engine; resolves when its memory is back. */
+  end(member: Member): Promise<void>;
+}
+
+/** An engine with nothing loaded: measured 61 MB, the very first one 81 MB. */
+export const BARE_ENGINE_BYTES = 64 * 1024 * 1024;
+
+/** An extra engine makes room for another module's extra engine only when it has rested so long, in milliseconds. */
+const EXTRA_RESTED_MS = 5000;
+
+/**
+ * Keeps engines within a budget of measured memory. A module's engine stays until its memory is needed; then extra
+ * engines go first, after them the module that was used longest ago, by ending its process, which really gives the
+ * memory back.
+ */
+export class MemoryBudget {
+  readonly counts: BudgetCounts = { evictions: 0 };
+  readonly #options: BudgetOptions;
+  readonly #residents: Residents;
+  #idle = Promise.withResolvers<void>();
+  #watchedAt = 0;
+
+  constructor(options: BudgetOptions, residents: Residents) {
+    this.#options = options;
+    this.#residents = residents;
+  }
+
+  /** An engine has come to rest or ended: who waits for memory looks again. */
+  announceIdle(): void {
+    this.#idle.resolve();
+    this.#idle = Promise.withResolvers<void>();
+  }
+
+  /** Bytes that engines hold now, the spare one among them. */
+  residentBytes(): number {
+    let sum = this.#residents.spare.residentBytes();
+    for (const member of this.#residents.members) sum += bytesOf(member);
+    return sum;
+  }
+
+  /** Whether a spare engine fits beside what there is. */
+  roomForSpare(): boolean {
+    return this.residentBytes() + BARE_ENGINE_BYTES <= this.#options.budgetBytes;
+  }
+
+  /**
+   * Makes room for a member that is among the residents already. For a module's first engine others are ended and
+   * waited for; an extra one only takes what is free, or what extra ones hold that have rested. Throws
+   * `out-of-memory`.
+   */
+  async makeRoom(member: Member): Promise<void> {
+    const { budgetBytes, memoryWaitMs } = this.#options;
+    if (member.reservedBytes > budgetBytes)
+      throw problem("out-of-memory", "The module is larger than the memory that the worker may use.");
+    const until = performance.now() + (member.mode === "wide" ? memoryWaitMs : 0);
+    while (this.#countedBytes() > budgetBytes) {
+      const victim = this.#victim(member.mode === "wide" ? "any" : "rested");
+      if (victim) {
+        this.counts.evictions += 1;
+        await this.#residents.end(victim);
+        continue;
+      }
+      const left = until - performance.now();
+      if (left <= 0) throw problem("out-of-memory", "All memory for models is in use.", { retryAfter: 5 });
+      await Promise.race([this.#idle.promise, sleep(left)]);
+    }
+  }
+
+  /** Looks at what has worked since the last look, and ends what is too large, too much or long unused. */
+  watch(): void {
+    const { budgetBytes, engineBytes, extraIdleMs } = this.#options;
+    const { members, spare, kept, end } = this.#residents;
+    const now = performance.now();
+    let held = spare.residentBytes();
+    let largest: Member | undefined;
+    for (const member of members) {
+      const rests = !atWork(member) && member.lastUsed < this.#watchedAt;
+      const bytes = bytesOf(member, rests ? "known" : "look");
+      held += bytes;
+      if (bytes > engineBytes + BARE_ENGINE_BYTES) member.live?.kill("memory");
+      else if (!largest || bytes > largest.heldBytes) largest = member;
+      const unused = member.mode === "narrow" && now - member.lastUsed > extraIdleMs;
+      if (rests && (unused || (member.worn && !kept(member.module.digest)))) void end(member);
+    }
+    this.#watchedAt = now;
+    if (held <= budgetBytes) return;
+    // Nobody waits for the spare one.
+    if (spare.give()) return;
+    const victim = this.#victim("any");
+    if (victim) {
+      this.counts.evictions += 1;
+      void end(victim);
+    } else largest?.live?.kill("memory");
+  }
+
+  /**
+   * Measured bytes, and for what is being loaded at least its estimate; without the spare engine, which is what
+   * the load will take.
+   */
+  #countedBytes(): number {
+    let sum = 0;
+    for (const member of this.#residents.members) sum += Math.max(bytesOf(member), member.reservedBytes);
+    return sum;
+  }
+
+  /** Who goes next: the extra engine that was used longest ago, else the first engine of a module nobody keeps. */
+  #victim(which: "any" | "rested"): Member | undefined {
+    const { members, kept } = this.#residents;
+    const rested = performance.now() - EXTRA_RESTED_MS;
+    let victim: Member | undefined;
+    for (const member of members) {
+      if (!member.live || atWork(member)) continue;
+      const extra = member.mode === "narrow";
+      if (which === "rested" ? !extra || member.lastUsed > rested : !extra && kept(member.module.digest))
+        continue;
+      const sooner =
+        !victim || (extra === (victim.mode === "narrow") ? member.lastUsed < victim.lastUsed : extra);
+      if (sooner) victim = member;
+    }
+    return victim;
+  }
+}
+
+const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { CostModel } from "./cost-model.ts";
+
+/** A run of one item. */
+const single = (length: number, milliseconds: number, cores = 1) =>
+  ({ mode: "narrow", cost: length, length, milliseconds, cores }) as const;
+
+test("estimates follow what runs have really cost, by length", () => {
+  const costs = new CostModel();
+  // 3 ms a run and 0.5 ms a token: the line that these lie on.
+  for (let times = 0; times < 100; times++) {
+    const length = [10, 100, 40, 200][times % 4]!;
+    costs.learn("a", single(length, 3 + 0.5 * length));
+  }
+  expect(costs.runMs("a", "narrow", 10)).toBeCloseTo(8, 3);
+  expect(costs.runMs("a", "narrow", 1000)).toBeCloseTo(503, 1);
+});
+
+test("short runs alone don't make a long one look endless", () => {
+  const costs = new CostModel();
+  for (let times = 0; times < 100; times++) costs.learn("a", single(1, 2));
+  expect(costs.runMs("a", "narrow", 50_000)).toBeLessThan(1000);
+  expect(costs.workMs("a", 50_000)).toBeLessThan(1000);
+  // Noise among short ones is no slope to follow for long.
+  costs.learn("a", single(2, 40));
+  expect(costs.runMs("a", "narrow", 50_000)).toBeLessThan(1000);
+});
+
+test("an item's work is what runs of late took of the machine, their padding and cores counted", () => {
+  const costs = new CostModel();
+  // Four items of 8 in 16 ms on two cores: 1 ms of one core a unit of length.
+  for (const [cost, length, milliseconds] of [
+    [40, 32, 16],
+    [80, 64, 32],
+  ] as const)
+    costs.learn("a", { mode: "wide", cost, length, milliseconds, cores: 2 });
+  expect(costs.workMs("a", 4)).toBeLessThanOrEqual(4);
+  expect(costs.workMs("a", 4)).toBeGreaterThan(3);
+});
+
+test("one run that was stalled hardly changes the estimate", () => {
+  const costs = new CostModel();
+  for (let times = 0; times < 50; times++) costs.learn("a", single(10, 5));
+  costs.learn("a", single(10, 5000));
+  expect(costs.workMs("a", 10)).toBeLessThan(8);
+  expect(costs.runMs("a", "narrow", 10)).toBeLessThan(8);
+});

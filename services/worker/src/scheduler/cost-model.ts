@@ -1,0 +1,108 @@
+/** Which session a run used: the one with a thread for every core, or one of those with a single thread. */
+export type RunMode = "wide" | "narrow";
+
+/** Weight of the newest measurement in the running means. */
+const NEWEST = 0.1;
+
+/** What a run, and each unit of length in it, is thought to take before anything was measured. */
+const FIRST_GUESS = { runMs: 1, unitMs: 0.01 };
+
+/** Lengths are extrapolated by this many standard deviations of those seen. */
+const FARTHEST = 20;
+
+/** A measurement counts as at most so many times the mean, or so small a part of it: one stalled run says little. */
+const OUTLIER = 4;
+
+/** Signatures whose costs are kept; the ones measured longest ago are forgotten. */
+const MAX_KNOWN = 4096;
+
+/** Running means of runs: longest × count x, milliseconds y. */
+interface Moments {
+  x: number;
+  y: number;
+  xx: number;
+  xy: number;
+}
+
+interface Costs {
+  runs: Partial<Record<RunMode, Moments>>;
+  /** Cores that the last run had. */
+  cores: Record<RunMode, number>;
+  /** Milliseconds of one core by unit of length, as runs of late have taken: with the batches and padding of now. */
+  unitMs: number | undefined;
+}
+
+/** What was measured of a run. */
+export interface MeasuredRun {
+  mode: RunMode;
+  /** Longest × count: what was computed, with its padding. */
+  cost: number;
+  /** Lengths of its items together. */
+  length: number;
+  milliseconds: number;
+  /** Cores that it had. */
+  cores: number;
+}
+
+/**
+ * What work costs, learned for each signature of a module, newer runs counting more. Two questions have two answers:
+ * how long a run of a certain size takes (a straight line by longest × count, for each mode), and how much of the
+ * machine an item that waits will take (by its length, at the rate that runs of late have had).
+ */
+export class CostModel {
+  readonly #costs = new Map<string, Costs>();
+
+  /** Estimated milliseconds of a run of this longest × count. */
+  runMs(key: string, mode: RunMode, cost: number): number {
+    const runs = this.#costs.get(key)?.runs;
+    const seen = runs?.[mode] ?? runs?.[mode === "wide" ? "narrow" : "wide"];
+    if (!seen) return FIRST_GUESS.runMs + FIRST_GUESS.unitMs * cost;
+    const spread = Math.sqrt(Math.max(0, seen.xx - seen.x * seen.x));
+    const beyond = cost - seen.x;
+    if (spread < 1e-3) return Math.max(0, seen.y + FIRST_GUESS.unitMs * beyond);
+    // Runs of one and two words say nothing about one of 50,000: the line is followed as far as it is known.
+    const known = Math.min(beyond, FARTHEST * spread);
+    const unitMs = Math.max(0, (seen.xy - seen.x * seen.y) / spread ** 2);
+    return Math.max(0, seen.y + unitMs * known + FIRST_GUESS.unitMs * (beyond - known));
+  }
+
+  /**
+   * Estimated milliseconds of one core that an item of this length will take: its part of a batch, at most a run of
+   * its own.
+   */
+  workMs(key: string, length: number): number {
+    const known = this.#costs.get(key);
+    if (known?.unitMs === undefined) return this.runMs(key, "narrow", length);
+    let ms = known.unitMs * length;
+    for (const mode of ["wide", "narrow"] as const)
+      if (known.runs[mode]) ms = Math.min(ms, this.runMs(key, mode, length) * known.cores[mode]);
+    return ms;
+  }
+
+  learn(key: string, { mode, cost, length, milliseconds, cores }: MeasuredRun): void {
+    const known = this.#costs.get(key) ?? { runs: {}, cores: { wide: 1, narrow: 1 }, unitMs: undefined };
+    this.#costs.delete(key);
+    this.#costs.set(key, known);
+    if (this.#costs.size > MAX_KNOWN)
+      for (const [oldest] of this.#costs.entries().take(1)) this.#costs.delete(oldest);
+    const seen = known.runs[mode];
+    const expected = seen && this.runMs(key, mode, cost);
+    const counted = within(milliseconds, expected);
+    known.runs[mode] = {
+      x: mix(seen?.x, cost),
+      y: mix(seen?.y, counted),
+      xx: mix(seen?.xx, cost * cost),
+      xy: mix(seen?.xy, cost * counted),
+    };
+    known.cores[mode] = cores;
+    known.unitMs = mix(known.unitMs, within((milliseconds * cores) / length, known.unitMs));
+  }
+}
+
+const mix = (old: number | undefined, value: number): number =>
+  old === undefined ? value : old + NEWEST * (value - old);
+
+const within = (value: number, expected: number | undefined): number =>
+  expected === undefined || expected <= 0
+    ? value
+    : Math.min(OUTLIER * expected, Math.max(expected / OUTLIER, value));

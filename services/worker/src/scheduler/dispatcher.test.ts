@@ -1,0 +1,108 @@
+import { afterEach, expect, test } from "vitest";
+import { FakeEngines, schedulerOn, settle } from "../testing/fake-engines.ts";
+import { QUANTUM_MS } from "./slots.ts";
+
+/* Which engine runs what, and when, with doubles whose runs end when the test says so. */
+const engines: FakeEngines[] = [];
+afterEach(() => {
+  for (const each of engines.splice(0)) each.finishAll();
+});
+
+function setup(options: { narrow?: number; cores?: number } = {}) {
+  const fake = new FakeEngines({ narrow: options.narrow ?? 2, runMs: 5 });
+  engines.push(fake);
+  const { submit, scheduler } = schedulerOn(fake, { cores: options.cores ?? 2 });
+  const quietly: typeof submit = (...asked) => {
+    const answer = submit(...asked);
+    answer.catch(() => undefined);
+    return answer;
+  };
+  return { fake, submit: quietly, scheduler };
+}
+
+const range = (count: number) => Array.from({ length: count }, (_, index) => index);
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Lets the module be opened, with one answer. */
+async function warm({ submit }: ReturnType<typeof setup>, module?: string): Promise<void> {
+  await submit([0], module ? { module } : {});
+  // Longer than an end tells of a crowd.
+  await sleep(25);
+}
+
+/** Starts the two extra engines, by more work than one may keep waiting. */
+async function loaded(parts: ReturnType<typeof setup>): Promise<void> {
+  await warm(parts);
+  await parts.submit(range(20), { batching: "none" });
+  await sleep(25);
+  expect(parts.fake.grown).toBe(2);
+  parts.fake.runs.length = 0;
+}
+
+test("alone a request runs on every core, and a few at a time don't bring more engines", async () => {
+  const parts = setup();
+  const { fake, submit } = parts;
+  for (let times = 0; times < 5; times++) await submit([times]);
+  await Promise.all([submit([1]), submit([2])]);
+  expect(fake.runs.every(({ mode }) => mode === "wide")).toBe(true);
+  expect(fake.grown).toBe(0);
+});
+
+test("under load each core has a run of its own, side by side", async () => {
+  const parts = setup();
+  const { fake, submit } = parts;
+  await loaded(parts);
+  fake.hold();
+  void submit(range(60));
+  await settle();
+  expect(fake.runs.map(({ mode }) => mode)).toEqual(["narrow", "narrow"]);
+});
+
+test("what waits is shared out to the cores that are free", async () => {
+  const parts = setup();
+  const { fake, submit } = parts;
+  await loaded(parts);
+  fake.hold();
+  // A batch holds 16: one of 16 and one of 8 would leave a core without any for half of the time.
+  void submit(range(24));
+  await settle();
+  expect(fake.runs.map(({ values }) => values.length)).toEqual([12, 12]);
+});
+
+test("when the load has gone a request runs on every core again", async () => {
+  const parts = setup();
+  await loaded(parts);
+  await parts.submit([1]);
+  expect(parts.fake.runs.map(({ mode }) => mode)).toEqual(["wide"]);
+});
+
+test("a caller with a thousand items delays another's single request by about one batch", async () => {
+  const parts = setup({ narrow: 0 });
+  const { fake, submit } = parts;
+  await warm(parts);
+  fake.hold();
+  void submit(range(1000), { caller: "bulk", batching: "none" });
+  await settle();
+  const single = submit([7777], { caller: "other", batching: "none" });
+  fake.finishAll();
+  await single;
+  expect(fake.batches.findIndex(([value]) => value === 7777)).toBeLessThanOrEqual(3);
+});
+
+test("a module that keeps every core is put behind the others after a quantum", async () => {
+  const parts = setup();
+  const { fake, submit } = parts;
+  await warm(parts, "endless");
+  await warm(parts, "good");
+  fake.hold();
+  void submit([666], { module: "endless" });
+  await settle();
+  const answer = submit([1], { module: "good" });
+  await settle();
+  expect(fake.runs.at(-1)?.digest).toBe("endless");
+  await sleep(QUANTUM_MS + 30);
+  expect(fake.runs.at(-1)).toMatchObject({ digest: "good", values: [1] });
+  expect(fake.runs.at(-2)).toMatchObject({ digest: "endless", lowered: true });
+  fake.finishAll();
+  expect(await answer).toEqual([2]);
+});

@@ -1,0 +1,339 @@
+import type { Tensor } from "@modulehub/core";
+import type { EngineLease, PooledModule } from "../engines/pool.ts";
+import type { Quarantine } from "../engines/quarantine.ts";
+import { type BatchLimits, formBatch } from "./batch-forming.ts";
+import type { CostModel, RunMode } from "./cost-model.ts";
+import { asError, blameItem, mayBeOneOfThem, openTwice, runsAgain } from "./crash-rules.ts";
+import type { FairOrder } from "./fair-order.ts";
+import type { Job, Lane } from "./job.ts";
+import { QueueLanes } from "./queue-lanes.ts";
+import { ShortWork } from "./short-work.ts";
+import { type Run, Slots } from "./slots.ts";
+import { join, split } from "./work.ts";
+
+/** Where engines come from; the pool. */
+export interface EngineSource {
+  hold(digest: string): () => void;
+  isOpen(digest: string, signature: string): boolean;
+  open(module: PooledModule, signature: string): Promise<void>;
+  grow(module: PooledModule, signature: string): Promise<void> | undefined;
+  claim(digest: string, signature: string, mode: RunMode): EngineLease | undefined;
+  canClaim(digest: string, signature: string, mode: RunMode): boolean;
+}
+
+/** What was seen of a batch, for metrics. */
+export interface BatchSeen {
+  mode: RunMode;
+  /** Whether it passed batches that held all cores. */
+  passed: boolean;
+  items: number;
+  cost: number;
+  waste: number;
+  queueMs: number;
+  computeMs: number;
+}
+
+export interface BatchObserver {
+  batch(seen: BatchSeen): void;
+}
+
+export interface DispatcherDeps {
+  engines: EngineSource;
+  quarantine: Quarantine;
+  costs: CostModel;
+  observer: BatchObserver;
+  order: FairOrder<Job>;
+  cores: number;
+}
+
+/** What is to be run next, and how. */
+interface Plan {
+  mode: RunMode;
+  cores: number;
+  batch: Job[];
+}
+
+/** A module gets an extra engine once so much work has waited for one, in milliseconds of one core. */
+const GROW_MS = 30;
+
+/** Work is shared out to several cores only where it takes longer than this, in milliseconds. */
+const WORTH_SHARING_MS = 4;
+
+/** A run's end says for so long how many requests there are at a time, in milliseconds. */
+const CROWD_MS = 20;
+
+/** A batch that passes others is at most this part of the largest. */
+const PASSING_PART = 4;
+
+/**
+ * Decides what runs, where and when, for all modules together. The machine's cores are slots. With one thing to do
+ * a run takes all of them, in the module's wide engine; with more, each core has a run of its own in a narrow one,
+ * side by side, which is where throughput comes from. Engines start when work has waited for them.
+ */
+export class Dispatcher {
+  /** Requests that have been let in and not answered. */
+  requests = 0;
+  readonly slots: Slots;
+  readonly #deps: DispatcherDeps;
+  readonly #lanes = new QueueLanes();
+  readonly #short = new ShortWork();
+  readonly #opening = new Set<string>();
+  /** Work that ran in a wide engine for want of a narrow one, by module. */
+  readonly #wanted = new Map<string, number>();
+  #crowd = { requests: 0, until: 0 };
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(deps: DispatcherDeps) {
+    this.#deps = deps;
+    this.slots = new Slots(deps.cores);
+  }
+
+  /** The lane of that name that things wait in, or this one. */
+  lane(fresh: Lane): Lane {
+    return this.#lanes.known(fresh);
+  }
+
+  /** Lets items wait; `wake` runs them. */
+  add(jobs: readonly Job[]): void {
+    const { order, costs } = this.#deps;
+    const busy = this.slots.free <= 0;
+    for (const job of jobs) {
+      this.#lanes.add(job);
+      order.add(job.ticket, job);
+      const runMs = costs.runMs(job.lane.costKey, "wide", job.length);
+      if (busy && this.#short.isShort(runMs)) this.#short.came(job.workMs);
+    }
+  }
+
+  /** Forgets an item that waits. */
+  drop(job: Job): void {
+    if (this.#lanes.remove(job)) this.#deps.order.remove(job.ticket, job, "dropped");
+  }
+
+  /** Starts whatever can be started now. */
+  wake(): void {
+    for (const job of this.#lanes.takeExpired()) this.#deps.order.remove(job.ticket, job, "dropped");
+    for (let plan = this.#plan(); plan; plan = this.#plan()) this.#start(plan);
+    const passing = this.#passing();
+    if (passing) this.#start(passing);
+    this.#ask();
+    this.#watchQuantum();
+  }
+
+  /** Whose turn it is, among those for whom there are cores and an engine. */
+  #plan(): Plan | undefined {
+    const { free, cores } = this.slots;
+    if (free <= 0) return undefined;
+    let plan: Plan | undefined;
+    this.#deps.order.next((job) => {
+      plan = this.#planFor(job, free, free === cores);
+      return plan !== undefined;
+    });
+    return plan;
+  }
+
+  #planFor(job: Job, free: number, idle: boolean): Plan | undefined {
+    const { engines, order } = this.#deps;
+    const { module, signature } = job.lane.target;
+    const can = (mode: RunMode) => engines.canClaim(module.digest, signature, mode);
+    const wide = can("wide");
+    if (wide && idle && !this.#isCrowded()) {
+      const batch = this.#form(job, 1);
+      if (batch.length === order.waiting) return { mode: "wide", cores: free, batch };
+    }
+    if (can("narrow")) return { mode: "narrow", cores: 1, batch: this.#form(job, free) };
+    return wide ? { mode: "wide", cores: free, batch: this.#form(job, 1) } : undefined;
+  }
+
+  /**
+   * Whether others are about to ask again: a wide run for each in turn gives less than narrow ones side by side, as
+   * soon as there are more than about half as many of them as cores.
+   */
+  #isCrowded(): boolean {
+    const { requests, until } = this.#crowd;
+    return performance.now() < until && requests > Math.max(1, 0.6 * this.slots.cores);
+  }
+
+  /** Short work that may pass the batches which hold all cores. */
+  #passing(): Plan | undefined {
+    const { engines, order, costs } = this.#deps;
+    if (order.waiting === 0 || this.slots.free > 0 || this.slots.passing || !this.#short.mayPass)
+      return undefined;
+    const soonest = this.slots.soonestMs();
+    const passes = ({ lane, length }: Job) => {
+      const runMs = costs.runMs(lane.costKey, "wide", length);
+      return this.#short.isShort(runMs) && runMs < soonest;
+    };
+    const job = order.next(
+      (each) =>
+        passes(each) && engines.canClaim(each.lane.target.module.digest, each.lane.target.signature, "wide"),
+    );
+    if (!job) return undefined;
+    const { limits } = job.lane;
+    const small = { ...limits, maxCost: limits.maxCost / PASSING_PART };
+    return { mode: "wide", cores: 0, batch: formed(job, job.lane.queue.filter(passes), small) };
+  }
+
+  /** The batch around a job; where several cores are free, no more than one core's share of what waits. */
+  #form(job: Job, shares: number): Job[] {
+    const { limits, queue, costKey } = job.lane;
+    if (shares < 2) return formed(job, queue, limits);
+    let length = 0;
+    for (const waiting of queue) length += waiting.length;
+    if (this.#deps.costs.runMs(costKey, "narrow", length) < WORTH_SHARING_MS)
+      return formed(job, queue, limits);
+    return formed(job, queue, { ...limits, maxCost: Math.min(limits.maxCost, length / shares) });
+  }
+
+  #start({ mode, cores, batch }: Plan): void {
+    const { engines, order, costs } = this.#deps;
+    const [{ lane }] = batch as [Job];
+    const { module, signature } = lane.target;
+    const lease = engines.claim(module.digest, signature, mode);
+    if (!lease) throw new Error("an engine that could be claimed was not there");
+    for (const job of batch) {
+      this.#lanes.remove(job);
+      order.remove(job.ticket, job, "served");
+    }
+    if (mode === "wide" && cores > 0 && order.waiting > 0) this.#want(module.digest, batch);
+    const expectedMs = costs.runMs(lane.costKey, mode, costOf(batch));
+    const run: Run = { lane, batch, lease, cores, started: performance.now(), expectedMs, overstays: false };
+    this.slots.runs.add(run);
+    void this.#execute(run);
+  }
+
+  async #execute(run: Run): Promise<void> {
+    const { lane, batch, lease } = run;
+    const { batching } = lane.target;
+    let parts: Map<string, Tensor>[] | undefined;
+    let failure: unknown;
+    try {
+      if (batching === "none" || batch.length === 1) parts = [await lease.run(batch[0]!.feeds)];
+      else parts = split(await lease.run(join(batch, batching)), batch.length, batching);
+      this.#measured(run);
+    } catch (error) {
+      failure = error;
+    }
+    lease.release();
+    this.slots.runs.delete(run);
+    this.#crowd = { requests: this.requests, until: performance.now() + CROWD_MS };
+    const failed = parts ? undefined : this.#again(batch, failure);
+    // The engine has its next batch before answers are written: that takes longer than forming one.
+    this.wake();
+    for (const [index, job] of batch.entries()) {
+      const part = parts?.[index];
+      if (part) job.resolve(part);
+      else if (failed?.has(job)) job.reject(asError(failure));
+    }
+  }
+
+  /** Lets items of a failed batch wait again, those that may; returns the others. */
+  #again(batch: readonly Job[], failure: unknown): Set<Job> {
+    const failed = new Set<Job>();
+    for (const job of batch) {
+      if (job.settled) continue;
+      // Without a failure the answer wasn't a row for each item: the proof is wrong for these.
+      const again =
+        batch.length > 1 ? failure === undefined || mayBeOneOfThem(failure) : runsAgain(job, failure);
+      if (again) {
+        job.alone = true;
+        this.#lanes.add(job);
+        this.#deps.order.add(job.ticket, job, "first");
+      } else {
+        if (batch.length === 1) blameItem(this.#deps.quarantine, job, failure);
+        failed.add(job);
+        // Its request has failed: nobody waits for the rest of it.
+        for (const sibling of [...job.ticket.share.items]) this.drop(sibling);
+      }
+    }
+    return failed;
+  }
+
+  #measured({ lane, batch, lease, cores, started, overstays }: Run): void {
+    const { costs, observer } = this.#deps;
+    const milliseconds = performance.now() - started;
+    const cost = costOf(batch);
+    let length = 0;
+    let oldest = started;
+    for (const job of batch) {
+      length += job.length;
+      oldest = Math.min(oldest, job.enqueued);
+    }
+    // What shared its cores took longer than it would have.
+    if (!overstays && cores > 0) {
+      costs.learn(lane.costKey, { mode: lease.mode, cost, length, milliseconds, cores });
+      this.#short.ran(milliseconds, cores);
+    }
+    observer.batch({
+      mode: lease.mode,
+      passed: cores === 0,
+      items: batch.length,
+      cost,
+      waste: 1 - length / cost,
+      queueMs: started - oldest,
+      computeMs: milliseconds,
+    });
+  }
+
+  /** Opens what is waited for and isn't open, and asks for more engines where work waits beside free cores. */
+  #ask(): void {
+    const { engines } = this.#deps;
+    for (const lane of this.#lanes.waiting()) {
+      const { module, signature } = lane.target;
+      if (!engines.isOpen(module.digest, signature)) this.#open(lane);
+      else if (this.slots.free > 0) this.#want(module.digest, lane.queue);
+      if ((this.#wanted.get(module.digest) ?? 0) < GROW_MS) continue;
+      const growing = engines.grow(module, signature);
+      if (!growing) continue;
+      this.#wanted.delete(module.digest);
+      void growing.then(() => this.wake());
+    }
+    if (this.#deps.order.waiting === 0) this.#wanted.clear();
+  }
+
+  #want(digest: string, jobs: readonly Job[]): void {
+    let sum = this.#wanted.get(digest) ?? 0;
+    for (const { workMs } of jobs) sum += workMs;
+    this.#wanted.set(digest, sum);
+  }
+
+  #open({ target: { module, signature }, costKey }: Lane): void {
+    if (this.#opening.has(costKey)) return;
+    this.#opening.add(costKey);
+    const { engines, quarantine } = this.#deps;
+    openTwice(quarantine, module.digest, () => engines.open(module, signature)).then(
+      () => {
+        this.#opening.delete(costKey);
+        this.wake();
+      },
+      (error: unknown) => {
+        this.#opening.delete(costKey);
+        // Extra engines that are open go on without the first.
+        if (engines.canClaim(module.digest, signature, "narrow")) return;
+        for (const job of this.#lanes.of(costKey)) {
+          this.drop(job);
+          job.reject(asError(error));
+        }
+      },
+    );
+  }
+
+  /** Looks again when a run will have had its cores long enough. */
+  #watchQuantum(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#deps.order.waiting === 0 || this.slots.runs.size === 0) return;
+    const { taken, nextMs } = this.slots.takeBack((digest) => this.#lanes.othersWait(digest));
+    if (taken) queueMicrotask(() => this.wake());
+    else if (Number.isFinite(nextMs)) this.#timer = setTimeout(() => this.wake(), nextMs + 1);
+  }
+}
+
+/** A batch around a job from those that wait in its lane. */
+const formed = (job: Job, queue: readonly Job[], limits: BatchLimits): Job[] =>
+  job.alone
+    ? [job]
+    : formBatch(job, queue.some(({ alone }) => alone) ? queue.filter(({ alone }) => !alone) : queue, limits);
+
+const costOf = (batch: readonly Job[]): number =>
+  Math.max(...batch.map(({ length }) => length)) * batch.length;

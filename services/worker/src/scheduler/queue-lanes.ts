@@ -1,0 +1,61 @@
+import { problem } from "@modulehub/core";
+import type { Job, Lane } from "./job.ts";
+
+/** The lanes in which something waits. */
+export class QueueLanes {
+  readonly #lanes = new Map<string, Lane>();
+
+  /** The lane of that name in which things wait, else this one. */
+  known(fresh: Lane): Lane {
+    return this.#lanes.get(fresh.key) ?? fresh;
+  }
+
+  /** Lets an item wait behind those of its lane; one that runs again, before them. */
+  add(job: Job): void {
+    job.lane = this.known(job.lane);
+    this.#lanes.set(job.lane.key, job.lane);
+    if (job.alone) job.lane.queue.unshift(job);
+    else job.lane.queue.push(job);
+  }
+
+  /** Whether it did wait. */
+  remove(job: Job): boolean {
+    const { lane } = job;
+    const at = lane.queue.indexOf(job);
+    if (at < 0) return false;
+    lane.queue.splice(at, 1);
+    if (lane.queue.length === 0) this.#lanes.delete(lane.key);
+    return true;
+  }
+
+  waiting(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** What waits for one signature of a module. */
+  of(costKey: string): Job[] {
+    return [...this.#lanes.values()].flatMap((lane) => (lane.costKey === costKey ? lane.queue : []));
+  }
+
+  /** Whether work of another module waits. */
+  othersWait(digest: string): boolean {
+    for (const { target } of this.#lanes.values()) if (target.module.digest !== digest) return true;
+    return false;
+  }
+
+  /** Takes out, and refuses, those whose time is over before they began. The oldest have the least left. */
+  takeExpired(): Job[] {
+    const now = performance.now();
+    const expired: Job[] = [];
+    for (const { queue } of this.#lanes.values())
+      for (const job of queue) {
+        if (job.submission.deadline > now) break;
+        expired.push(job);
+      }
+    for (const job of expired) {
+      this.remove(job);
+      job.reject(problem("deadline-exceeded", "The request waited too long to be run in time."));
+    }
+    return expired;
+  }
+}

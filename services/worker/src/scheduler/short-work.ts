@@ -1,0 +1,45 @@
+/** Part of the machine's work that may pass the rest. */
+const PART = 0.1;
+
+/** Milliseconds of one core that may be saved up, or owed. */
+const MOST_MS = 500;
+
+/** Work is short that takes at most this part of what runs take. */
+const SHORT = 0.25;
+
+/** Weight of the newest run in the mean. */
+const NEWEST = 0.1;
+
+/**
+ * Which work may pass the batches that hold the cores. Only work that is short beside them, and only while all of
+ * it together is a small part of what is done: where short work is the load itself it is better batched, and what
+ * passes would take the cores from it.
+ */
+export class ShortWork {
+  #creditMs = MOST_MS;
+  #typicalMs: number | undefined;
+
+  /** Whether a run of so many milliseconds is short beside those of late. */
+  isShort(runMs: number): boolean {
+    return this.#typicalMs !== undefined && runMs <= SHORT * this.#typicalMs;
+  }
+
+  /** Whether short work may pass now. */
+  get mayPass(): boolean {
+    return this.#creditMs > 0;
+  }
+
+  /** Short work has come, whether it will pass or not. */
+  came(workMs: number): void {
+    this.#creditMs = Math.max(-MOST_MS, this.#creditMs - workMs);
+  }
+
+  /** A run on cores of its own has ended. */
+  ran(milliseconds: number, cores: number): void {
+    this.#creditMs = Math.min(MOST_MS, this.#creditMs + PART * milliseconds * cores);
+    this.#typicalMs =
+      this.#typicalMs === undefined
+        ? milliseconds
+        : this.#typicalMs + NEWEST * (milliseconds - this.#typicalMs);
+  }
+}
