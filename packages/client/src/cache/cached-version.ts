@@ -20,6 +20,7 @@ export interface CacheRequest {
   thorough: boolean;
   compile: CompileFolder;
   compiledPrefix: string;
+  onYanked(handle: string, yanked: { reason: string; at: string }): void;
   onBytes(path: string, receivedBytes: number, totalBytes: number): void;
   signal: AbortSignal;
 }
@@ -53,6 +54,7 @@ export async function cachedVersion(request: CacheRequest): Promise<CachedVersio
     // The owner's alone: a private module's files may lie in it. Who wants to share it opens the folder.
     await ifWritable(async () => void (await mkdir(layout.folder, { recursive: true, mode: 0o700 })));
     const resolved = await resolve(transport, handle, { signal });
+    if (resolved.yanked) request.onYanked(resolved.handle, resolved.yanked);
     const reference = { ...resolved, module: parseModuleName(resolved.module) };
     if (!(await isWhole(request, reference))) await fillVersion({ ...request, resolved });
     await ifWritable(() => remember(layout, transport.url, handle, reference));

@@ -27,6 +27,8 @@ export interface FillJob {
   layout: CacheLayout;
   transport: Transport;
   resolved: Resolved;
+  /** Hash every file that is there, not only those that were touched. */
+  thorough: boolean;
   compile: CompileFolder;
   /** Names of files that `compile` makes begin so; a publisher's file under such a name is left out. */
   compiledPrefix: string;
@@ -49,7 +51,10 @@ export async function fillVersion(job: FillJob): Promise<VersionList> {
   const work = async () => {
     const found = await readVersionList(layout, digest);
     if (found) {
-      const { list, damaged } = await verifyVersion(layout, digest, found, { signal });
+      const { list, damaged } = await verifyVersion(layout, digest, found, {
+        thorough: job.thorough,
+        signal,
+      });
       if (damaged.length === 0) return list;
     }
     await bringBlobs(job, files.slice(0, 1));

@@ -33,11 +33,11 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T
   }
 }
 
-/** Does what only makes the next time faster: a cache that can't be written does without. */
+/** Does what only makes the next time faster: a cache that can't be written, or is full, does without. */
 export async function ifWritable(write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
-    if (!isSystemError(error, "EROFS", "EACCES", "EPERM")) throw error;
+    if (!isSystemError(error, "EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT")) throw error;
   }
 }

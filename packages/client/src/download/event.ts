@@ -11,6 +11,8 @@ export type DownloadEvent =
       files: number;
       totalBytes: number;
       missingBytes: number;
+      /** Present where the version was withdrawn: worth a warning, with its publisher's reason. */
+      yanked?: { reason: string; at: string };
     }
   /** `receivedBytes` of the version's `totalBytes` are there, what was found counted in. */
   | { kind: "receiving"; path: string; receivedBytes: number; totalBytes: number }

@@ -79,6 +79,28 @@ test("a version comes with its documentation, page by page, and says how far it 
   expect(await contents()).toEqual(WHOLE);
 });
 
+test("a version of thousands of files comes whole, in pages of a thousand", async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 2_500 }, (_, index) => [`shards/${index % 50}/${index}.bin`, `shard ${index}`]),
+  );
+  version = servedVersion("acme/many", 1, { "module.json": MANIFEST, ...many });
+  server.served.set("acme/many", version).set("acme/many/1", version);
+  const events = await download("acme/many");
+  expect(events[0]).toMatchObject({ kind: "resolved", files: 2_501 });
+  expect(server.requests.filter(({ line }) => line === "GET /v1/resolve")).toHaveLength(3);
+  expect(await contents()).toEqual({ "module.json": MANIFEST, ...many });
+});
+
+test("that a version was yanked is told with the reason, and it comes all the same", async () => {
+  expect((await download())[0]).not.toHaveProperty("yanked");
+  version.yanked = { reason: "Wrong labels.", at: "2026-11-23T20:00:00.000Z" };
+  expect((await download("acme/thing/3"))[0]).toMatchObject({
+    kind: "resolved",
+    yanked: { reason: "Wrong labels." },
+  });
+  expect(await contents()).toEqual(WHOLE);
+});
+
 test("a connection that drops is continued where it broke: no byte is sent twice", async () => {
   version.fault = (path, attempt) => (path === "model.onnx" && attempt < 3 ? { dropAfter: 100_000 } : "none");
   await download();

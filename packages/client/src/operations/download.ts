@@ -72,7 +72,16 @@ async function fillFolder(job: DownloadJob): Promise<void> {
       if (!(await hasContent(join(folder, file.path), file.size, file.digest, signal))) missing.add(file);
     const totalBytes = sizeOf(files);
     const missingBytes = sizeOf([...missing]);
-    push({ kind: "resolved", handle, version, digest, files: files.length, totalBytes, missingBytes });
+    push({
+      kind: "resolved",
+      handle,
+      version,
+      digest,
+      files: files.length,
+      totalBytes,
+      missingBytes,
+      ...(resolved.yanked && { yanked: resolved.yanked }),
+    });
 
     let receivedBytes = totalBytes - missingBytes;
     const report = paced(push);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GraphBuilder } from "@modulehub/onnx";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Hub, type LoadOptions } from "../index.ts";
+import { Hub, type LoadEvent, type LoadOptions } from "../index.ts";
 import { FaultyHub } from "../publish/faulty-hub.ts";
 import { type ServedVersion, servedVersion } from "../publish/faulty-hub-files.ts";
 
@@ -86,12 +86,23 @@ async function pathOf(name: RegExp): Promise<string> {
 
 test("a module is fetched once, without its documentation, equal files once, and runs here", async () => {
   const progress: number[] = [];
-  await expectRuns("acme/double/1", { onProgress: ({ receivedBytes }) => progress.push(receivedBytes) });
+  await expectRuns("acme/double/1", {
+    onProgress: (event) => event.kind === "receiving" && progress.push(event.receivedBytes),
+  });
   expect(fileRequests()).toEqual(["model.onnx", "module.json", "twin.bin"]);
   expect(progress.length).toBeGreaterThan(0);
   server.sentBytes.clear();
   await expectRuns("acme/double");
   expect(fileRequests()).toEqual([]);
+});
+
+test("that a version was yanked is told when the hub is asked, and it runs all the same", async () => {
+  version.yanked = { reason: "Wrong labels.", at: "2026-11-23T20:00:00.000Z" };
+  const events: LoadEvent[] = [];
+  await expectRuns("acme/double@stable", { onProgress: (event) => events.push(event) });
+  expect(events.filter(({ kind }) => kind === "yanked")).toEqual([
+    { kind: "yanked", handle: "acme/double/1", reason: "Wrong labels.", at: "2026-11-23T20:00:00.000Z" },
+  ]);
 });
 
 test("a module runs in a process of its own with the same results and refusals", async () => {
@@ -164,6 +175,37 @@ test("a file of the cache that was damaged is fetched again, and only that one",
     // A file that was removed is linked again from its blob.
     expect(["model.onnx", ""]).toContain(fileRequests().join());
   }
+});
+
+test("files that were put into the cache are never used", async () => {
+  await (await load()).close();
+  const files = join(await pathOf(/files.model\.onnx$/), "..");
+  await writeFile(join(files, "model.onnx_data"), "planted");
+  await writeFile(join(files, "tokenizer.json"), "planted");
+  await writeFile(join(cache(), "partial", "planted"), "planted");
+  server.sentBytes.clear();
+  await expectRuns();
+  await expectRuns("acme/double/1", { thorough: true });
+  expect(fileRequests()).toEqual([]);
+});
+
+test("a blob that rotted on the disk is found by a thorough load, and fetched again", async () => {
+  await (await load()).close();
+  const path = await pathOf(/files.model\.onnx$/);
+  const bytes = await readFile(path);
+  // A list that says the file was seen as it is now is what rot looks like: no entry tells of it.
+  await writeFile(path, Buffer.from(bytes).fill(0, 10, 20));
+  const { mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true });
+  const list = await pathOf(/version\.json$/);
+  const rotten = JSON.parse(await readFile(list, "utf8"));
+  for (const file of rotten.files)
+    if (file.path === "model.onnx")
+      file.seen = { modified: `${mtimeNs}`, changed: `${ctimeNs}`, inode: `${ino}` };
+  await writeFile(list, JSON.stringify(rotten));
+  server.sentBytes.clear();
+  await expectRuns("acme/double/1", { thorough: true });
+  expect(fileRequests()).toEqual(["model.onnx"]);
+  expect((await readFile(path)).equals(bytes)).toBe(true);
 });
 
 test("a compiled graph that was damaged is made again", async () => {

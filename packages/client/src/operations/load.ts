@@ -47,6 +47,7 @@ export async function load(
       thorough,
       compile: (folder) => engine.compile(folder),
       compiledPrefix: COMPILED_PREFIX,
+      onYanked: (handle, { reason, at }) => options.onProgress?.({ kind: "yanked", handle, reason, at }),
       onBytes: (path, receivedBytes, totalBytes) =>
         report({ kind: "receiving", path, receivedBytes, totalBytes }, receivedBytes === totalBytes),
       signal: options.signal ?? new AbortController().signal,

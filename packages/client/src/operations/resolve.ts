@@ -10,6 +10,8 @@ export const resolvePage = z.looseObject({
   version: z.int(),
   digest: digestSchema,
   url: z.string(),
+  /** That the version was withdrawn, and why: it is still whole, but its publisher advises against it. */
+  yanked: z.looseObject({ reason: z.string(), at: z.string() }).optional(),
   files: z.array(z.looseObject({ path: z.string(), size: z.int(), digest: digestSchema, url: z.string() })),
   next: z.string().optional(),
 });

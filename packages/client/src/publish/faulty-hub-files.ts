@@ -21,6 +21,7 @@ export interface ServedVersion {
   digest: string;
   files: { path: string; size: number; digest: string; content: Buffer }[];
   pageSize: number;
+  yanked?: { reason: string; at: string };
   /** Called at each request for a file, with how often it was asked for before. */
   fault: (path: string, attempt: number) => FileFault;
   attempts: Map<string, number>;
@@ -55,7 +56,7 @@ export function servedVersion(
 
 /** A page of resolve; the cursor is the index of its first file. */
 export function servedPage(served: ServedVersion, url: string, cursor: string | null): object {
-  const { handle, module, version, digest, files, pageSize } = served;
+  const { handle, module, version, digest, files, pageSize, yanked } = served;
   const start = Number(cursor ?? 0);
   const next = start + pageSize;
   return {
@@ -64,6 +65,7 @@ export function servedPage(served: ServedVersion, url: string, cursor: string | 
     version,
     digest,
     url: `${url}/${handle}`,
+    ...(yanked && { yanked }),
     files: files.slice(start, next).map((file, index) => ({
       path: file.path,
       size: file.size,
