@@ -77,7 +77,7 @@ export class Transport {
   /** The headers of a request: the token is for the hub only, the address may be a store's, signed on its own. */
   headersFor(url: URL, headers: RequestInit["headers"] = {}): Record<string, string> {
     const all = Object.fromEntries(new Headers(headers));
-    if (this.#token !== undefined && this.#isOwn(url)) all.authorization = `Bearer ${this.#token}`;
+    if (this.#token !== undefined && this.isOwn(url)) all.authorization = `Bearer ${this.#token}`;
     return all;
   }
 
@@ -101,12 +101,13 @@ export class Transport {
     }
   }
 
-  #isOwn(url: URL): boolean {
+  /** Whether an address is the hub's own, not a store's. */
+  isOwn(url: URL): boolean {
     return url.origin === new URL(this.url).origin;
   }
 
   #addressOf(url: URL): string {
-    return this.#isOwn(url) ? this.url : url.origin;
+    return this.isOwn(url) ? this.url : url.origin;
   }
 }
 

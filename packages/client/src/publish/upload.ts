@@ -61,11 +61,13 @@ export async function upload(job: UploadJob): Promise<void> {
         "upload-incomplete",
         "The hub gave no addresses for the parts that are missing.",
       );
-    await Promise.all(
-      pending.map((part) =>
-        job.slots.run(() => sendUntilThere(job, state, part, (bytes) => report(part.n, bytes))),
-      ),
-    );
+    const send = (part: { n: number; url: string }) =>
+      job.slots.run(() => sendUntilThere(job, state, part, (bytes) => report(part.n, bytes)));
+    // To the hub one after the other: whatever dies, at most one part of a file is on its way and is sent again. A
+    // store elsewhere is further away, and one connection would not fill the line.
+    if (pending.every(({ url }) => transport.isOwn(new URL(url, transport.url))))
+      for (const part of pending) await send(part);
+    else await Promise.all(pending.map(send));
     state = await readUpload(job, state.id, firstMissing(sent));
   }
   await complete(job, state.id);

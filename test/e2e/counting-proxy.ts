@@ -1,0 +1,61 @@
+import { createServer, request as send } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** Stands between a client and a hub, and counts the bytes of parts that go through. */
+export interface CountingProxy {
+  url: string;
+  /** Address of the hub behind it; a hub that is started again has another one. */
+  target: string;
+  /** Bytes that were sent of each part, over all attempts. */
+  readonly sent: Map<string, number>;
+  /** Called when bytes of a part have come, with its number and how many came of it in all. */
+  onPart: (n: number, bytes: number) => void;
+  close(): void;
+}
+
+/** Starts a proxy that has no hub behind it yet. */
+export async function startCountingProxy(): Promise<CountingProxy> {
+  const sent = new Map<string, number>();
+  const server = createServer((request, response) => {
+    const part = /^\/v1\/uploads\/[^/]+\/parts\/(\d+)$/.exec(request.url ?? "");
+    if (part && request.method === "PUT")
+      request.on("data", (chunk: Buffer) => {
+        const url = request.url ?? "";
+        const bytes = (sent.get(url) ?? 0) + chunk.byteLength;
+        sent.set(url, bytes);
+        proxy.onPart(Number(part[1]), bytes);
+      });
+    const to = new URL(proxy.target);
+    const onward = send(
+      {
+        host: to.hostname,
+        port: to.port,
+        method: request.method,
+        path: request.url,
+        headers: request.headers,
+      },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+        answer.on("error", () => response.destroy());
+      },
+    );
+    // A hub that was killed is a connection that breaks, for the client too.
+    onward.on("error", () => response.destroy());
+    request.on("error", () => onward.destroy());
+    response.on("close", () => onward.destroy());
+    request.pipe(onward);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const proxy: CountingProxy = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    target: "http://127.0.0.1:1",
+    sent,
+    onPart: () => undefined,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  return proxy;
+}
