@@ -10,6 +10,7 @@ export { UnexpectedAnswerError, UnreachableError } from "./connection-error.ts";
 export type { HubAddress } from "./hub-calls.ts";
 export type { AccountPage, HubAccount } from "./operations/accounts.ts";
 export type { ClassifyAnswer, ClassifyInput, ClassifyOptions } from "./operations/classify.ts";
+export type { Documentation, DocumentationPage } from "./operations/documentation.ts";
 export type { EmbedAnswer, EmbedInput } from "./operations/embed.ts";
 export type { InferAnswer, InferInput, InferOptions } from "./operations/infer.ts";
 export type { AliasPage } from "./operations/list-aliases.ts";

@@ -12,6 +12,12 @@ import {
   type ClassifyOptions,
   classify,
 } from "./operations/classify.ts";
+import {
+  type Documentation,
+  type DocumentationPage,
+  documentation,
+  listDocumentation,
+} from "./operations/documentation.ts";
 import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts";
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
 import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
@@ -193,6 +199,16 @@ export class HubCalls {
   /** A page of a module's versions. */
   listVersions(module: string, options?: PageOptions): Promise<VersionPage> {
     return listVersions(this.transport, module, options);
+  }
+
+  /** The documentation of the version that a handle stands for, now or at a revision. */
+  documentation(handle: string, options?: { revision?: number }): Promise<Documentation> {
+    return documentation(this.transport, handle, options);
+  }
+
+  /** A page of the revisions of a version's documentation: who made each, when, and what it changed. */
+  listDocumentation(handle: string, options?: PageOptions): Promise<DocumentationPage> {
+    return listDocumentation(this.transport, handle, options);
   }
 
   /** Makes an alias stand for the version that a handle names by its number, or moves it there. */

@@ -1,7 +1,9 @@
 import type { DownloadEvent } from "./download/event.ts";
 import { type HubAddress, HubCalls } from "./hub-calls.ts";
 import type { LoadedModule } from "./load/loaded-module.ts";
+import type { Documentation } from "./operations/documentation.ts";
 import { type DownloadOptions, download } from "./operations/download.ts";
+import { type EditDocumentationOptions, editDocumentation } from "./operations/edit-documentation.ts";
 import { type LoadOptions, load } from "./operations/load.ts";
 import { type PublishOptions, publish } from "./operations/publish.ts";
 import type { PublishEvent } from "./publish/event.ts";
@@ -23,6 +25,18 @@ export class Hub extends HubCalls {
   /** Publishes a folder, or a bare `.onnx` file, and tells step by step how far it is. */
   publish(path: string, handle: string, options?: PublishOptions): AsyncGenerator<PublishEvent, void> {
     return publish(this.transport, path, handle, options);
+  }
+
+  /**
+   * Gives the version that a handle names by its number another documentation: that of a folder, or files by their
+   * paths. What the hub has already is not sent; where it was edited meanwhile, nothing is changed.
+   */
+  editDocumentation(
+    handle: string,
+    source: string | Record<string, string | Uint8Array>,
+    options?: EditDocumentationOptions,
+  ): Promise<Documentation> {
+    return editDocumentation(this.transport, handle, source, options);
   }
 
   /** Brings a version's files, documentation included, into a folder, and tells step by step how far it is. */

@@ -6,6 +6,7 @@ export { Hub, type HubOptions } from "./hub.ts";
 export type { LoadEvent } from "./load/event.ts";
 export type { LoadedModule, RunResult } from "./load/loaded-module.ts";
 export type { DownloadOptions } from "./operations/download.ts";
+export type { EditDocumentationOptions } from "./operations/edit-documentation.ts";
 export type { LoadOptions } from "./operations/load.ts";
 export type { PublishOptions } from "./operations/publish.ts";
 export { collectModule, type ModuleContent } from "./publish/collect-module.ts";

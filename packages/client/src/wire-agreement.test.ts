@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { accountAnswer, accountPage } from "./operations/accounts.ts";
 import { classifyAnswer } from "./operations/classify.ts";
+import { documentationAnswer, documentationPage } from "./operations/documentation.ts";
 import { embedAnswer } from "./operations/embed.ts";
 import { inferAnswer } from "./operations/infer.ts";
 import { aliasPage } from "./operations/list-aliases.ts";
@@ -108,6 +109,9 @@ test.each<[string, string, z.ZodType]>([
   ["get", "/v1/audit", auditPage],
   ["get", `${MODULE}/versions`, versionPage],
   ["get", `${MODULE}/versions/{version}`, versionAnswer],
+  ["get", `${MODULE}/versions/{version}/documentation`, documentationAnswer],
+  ["put", `${MODULE}/versions/{version}/documentation`, documentationAnswer],
+  ["get", `${MODULE}/versions/{version}/documentation/revisions`, documentationPage],
   ["get", `${MODULE}/aliases`, aliasPage],
   ["put", `${MODULE}/aliases/{alias}`, aliasAnswer],
   ["post", `${MODULE}/versions/{version}/yank`, yankAnswer],
@@ -143,6 +147,8 @@ test.each([
     ],
   ],
   ["get", `${MODULE}/versions`, ["limit", "cursor"]],
+  ["get", `${MODULE}/versions/{version}/documentation`, ["revision"]],
+  ["get", `${MODULE}/versions/{version}/documentation/revisions`, ["limit", "cursor"]],
   ["get", `${MODULE}/aliases`, ["limit", "cursor"]],
   ["get", "/v1/drafts", ["module", "state", "limit", "cursor"]],
   ["get", "/v1/uploads/{id}", ["from"]],

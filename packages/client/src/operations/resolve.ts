@@ -9,6 +9,8 @@ export const resolvePage = z.looseObject({
   module: z.string(),
   version: z.int(),
   digest: digestSchema,
+  /** 40 hex digits: the version with its current documentation. */
+  revision: z.string().optional(),
   url: z.string(),
   /** That the version was withdrawn, and why: it is still whole, but its publisher advises against it. */
   yanked: z.looseObject({ reason: z.string(), at: z.string() }).optional(),

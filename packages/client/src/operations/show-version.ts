@@ -10,6 +10,8 @@ export const versionAnswer = z.looseObject({
   version: z.int(),
   digest: digestSchema,
   url: z.string(),
+  /** 40 hex digits: this version with its current documentation. */
+  revision: z.string().optional(),
   publishedAt: z.string(),
   yanked: z.looseObject({ reason: z.string(), at: z.string() }).optional(),
   files: z.array(z.looseObject({ path: z.string(), size: z.int(), digest: digestSchema, role: z.string() })),

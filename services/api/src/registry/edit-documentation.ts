@@ -10,6 +10,7 @@ import { checkPaths } from "../publish/file-list.ts";
 import { CARD_BYTES, readCard } from "./card.ts";
 import { changeModule } from "./change-module.ts";
 import {
+  type Changes,
   changesBetween,
   type DocumentationFile,
   documentationFiles,
@@ -43,25 +44,20 @@ export async function editDocumentation(
   principal: Principal,
   edit: DocumentationEdit,
 ): Promise<{ module: Module; version: Version; created: boolean }> {
-  const { module: name, files, base } = edit;
+  const { module: name, files } = edit;
   const reference = { kind: "version", version: edit.version } as const;
   const found = await findModuleVersion(database.prisma, principal, "module.document", name, reference);
   await checkFiles(database.prisma, found.version, files);
+  await changesOf(database.prisma, found.version, edit);
+  await ownBlobs(database.prisma, found.module, files);
   const readme = files.find(({ path }) => path === "README.md");
-  if (readme !== undefined) await ownBlobs(database.prisma, found.module, [readme]);
   const text = readme && (await readText(database.prisma, store, readme.digest, CARD_BYTES));
   const card = readCard(text);
 
   return changeModule(database, principal, "module.document", name, async (tx, module) => {
     const version = await findVersion(tx, module, reference);
-    const before = await documentationFiles(tx, version.id, version.documentationRevision);
-    const changes = changesBetween(before, files);
+    const changes = await changesOf(tx, version, edit);
     if (changes.count === 0) return { module, version, created: false };
-    if (base !== version.documentationRevision)
-      throw problem(
-        "documentation-conflict",
-        `The documentation is at revision ${version.documentationRevision}, not ${base}; read it again, and send your change with that as base.`,
-      );
     const blobs = await ownBlobs(tx, module, files);
     const revision = version.documentationRevision + 1;
     const { message } = edit;
@@ -94,6 +90,22 @@ export async function editDocumentation(
     await refreshListing(tx, module.id);
     return { module, version: changed, created: true };
   });
+}
+
+/** What an edit changes: nothing where all is so already. Throws `documentation-conflict`. */
+async function changesOf(
+  queries: Queries,
+  version: Version,
+  { files, base }: DocumentationEdit,
+): Promise<Changes> {
+  const { id, documentationRevision: current } = version;
+  const changes = changesBetween(await documentationFiles(queries, id, current), files);
+  if (changes.count > 0 && base !== current)
+    throw problem(
+      "documentation-conflict",
+      `The documentation is at revision ${current}, not ${base}; read it again, and send your change with that as base.`,
+    );
+  return changes;
 }
 
 /** What a version's manifest and files decide; both never change. */
