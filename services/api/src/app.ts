@@ -44,6 +44,7 @@ import { moduleRoutes } from "./routes/modules.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { pageRoutes } from "./routes/pages.ts";
 import { publisherRoutes } from "./routes/publishers.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { versionRoutes } from "./routes/versions.ts";
@@ -127,12 +128,13 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   closeLastConnections(app);
   revalidateTexts(app);
   traceRequests(app, deps.tracing ?? NO_TRACING);
-  guardRoutes(app, deps.identity);
+  guardRoutes(app, deps.identity, deps.publicUrl);
   const registry = measureRequests(app);
   await documentRoutes(app);
   const addRefusals = refuseOtherMethods(app);
 
   healthRoutes(app, deps);
+  await signInRoutes(app, deps);
   pageRoutes(app, deps);
   operationRoutes(app, registry);
   accountRoutes(app, deps);

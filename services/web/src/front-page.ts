@@ -2,6 +2,7 @@ import { html } from "./html.ts";
 import { page } from "./layout.ts";
 import { type ModuleList, moduleList } from "./module-list.ts";
 import { type FilterValues, filterForm, isFiltered, type SearchQuery } from "./search-form.ts";
+import type { Visitor } from "./visitor.ts";
 
 export interface FrontView {
   query: SearchQuery;
@@ -10,7 +11,7 @@ export interface FrontView {
 }
 
 /** The hub's first page: a form to search with, and the modules that were found, or all. */
-export function frontPage({ query, modules, values }: FrontView): string {
+export function frontPage({ query, modules, values }: FrontView, visitor?: Visitor): string {
   const words = query.q.trim();
   const found = words !== "" || isFiltered(query);
   const heading = words !== "" ? html`Found for “<bdi>${words}</bdi>”` : found ? "Found" : "Modules";
@@ -19,6 +20,7 @@ export function frontPage({ query, modules, values }: FrontView): string {
       title: words !== "" ? `Search: ${words}` : found ? "Search" : "Modules",
       description: "A hub for ONNX modules that also runs what it hosts.",
       withoutSearch: true,
+      visitor,
     },
     html`<div class="hero"><h1>ONNX modules, ready to run</h1>
 <p>Every module here has a URL: read about it, download it, call it over HTTP.</p>

@@ -1,6 +1,7 @@
 export { ASSETS, type Asset } from "./assets.ts";
 export { type FrontView, frontPage } from "./front-page.ts";
 export { PAGE_HEADERS } from "./layout.ts";
+export { type LoginView, loginPage } from "./login-page.ts";
 export type { ModuleList, ModuleRow } from "./module-list.ts";
 export { modulePage } from "./module-page.ts";
 export type { ModuleView, VersionRow } from "./module-view.ts";
@@ -8,3 +9,4 @@ export { firstParagraph, plainText } from "./plain-text.ts";
 export { problemPage } from "./problem-page.ts";
 export { type PublisherView, publisherPage } from "./publisher-page.ts";
 export { type Card, type Readme, readReadme } from "./readme.ts";
+export type { Visitor } from "./visitor.ts";

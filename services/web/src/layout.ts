@@ -1,5 +1,6 @@
 import { ICON, SCRIPT, STYLE } from "./assets.ts";
 import { type Content, html } from "./html.ts";
+import { type Visitor, visitorMenu } from "./visitor.ts";
 
 /**
  * Headers of every page. Scripts and styles come from the hub's own files only, none are inline, and nothing
@@ -23,10 +24,12 @@ export interface Frame {
   query?: string;
   /** The search box stands in the page itself. */
   withoutSearch?: boolean;
+  /** Who looks at it; absent where it makes no difference. */
+  visitor?: Visitor | undefined;
 }
 
 /** A whole page as HTML. */
-export function page({ title, description, query, withoutSearch }: Frame, content: Content): string {
+export function page({ title, description, query, withoutSearch, visitor }: Frame, content: Content): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -44,6 +47,7 @@ ${description !== undefined && html`<meta name="description" content="${descript
 <header class="site"><div class="wide">
 <a class="brand" href="/"><img src="${ICON.address}" alt="" width="24" height="24"> Modulehub</a>
 ${!withoutSearch && searchForm(query)}
+${visitor && visitorMenu(visitor)}
 </div></header>
 <main id="content" class="wide" tabindex="-1">
 ${content}

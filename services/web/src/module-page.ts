@@ -10,16 +10,21 @@ import { signatureTables } from "./signature-tables.ts";
 import { snippets } from "./snippets.ts";
 import { table } from "./table.ts";
 import { tryBox } from "./try-box.ts";
+import type { Visitor } from "./visitor.ts";
 
 /** Files that the page lists; more are counted, and listed by the API. */
 const MAX_FILES = 100;
 
 /** The page of one version: what it is, how it is used, a box to try it, its files and its other versions. */
-export function modulePage(view: ModuleView): string {
+export function modulePage(view: ModuleView, visitor?: Visitor): string {
   const { card, text, cut } = overviewOf(view);
   const title = card.title ?? view.module.slice(view.module.indexOf("/") + 1);
   return page(
-    { title: `${title} (${view.module})`, description: `${title}: an ONNX module, ${view.manifest.task}.` },
+    {
+      title: `${title} (${view.module})`,
+      description: `${title}: an ONNX module, ${view.manifest.task}.`,
+      visitor,
+    },
     html`${heading(view, title)}
 ${notices(view)}
 ${address(view)}

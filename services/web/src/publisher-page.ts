@@ -2,6 +2,7 @@ import { html } from "./html.ts";
 import { page } from "./layout.ts";
 import { type ModuleList, moduleList } from "./module-list.ts";
 import { day } from "./quantity.ts";
+import type { Visitor } from "./visitor.ts";
 
 export interface PublisherView {
   id: string;
@@ -11,9 +12,12 @@ export interface PublisherView {
 }
 
 /** The page of a publisher: who it is, and its modules that the visitor may see. */
-export function publisherPage({ id, displayName, createdAt, modules }: PublisherView): string {
+export function publisherPage(
+  { id, displayName, createdAt, modules }: PublisherView,
+  visitor?: Visitor,
+): string {
   return page(
-    { title: displayName, description: `ONNX modules by ${displayName}.` },
+    { title: displayName, description: `ONNX modules by ${displayName}.`, visitor },
     html`<nav class="path" aria-label="Path"><a href="/">Modules</a> / <span aria-current="page">${id}</span></nav>
 <h1><bdi>${displayName}</bdi></h1>
 <p>Publisher <code>${id}</code>, here since <time datetime="${createdAt}">${day(createdAt)}</time>.</p>

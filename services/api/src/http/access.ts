@@ -1,8 +1,9 @@
-import { type Action, problem } from "@modulehub/core";
+import { type Action, ProblemError, problem } from "@modulehub/core";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Identity } from "../identity/identity.ts";
 import { ANONYMOUS, asReader, authorizeAtAll, type Principal } from "../identity/principal.ts";
 import { pathFault } from "./request-path.ts";
+import { isFromOwnPage, sessionIn } from "./session-cookie.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -29,8 +30,16 @@ export interface DeclaredRoute {
 /** What a token in a URL is taken for: TensorFlow Hub's clients can send it nowhere else. */
 const QUERY_TOKEN_ACTIONS: ReadonlySet<Action> = new Set(["module.read", "module.download"]);
 
+/** What a signed-in browser's cookie is taken for when a page or file is asked for. */
+const SESSION_ACTIONS: ReadonlySet<Action> = new Set([
+  "module.list",
+  "module.read",
+  "module.download",
+  "publisher.read",
+]);
+
 /** Authenticates every request, and refuses what its principal may do nowhere. */
-export function guardRoutes(app: FastifyInstance, identity: Identity): void {
+export function guardRoutes(app: FastifyInstance, identity: Identity, publicUrl: () => string): void {
   app.decorateRequest("principal");
   app.decorate("declaredRoutes", []);
   app.addHook("onRoute", (route) => {
@@ -50,18 +59,39 @@ export function guardRoutes(app: FastifyInstance, identity: Identity): void {
       request.principal = ANONYMOUS;
       throw pathFault(request.raw) ?? problem("not-found");
     }
-    const principal = await principalOf(identity, request, action);
+    const principal = await principalOf(identity, publicUrl, request, action);
     request.principal = { ...principal, requestId: request.id };
     authorizeAtAll(request.principal, action);
   });
 }
 
-/** Who sends a request: by its header, or else by `?token=` where that is taken. */
-async function principalOf(identity: Identity, request: FastifyRequest, action: Action): Promise<Principal> {
-  const { authorization } = request.headers;
+/** Who sends a request: by its header, or else by `?token=` or the cookie of a session, where these are taken. */
+async function principalOf(
+  identity: Identity,
+  publicUrl: () => string,
+  request: FastifyRequest,
+  action: Action,
+): Promise<Principal> {
+  const { authorization, cookie } = request.headers;
   if (authorization !== undefined) return identity.authenticate(authorization);
   const inQuery = tokenInQuery(request, action);
-  return inQuery === undefined ? ANONYMOUS : asReader(await identity.authenticateToken(inQuery, "token"));
+  if (inQuery !== undefined) return asReader(await identity.authenticateToken(inQuery, "token"));
+  const url = cookie === undefined ? "" : publicUrl();
+  const session = cookie === undefined ? undefined : sessionIn(request, url.startsWith("https:"));
+  if (session === undefined || !takesSession(request, action, url)) return ANONYMOUS;
+  try {
+    return await identity.authenticateToken(session, "session");
+  } catch (error) {
+    // The browser keeps sending the cookie of a session that is over: its visitor is nobody again.
+    if (error instanceof ProblemError && error.code === "unauthenticated") return ANONYMOUS;
+    throw error;
+  }
+}
+
+/** Other sites can make a browser send requests: those with effects count only from the hub's own pages. */
+function takesSession(request: FastifyRequest, action: Action, publicUrl: string): boolean {
+  if (request.method === "GET" || request.method === "HEAD") return SESSION_ACTIONS.has(action);
+  return request.method === "POST" && action === "module.run" && isFromOwnPage(request, publicUrl);
 }
 
 function tokenInQuery({ method, query }: FastifyRequest, action: Action): string | undefined {

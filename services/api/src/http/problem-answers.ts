@@ -7,6 +7,7 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { isConnectionFailure } from "../database/query-errors.ts";
 import { wantsPage } from "./accept.ts";
 import { pathFault } from "./request-path.ts";
+import { visitorOf } from "./visitor.ts";
 
 /** Makes every error leave as a problem document with the request's id; bugs are logged whole, said short. */
 export function answerWithProblems(app: FastifyInstance): void {
@@ -34,7 +35,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
     return reply
       .headers(PAGE_HEADERS)
       .serializer((page: string) => page)
-      .send(problemPage(document));
+      .send(problemPage(document, visitorOf(request)));
   return reply
     .type("application/problem+json")
     .serializer((document: ProblemDocument) => JSON.stringify(document))

@@ -184,6 +184,6 @@ test("a route that declares no action stops the start", () => {
     changing: (change) => change(),
     recordUse: async () => undefined,
   };
-  guardRoutes(app, identity);
+  guardRoutes(app, identity, () => "");
   expect(() => app.get("/open", async () => ANONYMOUS)).toThrow("declares no action");
 });

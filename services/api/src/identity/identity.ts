@@ -16,7 +16,7 @@ export interface Identity {
   authenticateToken(token: string, kind: TokenKind): Principal | Promise<Principal>;
   /** Makes a change to accounts, members, tokens or publishers: what was known before is forgotten then. */
   changing<T>(change: () => Promise<T>): Promise<T>;
-  /** Writes down when tokens were last used. */
+  /** Writes down when tokens were last used, and deletes the sessions that are over. */
   recordUse(): Promise<void>;
 }
 
@@ -97,6 +97,8 @@ export function createIdentity(
       }
     },
     async recordUse() {
+      await database.prisma.$executeRaw`
+        DELETE FROM token WHERE kind = 'session' AND (revoked_at IS NOT NULL OR expires_at < now())`;
       const batch = [...used];
       used.clear();
       if (batch.length === 0) return;

@@ -21,8 +21,16 @@ const PARAMETERS: Record<string, string> = {
   "*": "model.onnx",
 };
 
+/** Parameters that stand for something else at an address. */
+const PARAMETERS_OF: Record<string, Record<string, string>> = {
+  "/-/modules/:module/versions/:version/documentation/files/*": { "*": "README.md" },
+};
+
 /** A body that a route takes, by method and address; what it asks for can't be done, or does no harm. */
 const BODIES: Record<string, unknown> = {
+  // It is a form: that it takes no JSON is said to everyone who may send one.
+  "POST /login": {},
+  "POST /logout": undefined,
   "POST /v1/accounts": { id: "admin" },
   "PATCH /v1/accounts/:account": { displayName: "Walked" },
   "POST /v1/tokens": { name: "walked" },
@@ -35,6 +43,7 @@ const BODIES: Record<string, unknown> = {
   },
   "PUT /-/modules/:module/aliases/:alias": { version: 999 },
   "POST /-/modules/:module/versions/:version/yank": { reason: "walked" },
+  "PUT /-/modules/:module/versions/:version/documentation": { base: 999, files: [] },
   "POST /v1/uploads": { publisher: "{publisher}", size: 1 },
   "POST /v1/uploads/:id/complete": { digest: digestOf("absent") },
   "PUT /v1/uploads/:id/parts/:n": "x",
@@ -178,7 +187,7 @@ function pathOf({ url }: DeclaredRoute, target: Target): string {
     .replace(/^\/v1\/uploads\/:id/, `/v1/uploads/${target.upload}`)
     .replace(/^\/v1\/tokens\/:id/, `/v1/tokens/${target.token}`);
   return path.replace(/:(\w+)|\*$/g, (parameter, name: string | undefined) => {
-    const value = PARAMETERS[name ?? parameter];
+    const value = { ...PARAMETERS, ...PARAMETERS_OF[url] }[name ?? parameter];
     if (value === undefined) throw new Error(`Give ${parameter} of ${url} an entry in PARAMETERS.`);
     return value;
   });

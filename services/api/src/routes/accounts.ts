@@ -12,7 +12,7 @@ const account = z
   })
   .meta({ id: "Account" });
 
-const accountParams = z.object({ account: text(64) });
+const accountParams = z.object({ account: z.string() });
 
 /** Accounts, which the admin makes. */
 export function accountRoutes(app: App, { database, identity }: AppDeps): void {

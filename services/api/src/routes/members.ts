@@ -2,7 +2,7 @@ import { MEMBER_ROLES } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { listMembers, putMember, removeMember } from "../identity/members.ts";
-import { pageQuery, text } from "./schemas.ts";
+import { pageQuery } from "./schemas.ts";
 
 const member = z
   .object({
@@ -13,8 +13,8 @@ const member = z
   })
   .meta({ id: "Member" });
 
-const publisherParams = z.object({ publisher: text(64) });
-const memberParams = publisherParams.extend({ account: text(64) });
+const publisherParams = z.object({ publisher: z.string() });
+const memberParams = publisherParams.extend({ account: z.string() });
 
 /** Who has which role in a publisher. */
 export function memberRoutes(app: App, { database, identity }: AppDeps): void {

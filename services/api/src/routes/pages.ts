@@ -6,6 +6,7 @@ import type { App, AppDeps } from "../app.ts";
 import type { Module, Version } from "../database/generated/client.ts";
 import { wantsPage } from "../http/accept.ts";
 import { allowCaching, visibilityFor } from "../http/caching.ts";
+import { visitorOf } from "../http/visitor.ts";
 import { countFacets } from "../registry/count-facets.ts";
 import { findModules, type ModuleQuery } from "../registry/find-modules.ts";
 import { readModuleView } from "../registry/module-view.ts";
@@ -35,7 +36,7 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
         list(request, query, cursor),
         countFacets(database.prisma, request.principal, query),
       ]);
-      return sendPage(request, reply, frontPage({ query: given, modules, values }));
+      return sendPage(request, reply, frontPage({ query: given, modules, values }, visitorOf(request)));
     },
   );
 
@@ -52,7 +53,7 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
         return reply.send(publisher);
       }
       const modules = await list(request, { publisher: [publisher.id] }, request.query.cursor);
-      return sendPage(request, reply, publisherPage({ ...publisher, modules }));
+      return sendPage(request, reply, publisherPage({ ...publisher, modules }, visitorOf(request)));
     },
   );
 
@@ -67,6 +68,7 @@ export function pageRoutes(app: App, { database }: AppDeps): void {
     const { items, next, capped } = await findModules(database.prisma, request.principal, query, page);
     if (next === undefined) return { items, capped };
     const address = new URL(request.url, "http://hub");
+    address.searchParams.delete("token");
     address.searchParams.set("cursor", next);
     return { items, capped, next: address.search };
   }
@@ -80,7 +82,10 @@ export async function sendModulePage(
   found: { module: Module; version: Version },
 ): Promise<FastifyReply> {
   const view = await readModuleView(database.prisma, store, found, publicUrl());
-  return sendPage(request, reply, modulePage(view), view.visibility);
+  const html = modulePage(view, visitorOf(request));
+  // A visitor who signed in by cookie is named on it, and caches tell pages apart by other headers.
+  const isNamed = request.principal.account !== undefined && request.headers.authorization === undefined;
+  return sendPage(request, reply, html, isNamed ? "private" : view.visibility);
 }
 
 /** Pages are asked for again each time, and sent again only if they have changed. */

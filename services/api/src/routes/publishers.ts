@@ -14,7 +14,7 @@ const publisher = z
   .object({ id: z.string(), displayName: z.string(), createdAt: z.string() })
   .meta({ id: "Publisher" });
 
-const publisherParams = z.object({ publisher: text(64) });
+const publisherParams = z.object({ publisher: z.string() });
 
 export function publisherRoutes(app: App, { database, identity }: AppDeps): void {
   app.post(
