@@ -21,10 +21,9 @@ CREATE TABLE "listing" (
   "head" TSVECTOR NOT NULL,
   "words" TSVECTOR NOT NULL
 );
--- Words of a README are looked up by their index and read by nothing else: out of the way, so that many rows fit a page.
-ALTER TABLE "listing" SET (toast_tuple_target = 1024);
-
 CREATE UNIQUE INDEX "listing_name_key" ON "listing" ("name");
+CREATE INDEX "listing_lower_name_idx" ON "listing" ("lower_name");
+CREATE INDEX "listing_short_name_idx" ON "listing" ("short_name");
 CREATE INDEX "listing_changed_at_idx" ON "listing" ("changed_at", "name");
 CREATE INDEX "listing_size_idx" ON "listing" ("size", "name");
 -- Without a pending list: searches would read it through until a vacuum, which the embedded database never does.

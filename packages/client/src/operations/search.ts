@@ -77,7 +77,7 @@ export interface SearchQuery {
   /** As the card says it, such as `en`. */
   language?: OneOrMore;
   tag?: OneOrMore;
-  /** Default: relevance where there are words, otherwise name. Of very many, 1,000 are ranked by relevance. */
+  /** Default: relevance where there are words, otherwise name. Of very many, 500 are ranked. */
   sort?: "relevance" | "name" | "recent" | "size";
 }
 

@@ -1,4 +1,5 @@
 import type { Queries } from "../database/client.ts";
+import { Prisma } from "../database/generated/client.ts";
 import type { Principal } from "../identity/principal.ts";
 import { conditions, type ModuleQuery } from "./find-modules.ts";
 import type { Filter } from "./listing.ts";
@@ -6,15 +7,15 @@ import type { Filter } from "./listing.ts";
 /** Filters whose values are counted: those that a person chooses from a list. */
 export const COUNTED = ["task", "license", "language", "dtype", "publisher"] as const satisfies Filter[];
 
-/** Modules that are looked at, the newest ones. */
-const MAX_COUNTED = 2_000;
+/** Modules that are looked at: the newest ones of all, or those of what fits that are found first. */
+export const MAX_COUNTED = 1_000;
 /** Values that are told of each filter, the most frequent ones. */
 const MAX_VALUES = 50;
 
 export interface FacetCounts {
   /** The modules that were counted. */
   counted: number;
-  /** As many fit as are counted at most, or more: the numbers are of the newest ones. */
+  /** As many fit as are counted at most, or more: the numbers are of these only. */
   approximate: boolean;
   values: Record<(typeof COUNTED)[number], { value: string; count: number }[]>;
 }
@@ -30,8 +31,8 @@ export async function countFacets(
   if (where === undefined) return { counted: 0, approximate: false, values };
   const rows = await queries.$queryRaw<{ facet: string | null; count: number }[]>`
     WITH found AS MATERIALIZED (
-      SELECT l.facets FROM listing l WHERE ${where} ORDER BY l.changed_at DESC, l.name DESC
-      LIMIT ${MAX_COUNTED})
+      SELECT l.facets FROM listing l WHERE ${where.fits ?? Prisma.sql`true`} AND ${where.visible}
+      ${where.fits === undefined ? Prisma.sql`ORDER BY l.changed_at DESC` : Prisma.empty} LIMIT ${MAX_COUNTED})
     SELECT NULL AS facet, count(*)::int AS count FROM found
     UNION ALL
     (SELECT facet, count(*)::int FROM found, unnest(found.facets) facet

@@ -23,10 +23,13 @@ export interface ModuleQuery extends Partial<Record<Filter, readonly string[]>> 
 }
 
 /**
- * Modules that are ranked at most. Of more, those with the name that was typed, those with the words in name, card
- * or description, and then the newest are taken.
+ * Modules that are ranked at most. Of more, those with the name that was typed and those with the words in name,
+ * title, task or tags are taken before others.
  */
-export const MAX_RANKED = 1_000;
+export const MAX_RANKED = 500;
+const MAX_NAMED = 50;
+/** Modules that are sorted at most to make a page; of more, the order's index is walked. */
+const MAX_SORTED = 1_000;
 
 export interface ModuleListAnswer {
   items: ModuleAnswer[];
@@ -95,9 +98,11 @@ export async function findModules(
   const after = page.cursor === undefined ? undefined : readCursor(order, list, page.cursor);
   const where = conditions(principal, query);
   if (where === undefined) return { items: [] };
-  const from = sort === "relevance" ? ranked(where, words ?? "") : plain(where);
+  const from =
+    sort === "relevance" ? ranked(where, words ?? "") : sorted(where, order, after, page.limit + 1);
   const rows = await queries.$queryRaw<FoundRow[]>`
-    SELECT ${LISTED_COLUMNS}, l.score, l.total FROM (${from}) l
+    ${from.with}
+    SELECT ${LISTED_COLUMNS}, l.score, l.total FROM (${from.rows}) l
     WHERE ${after === undefined ? Prisma.sql`true` : order.after(after)}
     ORDER BY ${order.by} LIMIT ${page.limit + 1}`;
   const shown = rows.slice(0, page.limit);
@@ -123,25 +128,32 @@ function readCursor(order: Order, list: string, cursor: string): readonly [strin
   return parsed.data;
 }
 
+export interface Conditions {
+  /** Whether the module may be seen. */
+  visible: Prisma.Sql;
+  /** Whether it is what was asked for; by indexes. Undefined where everything is. */
+  fits: Prisma.Sql | undefined;
+}
+
 /**
  * What a module must be like to be in a list; undefined where words were asked for and there are none in the text.
  * All filters are one column under one index, looked up together.
  */
-export function conditions(principal: Principal, query: ModuleQuery): Prisma.Sql | undefined {
-  const all = [visible(principal)];
+export function conditions(principal: Principal, query: ModuleQuery): Conditions | undefined {
+  const all: Prisma.Sql[] = [];
   const single: string[] = [];
   for (const filter of FILTERS) {
     const values = [...new Set(query[filter]?.map((value) => facet(filter, value)))];
     if (values.length === 1) single.push(values[0]!);
     else if (values.length > 1) all.push(Prisma.sql`l.facets && ${values}::text[]`);
   }
-  if (single.length > 0) all.push(Prisma.sql`l.facets @> ${single}::text[]`);
+  if (single.length > 0) all.unshift(Prisma.sql`l.facets @> ${single}::text[]`);
   if (query.q?.trim()) {
     const words = queryOf(query.q);
     if (words === undefined) return undefined;
     all.push(Prisma.sql`l.words @@ ${words}::tsquery`);
   }
-  return Prisma.join(all, " AND ");
+  return { visible: visible(principal), fits: all.length === 0 ? undefined : Prisma.join(all, " AND ") };
 }
 
 function visible(principal: Principal): Prisma.Sql {
@@ -151,21 +163,68 @@ function visible(principal: Principal): Prisma.Sql {
   return Prisma.sql`(l.open OR l.publisher_id = ANY(${publishers}::text[]))`;
 }
 
-const plain = (where: Prisma.Sql): Prisma.Sql =>
-  Prisma.sql`SELECT l.*, 0::float8 AS score, 0 AS total FROM listing l WHERE ${where}`;
+/** Where rows come from: tables of its own, and a query over them. */
+interface Source {
+  with: Prisma.Sql;
+  rows: Prisma.Sql;
+}
+
+/** Modules that fit, found by the indexes of words and filters, in no order. */
+const hits = ({ visible, fits }: Conditions, limit: Prisma.Sql): Prisma.Sql =>
+  Prisma.sql`SELECT l.module_id FROM listing l WHERE ${fits ?? Prisma.sql`true`} AND ${visible} LIMIT ${limit}`;
+
+/**
+ * A page by name, time or size. Few modules that fit are found and then sorted; where many do, the order's index is
+ * walked until the page is full, with IS TRUE to keep the other indexes out. Which of the two is decided by looking,
+ * not by the planner: the embedded database has no statistics to plan by, and each way takes a hundred times as long
+ * where the other is right.
+ */
+function sorted(
+  where: Conditions,
+  order: Order,
+  after: ReturnType<Order["positionOf"]> | undefined,
+  limit: number,
+): Source {
+  const begun = after === undefined ? Prisma.sql`true` : order.after(after);
+  const page = (condition: Prisma.Sql) => Prisma.sql`
+    (SELECT l.*, 0::float8 AS score, 0 AS total FROM listing l
+     WHERE ${condition} AND ${where.visible} AND ${begun} ORDER BY ${order.by} LIMIT ${limit})`;
+  if (where.fits === undefined) return { with: Prisma.empty, rows: page(Prisma.sql`true`) };
+  const few = Prisma.sql`(SELECT count(*) FROM hits) < ${MAX_SORTED}`;
+  return {
+    with: Prisma.sql`WITH hits AS MATERIALIZED (${hits(where, Prisma.sql`${MAX_SORTED}`)})`,
+    rows: Prisma.sql`
+      ${page(Prisma.sql`${few} AND l.module_id = ANY(ARRAY(SELECT module_id FROM hits))`)}
+      UNION ALL
+      ${page(Prisma.sql`NOT (${few}) AND (${where.fits}) IS TRUE`)}`,
+  };
+}
 
 /**
  * Modules with a score: 2 for the very name, and PostgreSQL's rank of the words in name, title, tags and
  * description, divided by 1 + the logarithm of their length. It depends on the row alone, so that what comes
- * between two pages moves nothing.
+ * between two pages moves nothing. Candidates are taken from the index until there are enough, and not sorted
+ * before: of a word that every module has, reading all of them would take longer than a person waits.
  */
-function ranked(where: Prisma.Sql, words: string): Prisma.Sql {
+function ranked(where: Conditions, words: string): Source {
   const query = Prisma.sql`${queryOf(words)}::tsquery`;
   const name = words.toLowerCase();
   const named = Prisma.sql`(l.lower_name = ${name} OR l.short_name = ${name})`;
-  return Prisma.sql`
-    SELECT l.*, (CASE WHEN ${named} THEN 2 ELSE 0 END + ts_rank(l.head, ${query}, 1))::float8 AS score,
-           (count(*) OVER ())::int AS total
-    FROM (SELECT * FROM listing l WHERE ${where}
-          ORDER BY ${named} DESC, l.head @@ ${query} DESC, l.changed_at DESC, l.name LIMIT ${MAX_RANKED}) l`;
+  const called = Prisma.sql`l.words @@ ${queryOf(words, "called")}::tsquery`;
+  const also = (condition: Prisma.Sql): Conditions => ({
+    ...where,
+    fits: Prisma.sql`${condition} AND ${where.fits ?? Prisma.sql`true`}`,
+  });
+  const left = Prisma.sql`greatest(0, ${MAX_RANKED} - (SELECT count(*) FROM called))`;
+  return {
+    with: Prisma.sql`
+      WITH named AS MATERIALIZED (${hits(also(named), Prisma.sql`${MAX_NAMED}`)}),
+      called AS MATERIALIZED (${hits(also(called), Prisma.sql`${MAX_RANKED}`)}),
+      others AS MATERIALIZED (${hits(where, left)})`,
+    rows: Prisma.sql`
+      SELECT l.*, (CASE WHEN ${named} THEN 2 ELSE 0 END + ts_rank(l.head, ${query}, 1))::float8 AS score,
+        (SELECT count(*) FROM called)::int + (SELECT count(*) FROM others)::int AS total
+      FROM listing l WHERE l.module_id = ANY(ARRAY(
+        SELECT module_id FROM named UNION SELECT module_id FROM called UNION SELECT module_id FROM others))`,
+  };
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Queries } from "../database/client.ts";
 import { storableJson } from "../database/storable.ts";
 import { cardSchema, type StoredCard } from "./card.ts";
-import { plainVector, rankedVector } from "./search-words.ts";
+import { foundVector, rankedVector } from "./search-words.ts";
 
 /** What the row of a module is made of. */
 export interface ListingSource {
@@ -139,32 +139,32 @@ function rowOf({ moduleId, publisher, name, visibility, createdAt, latest }: Lis
       shown: {},
       facets: [facet("publisher", publisher)],
       head: rankedVector([["A", name]]),
-      words: plainVector([name]),
+      words: foundVector([name], []),
     };
   const { manifest, card } = latest;
-  const { text, ...about } = card;
+  const { text, ...said } = card;
   const tensors = tensorsOf(manifest);
   const shown: Shown = {
-    ...about,
+    ...said,
     task: manifest.task,
     dtypes: [...new Set([...tensors.input, ...tensors.output].map(({ dtype }) => dtype))].sort(),
   };
   const { title = "", description = "", domain = "", architecture = "" } = card;
-  const lists = [card.tags, card.languages, card.datasets, card.baseModels];
-  const head: Parameters<typeof rankedVector>[0] = [
-    ["A", name],
-    ["A", title],
-    ["B", [manifest.task, ...card.tags].join(" ")],
-    ["C", [description, domain, architecture, ...lists.flat()].join(" ")],
-  ];
+  const called = [name, title, manifest.task, ...card.tags];
+  const about = [description, domain, architecture];
+  const others = [card.languages, card.datasets, card.baseModels].flat();
   return {
     ...row,
     version: latest.version,
     digest: latest.digest,
     shown,
     facets: facetsOf(publisher, shown, tensors),
-    head: rankedVector(head),
-    words: plainVector([...head.map(([, words]) => words), text]),
+    head: rankedVector([
+      ["A", [name, title].join(" ")],
+      ["B", [manifest.task, ...card.tags].join(" ")],
+      ["C", about.join(" ")],
+    ]),
+    words: foundVector(called, [...about, ...others, text]),
   };
 }
 

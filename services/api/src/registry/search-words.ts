@@ -36,17 +36,29 @@ export function rankedVector(texts: readonly [weight: Weight, text: string][]): 
   return [...places].map(([word, at]) => `'${word}':${at.slice(0, 16).join(",")}`).join(" ");
 }
 
-/** A tsvector's text of the words of texts, to be found by. */
-export const plainVector = (texts: readonly string[]): string =>
-  [...new Set(texts.flatMap(wordsOf))].map((word) => `'${word}'`).join(" ");
+/**
+ * A tsvector's text of words, to be found by; those of what a module is called a second time, marked, so that the
+ * same index finds modules by these alone.
+ */
+export function foundVector(called: readonly string[], texts: readonly string[]): string {
+  const names = called.flatMap(wordsOf);
+  const all = [...names, ...texts.flatMap(wordsOf), ...names.map((word) => MARK + word)];
+  return [...new Set(all)].map((word) => `'${word}'`).join(" ");
+}
+
+/** No word has it. */
+const MARK = "@";
 
 /**
  * A tsquery's text for what a person typed: all words, the last one also as the beginning of a longer one, once it
- * has three characters. Undefined where there are no words.
+ * has three characters. Undefined where there are no words. With `called`, only what a module is called counts.
  */
-export function queryOf(text: string): string | undefined {
-  const words = [...new Set(wordsOf(text))];
-  const last = wordsOf(text).at(-1);
+export function queryOf(text: string, among: "all" | "called" = "all"): string | undefined {
+  const words = wordsOf(text);
+  const last = words.at(-1);
   if (last === undefined) return undefined;
-  return words.map((word) => `'${word}'${word === last && word.length >= 3 ? ":*" : ""}`).join(" & ");
+  const mark = among === "called" ? MARK : "";
+  return [...new Set(words)]
+    .map((word) => `'${mark}${word}'${word === last && word.length >= 3 ? ":*" : ""}`)
+    .join(" & ");
 }

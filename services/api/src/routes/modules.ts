@@ -2,7 +2,7 @@ import type { Visibility } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { allowCaching, visibilityFor } from "../http/caching.ts";
-import { COUNTED, countFacets } from "../registry/count-facets.ts";
+import { COUNTED, countFacets, MAX_COUNTED } from "../registry/count-facets.ts";
 import { findModules, MAX_RANKED } from "../registry/find-modules.ts";
 import { describeModule } from "../registry/module-answer.ts";
 import { findModule } from "../registry/modules.ts";
@@ -41,7 +41,7 @@ const counts = z.array(z.object({ value: z.string(), count: z.int() }));
 
 const facets = z
   .object({
-    counted: z.int().meta({ description: "Modules that were counted, the newest ones" }),
+    counted: z.int().meta({ description: `Modules that were counted, at most ${MAX_COUNTED}` }),
     approximate: z.boolean().meta({ description: "There may be more modules than were counted" }),
     values: z.object(
       Object.fromEntries(COUNTED.map((filter) => [filter, counts])) as Record<

@@ -1,0 +1,80 @@
+import { spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const DEBIAN = "/usr/lib/postgresql";
+
+/** The newest PostgreSQL of Debian's packages; undefined where none is installed. */
+function serverPrograms(): string | undefined {
+  if (!existsSync(DEBIAN)) return undefined;
+  const [newest] = readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a));
+  return newest === undefined ? undefined : join(DEBIAN, newest, "bin");
+}
+
+export interface PostgresqlServer {
+  /** Of its database `postgres`, as its superuser. */
+  url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the PostgreSQL that the distribution installed, on loopback, in a folder of its own, as the user `postgres`
+ * where this runs as root (it refuses to be root). Undefined where none is installed.
+ */
+export async function startPostgresql(): Promise<PostgresqlServer | undefined> {
+  const programs = serverPrograms();
+  if (programs === undefined) return undefined;
+  const root = userInfo().uid === 0;
+  const idOf = (flag: string): number => Number(spawnSync("id", [flag, "postgres"]).stdout.toString());
+  const owner = root ? { uid: idOf("-u"), gid: idOf("-g") } : {};
+  const folder = mkdtempSync(join(tmpdir(), "modulehub-postgresql-"));
+  const password = randomBytes(16).toString("hex");
+  const passwordFile = join(folder, "password");
+  writeFileSync(passwordFile, password);
+  for (const path of [folder, passwordFile])
+    if (owner.uid !== undefined) chownSync(path, owner.uid, owner.gid);
+  const data = join(folder, "data");
+  const identity = ["-U", "hub", "--auth=scram-sha-256", `--pwfile=${passwordFile}`];
+  const made = spawnSync(
+    join(programs, "initdb"),
+    ["-D", data, ...identity, "--encoding=UTF8", "--locale=C"],
+    { ...owner, cwd: folder, encoding: "utf8" },
+  );
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+  const port = await freePort();
+  const settings = ["max_connections=200", "log_min_messages=fatal"].flatMap((setting) => ["-c", setting]);
+  const server = spawn(
+    join(programs, "postgres"),
+    ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, ...settings],
+    { ...owner, cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
+  );
+  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+  const stop = async () => {
+    server.kill("SIGINT");
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const isReady = () =>
+    spawnSync(join(programs, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)], { stdio: "ignore" })
+      .status === 0;
+  for (let tries = 0; !isReady(); tries++) {
+    if (tries > 100 || server.exitCode !== null) {
+      await stop();
+      throw new Error("PostgreSQL did not start.");
+    }
+    await sleep(100);
+  }
+  return { url: `postgresql://hub:${password}@127.0.0.1:${port}/postgres`, stop };
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
