@@ -2,11 +2,11 @@ import { fork } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
+import { type DatabaseLocation, openDatabase } from "@modulehub/api/database";
+import { writeListings } from "@modulehub/api/listing";
+import { migrate } from "@modulehub/api/migrate";
+import { startPostgresql } from "@modulehub/api/testing/postgresql-server";
 import { Pool } from "undici";
-import { startPostgresql } from "../scripts/postgresql-server.ts";
-import { type DatabaseLocation, openDatabase } from "../services/api/src/database/client.ts";
-import { migrate } from "../services/api/src/database/migrate.ts";
-import { writeListings } from "../services/api/src/registry/listing.ts";
 import { moduleAt } from "./search/catalogue.ts";
 import { KINDS, type Kind } from "./search/queries.ts";
 

@@ -1,6 +1,6 @@
 /** Runs the API's whole suite on a real PostgreSQL. The last line is `N passed, N failed`. */
 import { spawnSync } from "node:child_process";
-import { startPostgresql } from "./postgresql-server.ts";
+import { startPostgresql } from "@modulehub/api/testing/postgresql-server";
 
 const server = await startPostgresql();
 if (server === undefined) {

@@ -1,6 +1,6 @@
+import { readCard } from "@modulehub/api/card";
+import type { ListingSource } from "@modulehub/api/listing";
 import { manifestSchema } from "@modulehub/core";
-import { readCard } from "../../services/api/src/registry/card.ts";
-import type { ListingSource } from "../../services/api/src/registry/listing.ts";
 
 /** Words in a language made up for this: some in every README, most in few (Zipf's law). */
 const VOCABULARY = 12_000;

@@ -29,7 +29,8 @@ afterEach(() => watched.close());
 
 const NNLM = "/modulehub/nnlm-en-dim100";
 const CLASSIFIER = "/modulehub/imagenet/efficientnet-lite0/classification";
-const PAGES = ["/", "/modulehub", "/?q=nnlm", NNLM, CLASSIFIER];
+const FILTERED = "/?q=&task=text-embedding&tag=glove&language=en&language=de&sort=recent";
+const PAGES = ["/", "/modulehub", "/?q=nnlm", FILTERED, NNLM, CLASSIFIER];
 const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
 
 test("the page of nnlm says what it is, in the words of its card and manifest", async () => {
@@ -239,7 +240,7 @@ test("without scripts everything can still be read, searched and downloaded", as
   await page.goto(hub.url);
   await page.getByRole("searchbox").fill("nnlm dim100");
   await page.getByRole("button", { name: "Search" }).click();
-  await page.getByRole("link", { name: "modulehub/nnlm-en-dim100", exact: true }).click();
+  await page.getByRole("link", { name: "English text embedding, 100 dimensions", exact: true }).click();
   expect(page.url()).toBe(hub.url + NNLM);
   await page.getByText("The box to try the module needs JavaScript").waitFor();
   expect(await page.getByRole("button", { name: "Copy URL" }).isVisible()).toBe(false);
@@ -248,6 +249,37 @@ test("without scripts everything can still be read, searched and downloaded", as
   const path = await (await download).path();
   expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ schemaVersion: 1 });
   await close();
+});
+
+test("modules are found by filters that the keyboard reaches, without scripts too", async () => {
+  for (const javaScriptEnabled of [true, false]) {
+    const { page, complaints, close } = await openPage(browser, { javaScriptEnabled });
+    await page.goto(hub.url);
+    await page.getByText("Filters", { exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Task").selectOption("text-embedding");
+    await page.getByLabel("License").selectOption("pddl-1.0");
+    await page.getByLabel("Language").selectOption({ label: "English (en)" });
+    await page.getByLabel("Input").fill("text:string");
+    await page.getByLabel("Sort").selectOption("recent");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 2, name: "Found" }).waitFor();
+    const found = page.locator(".modules li");
+    expect(await found.filter({ hasText: "English text embedding, 100 dimensions" }).count()).toBeGreaterThan(
+      0,
+    );
+    expect(await found.filter({ hasText: "image-classification" }).count()).toBe(0);
+    expect(await found.first().innerText()).toMatch(/pddl-1\.0 · English · version 1/);
+    // What was chosen stands in the form of the page that came, and in its address.
+    expect(await page.getByLabel("Task").inputValue()).toBe("text-embedding");
+    expect(await page.getByLabel("Input").inputValue()).toBe("text:string");
+    expect(new URL(page.url()).searchParams.get("license")).toBe("pddl-1.0");
+    await page.getByRole("link", { name: "Clear filters" }).click();
+    expect(page.url()).toBe(`${hub.url}/`);
+    expect(complaints).toEqual([]);
+    await close();
+  }
 });
 
 test("errors are pages too, and the way back is on them", async () => {
