@@ -73,6 +73,8 @@ export class Inference {
       signature: call.signature,
       batching: lease.batching[call.signature] ?? ("none" as const),
     };
+    // Before anything is done for it: a refusal must cost little.
+    this.#parts.scheduler.checkRoom(target, submission);
     if (single) {
       const prepared = await this.#prepare(lease, call.signature, single, submission);
       const fetched = await this.#parts.scheduler.submit(

@@ -23,6 +23,8 @@ export interface Member {
   readonly sessions: Map<string, Promise<SessionInfo>>;
   /** Signatures whose sessions are open. */
   readonly open: Set<string>;
+  /** Those that have run something. */
+  readonly ran: Set<string>;
   /** Loads under way or waiting for it. */
   loading: number;
   /** Whether a run is under way. */

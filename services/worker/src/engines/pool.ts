@@ -20,6 +20,8 @@ export interface PoolOptions extends BudgetOptions {
 /** An engine with an open session that is the holder's alone until it is released. */
 export interface EngineLease {
   readonly mode: RunMode;
+  /** Whether nothing has run in it yet: a first run takes longer than any after it. */
+  readonly fresh: boolean;
   /** Throws EngineDied, or what the runtime said of these feeds. */
   run(feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
   /** Puts a run that overstays behind the runs of others. */
@@ -213,6 +215,7 @@ export class EnginePool {
       live: undefined,
       sessions: new Map(),
       open: new Set(),
+      ran: new Set(),
       loading: 0,
       running: false,
       nice: 0,
@@ -284,15 +287,18 @@ export class EnginePool {
 
   #lease(member: Member, engine: Engine, signature: string): EngineLease {
     member.running = true;
+    const { ran } = member;
     let lowered = false;
     return {
       mode: member.mode,
+      fresh: !ran.has(signature),
       run: (feeds) => engine.run(signature, feeds, this.#options.runMs),
       lower: () => {
         lowered = member.nice < EXTRA_NICE && engine.setNice(EXTRA_NICE);
       },
       release: () => {
         member.running = false;
+        ran.add(signature);
         member.lastUsed = performance.now();
         if (lowered && !engine.setNice(member.nice)) member.worn = true;
         this.#budget.announceIdle();

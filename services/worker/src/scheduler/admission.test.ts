@@ -24,3 +24,9 @@ test("what can't be done before its deadline is refused at once", () => {
 test("one request alone is let in however long it takes", () => {
   admission(0).check({ caller: "a", deadline: later(10) }, 1_000_000);
 });
+
+test("while little has been measured, little is refused", () => {
+  const guessed = admission(3000);
+  guessed.check({ caller: "a", deadline: later(60_000) }, 10, 0.2);
+  expect(() => guessed.check({ caller: "a", deadline: later(60_000) }, 10, 1)).toThrow();
+});

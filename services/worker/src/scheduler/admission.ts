@@ -34,9 +34,11 @@ export class Admission {
    * Throws `too-many-requests` where a request of so many milliseconds would wait too long, or couldn't be done by
    * its deadline for all that is before it. What would be late on an empty machine too is let in: waiting longer
    * wouldn't help it.
+   *
+   * @param trust how far the estimate is known to be right, 0 to 1: while nothing is known, nothing is refused
    */
-  check({ caller, deadline }: Asker, ms: number): void {
-    const waitMs = this.waitMs(caller, ms);
+  check({ caller, deadline }: Asker, ms: number, trust = 1): void {
+    const waitMs = trust * this.waitMs(caller, ms);
     const left = deadline - performance.now() - ms / this.#cores;
     const longest = Math.min(this.#longestWaitMs, Math.max(0, left));
     if (waitMs <= longest) return;

@@ -20,7 +20,7 @@ test("short runs alone don't make a long one look endless", () => {
   const costs = new CostModel();
   for (let times = 0; times < 100; times++) costs.learn("a", single(1, 2));
   expect(costs.runMs("a", "narrow", 50_000)).toBeLessThan(1000);
-  expect(costs.workMs("a", 50_000)).toBeLessThan(1000);
+  expect(costs.workMs("a", 50_000, "alone")).toBeLessThan(1000);
   // Noise among short ones is no slope to follow for long.
   costs.learn("a", single(2, 40));
   expect(costs.runMs("a", "narrow", 50_000)).toBeLessThan(1000);
@@ -34,14 +34,14 @@ test("an item's work is what runs of late took of the machine, their padding and
     [80, 64, 32],
   ] as const)
     costs.learn("a", { mode: "wide", cost, length, milliseconds, cores: 2 });
-  expect(costs.workMs("a", 4)).toBeLessThanOrEqual(4);
-  expect(costs.workMs("a", 4)).toBeGreaterThan(3);
+  expect(costs.workMs("a", 4, "alone")).toBeLessThanOrEqual(4);
+  expect(costs.workMs("a", 4, "alone")).toBeGreaterThan(3);
 });
 
 test("one run that was stalled hardly changes the estimate", () => {
   const costs = new CostModel();
   for (let times = 0; times < 50; times++) costs.learn("a", single(10, 5));
   costs.learn("a", single(10, 5000));
-  expect(costs.workMs("a", 10)).toBeLessThan(8);
+  expect(costs.workMs("a", 10, "alone")).toBeLessThan(8);
   expect(costs.runMs("a", "narrow", 10)).toBeLessThan(8);
 });

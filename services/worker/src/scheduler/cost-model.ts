@@ -1,7 +1,7 @@
 /** Which session a run used: the one with a thread for every core, or one of those with a single thread. */
 export type RunMode = "wide" | "narrow";
 
-/** Weight of the newest measurement in the running means. */
+/** Weight of the newest measurement in the running means, once there are as many as make it small. */
 const NEWEST = 0.1;
 
 /** What a run, and each unit of length in it, is thought to take before anything was measured. */
@@ -9,6 +9,9 @@ const FIRST_GUESS = { runMs: 1, unitMs: 0.01 };
 
 /** Lengths are extrapolated by this many standard deviations of those seen. */
 const FARTHEST = 20;
+
+/** Items that a batch is thought to have at least, where work waits. */
+const FEW_MATES = 4;
 
 /** A measurement counts as at most so many times the mean, or so small a part of it: one stalled run says little. */
 const OUTLIER = 4;
@@ -18,6 +21,7 @@ const MAX_KNOWN = 4096;
 
 /** Running means of runs: longest × count x, milliseconds y. */
 interface Moments {
+  count: number;
   x: number;
   y: number;
   xx: number;
@@ -30,6 +34,7 @@ interface Costs {
   cores: Record<RunMode, number>;
   /** Milliseconds of one core by unit of length, as runs of late have taken: with the batches and padding of now. */
   unitMs: number | undefined;
+  count: number;
 }
 
 /** What was measured of a run. */
@@ -56,31 +61,38 @@ export class CostModel {
   runMs(key: string, mode: RunMode, cost: number): number {
     const runs = this.#costs.get(key)?.runs;
     const seen = runs?.[mode] ?? runs?.[mode === "wide" ? "narrow" : "wide"];
-    if (!seen) return FIRST_GUESS.runMs + FIRST_GUESS.unitMs * cost;
-    const spread = Math.sqrt(Math.max(0, seen.xx - seen.x * seen.x));
-    const beyond = cost - seen.x;
-    if (spread < 1e-3) return Math.max(0, seen.y + FIRST_GUESS.unitMs * beyond);
-    // Runs of one and two words say nothing about one of 50,000: the line is followed as far as it is known.
-    const known = Math.min(beyond, FARTHEST * spread);
-    const unitMs = Math.max(0, (seen.xy - seen.x * seen.y) / spread ** 2);
-    return Math.max(0, seen.y + unitMs * known + FIRST_GUESS.unitMs * (beyond - known));
+    return seen ? onLine(seen, cost) : FIRST_GUESS.runMs + FIRST_GUESS.unitMs * cost;
   }
 
   /**
-   * Estimated milliseconds of one core that an item of this length will take: its part of a batch, at most a run of
-   * its own.
+   * Estimated milliseconds of one core that an item of this length will take: its part of what runs of late have
+   * taken, at most a run of its own; with mates it shares what a run takes however short it is.
    */
-  workMs(key: string, length: number): number {
+  workMs(key: string, length: number, mates: "with mates" | "alone"): number {
     const known = this.#costs.get(key);
     if (known?.unitMs === undefined) return this.runMs(key, "narrow", length);
     let ms = known.unitMs * length;
-    for (const mode of ["wide", "narrow"] as const)
-      if (known.runs[mode]) ms = Math.min(ms, this.runMs(key, mode, length) * known.cores[mode]);
+    for (const mode of ["wide", "narrow"] as const) {
+      const seen = known.runs[mode];
+      if (!seen) continue;
+      const shared = mates === "alone" ? 0 : Math.max(0, onLine(seen, 0)) * (1 - 1 / FEW_MATES);
+      ms = Math.min(ms, (onLine(seen, length) - shared) * known.cores[mode]);
+    }
     return ms;
   }
 
+  /** How far the estimates of a signature are to be trusted: from 0, before anything was measured, to 1. */
+  trust(key: string): number {
+    return Math.min(1, (this.#costs.get(key)?.count ?? 0) * NEWEST);
+  }
+
   learn(key: string, { mode, cost, length, milliseconds, cores }: MeasuredRun): void {
-    const known = this.#costs.get(key) ?? { runs: {}, cores: { wide: 1, narrow: 1 }, unitMs: undefined };
+    const known = this.#costs.get(key) ?? {
+      runs: {},
+      cores: { wide: 1, narrow: 1 },
+      unitMs: undefined,
+      count: 0,
+    };
     this.#costs.delete(key);
     this.#costs.set(key, known);
     if (this.#costs.size > MAX_KNOWN)
@@ -88,19 +100,35 @@ export class CostModel {
     const seen = known.runs[mode];
     const expected = seen && this.runMs(key, mode, cost);
     const counted = within(milliseconds, expected);
+    const count = (seen?.count ?? 0) + 1;
+    const weight = Math.max(NEWEST, 1 / count);
     known.runs[mode] = {
-      x: mix(seen?.x, cost),
-      y: mix(seen?.y, counted),
-      xx: mix(seen?.xx, cost * cost),
-      xy: mix(seen?.xy, cost * counted),
+      count,
+      x: mix(seen?.x, cost, weight),
+      y: mix(seen?.y, counted, weight),
+      xx: mix(seen?.xx, cost * cost, weight),
+      xy: mix(seen?.xy, cost * counted, weight),
     };
     known.cores[mode] = cores;
-    known.unitMs = mix(known.unitMs, within((milliseconds * cores) / length, known.unitMs));
+    known.count += 1;
+    const unitMs = within((milliseconds * cores) / length, known.unitMs);
+    known.unitMs = mix(known.unitMs, unitMs, Math.max(NEWEST, 1 / known.count));
   }
 }
 
-const mix = (old: number | undefined, value: number): number =>
-  old === undefined ? value : old + NEWEST * (value - old);
+const mix = (old: number | undefined, value: number, weight: number): number =>
+  old === undefined ? value : old + weight * (value - old);
+
+/** A run's milliseconds on the line through those seen. */
+function onLine(seen: Moments, cost: number): number {
+  const spread = Math.sqrt(Math.max(0, seen.xx - seen.x * seen.x));
+  const beyond = cost - seen.x;
+  if (spread < 1e-3) return Math.max(0, seen.y + FIRST_GUESS.unitMs * beyond);
+  // Runs of one and two words say nothing about one of 50,000: the line is followed as far as it is known.
+  const known = Math.min(beyond, FARTHEST * spread);
+  const unitMs = Math.max(0, (seen.xy - seen.x * seen.y) / spread ** 2);
+  return Math.max(0, seen.y + unitMs * known + FIRST_GUESS.unitMs * (beyond - known));
+}
 
 const within = (value: number, expected: number | undefined): number =>
   expected === undefined || expected <= 0

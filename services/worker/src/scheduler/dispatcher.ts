@@ -259,8 +259,8 @@ export class Dispatcher {
       length += job.length;
       oldest = Math.min(oldest, job.enqueued);
     }
-    // What shared its cores took longer than it would have.
-    if (!overstays && cores > 0) {
+    // What shared its cores took longer than it would have, and an engine's first run longer than any after it.
+    if (!overstays && cores > 0 && !lease.fresh) {
       costs.learn(lane.costKey, { mode: lease.mode, cost, length, milliseconds, cores });
       this.#short.ran(milliseconds, cores);
     }

@@ -56,9 +56,9 @@ export class Scheduler {
     return this.#deps.cores - this.#dispatcher.slots.free;
   }
 
-  /** Throws `too-many-requests` where no request of the caller could be let in now, however small. */
-  checkRoom(asker: Submission): void {
-    this.#admission.check(asker, 0);
+  /** Throws `too-many-requests` where no request of the caller for a target could be let in now, however small. */
+  checkRoom(target: Target, asker: Submission): void {
+    this.#admission.check(asker, 0, this.#costs.trust(costKeyOf(target)));
   }
 
   /**
@@ -76,14 +76,13 @@ export class Scheduler {
     this.#deps.quarantine.check(digest, submission.caller);
     submission.signal.throwIfAborted();
     const costKey = costKeyOf(target);
+    const mates = target.batching === "none" ? "alone" : "with mates";
     const work = items.map((feeds) => {
       const length = lengthOf(feeds, target.batching);
-      return { feeds, length, workMs: this.#costs.workMs(costKey, length) };
+      return { feeds, length, workMs: this.#costs.workMs(costKey, length, mates) };
     });
-    this.#admission.check(
-      submission,
-      work.reduce((sum, { workMs }) => sum + workMs, 0),
-    );
+    const ms = work.reduce((sum, { workMs }) => sum + workMs, 0);
+    this.#admission.check(submission, ms, this.#costs.trust(costKey));
     const dispatcher = this.#dispatcher;
     const letGo = this.#deps.engines.hold(digest);
     const ticket = this.#order.open(submission.caller, digest);

@@ -105,6 +105,7 @@ export class FakeEngines implements EngineSource {
     let current: FakeRun | undefined;
     return {
       mode,
+      fresh: false,
       run: async (feeds) => {
         const ended = Promise.withResolvers<void>();
         const values = Array.from(feeds.get("x")!.data as Float32Array);
