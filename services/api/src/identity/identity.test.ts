@@ -43,6 +43,14 @@ test("what is private is never open to more than what is public, and changes are
   expect(may("everyone", "module.run", "public")).toBe(true);
 });
 
+test("docs/identity.md shows the table as it is", async () => {
+  const page = await readFile(join(import.meta.dirname, "../../../../docs/identity.md"), "utf8");
+  const shown = [...page.matchAll(/^\| `([\w.]+)` \|[^|]*\| (\w+) \| (\w+) \|$/gm)];
+  expect(shown.map(([, action, open, closed]) => [action, open, closed])).toEqual(
+    ACTIONS.map((action) => [action, PERMISSIONS[action].public, PERMISSIONS[action].private]),
+  );
+});
+
 test("workers may do what is theirs and nothing else, and nobody else may do that", () => {
   expect(ACTIONS.filter((action) => may("worker", action, "public"))).toEqual(["worker.read"]);
   expect(may("admin", "worker.read", "public")).toBe(false);
