@@ -85,6 +85,10 @@ export async function startHub(options: StartOptions = {}): Promise<RunningHub> 
   return hub;
 }
 
+/** The process id of a hub's API: it is the one that holds the data folder. */
+export const apiProcess = (hub: RunningHub): number =>
+  Number(readFileSync(join(hub.data, "lock-holder"), "utf8"));
+
 /** Ends every hub that was started here, and removes their folders. */
 export async function cleanUp(): Promise<void> {
   for (const child of started) {
@@ -116,7 +120,7 @@ export async function until(what: string, seconds: number, condition: () => Prom
 
 /** A request with the admin token; JSON bodies are encoded. */
 export async function call(
-  hub: RunningHub,
+  hub: Pick<RunningHub, "url" | "token">,
   method: string,
   path: string,
   body?: unknown,

@@ -15,7 +15,7 @@ const digestOf = (bytes: Uint8Array): string => `sha256:${createHash("sha256").u
 
 /** Publishes files step by step over HTTP, without the client library. The publisher is made if need be. */
 export async function publishFiles(
-  hub: RunningHub,
+  hub: Pick<RunningHub, "url" | "token">,
   module: string,
   files: Record<string, Uint8Array>,
 ): Promise<PublishResult> {
@@ -47,7 +47,7 @@ export async function publishFiles(
 
 /** Sends one blob; the problem where the hub refuses it. */
 export async function upload(
-  hub: RunningHub,
+  hub: Pick<RunningHub, "url" | "token">,
   publisher: string,
   bytes: Uint8Array,
   digest = digestOf(bytes),

@@ -5,7 +5,16 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { manifest } from "../fixtures/hostile-modules.ts";
 import { externalTensor, model, node, value } from "../fixtures/raw-graph.ts";
 import { type CountingProxy, startCountingProxy } from "./counting-proxy.ts";
-import { call, cleanUp, command, ROOT, type RunningHub, startHub, temporaryFolder } from "./hub.ts";
+import {
+  apiProcess,
+  call,
+  cleanUp,
+  command,
+  ROOT,
+  type RunningHub,
+  startHub,
+  temporaryFolder,
+} from "./hub.ts";
 
 /** Client and hub are killed in the middle of an upload of 20 parts, and both started again. */
 
@@ -78,6 +87,8 @@ test("killed at part 7 of 20 and started again, client and hub send at most one 
   const gone = new Promise((resolve) => client.once("exit", resolve));
   await half.promise;
   client.kill("SIGKILL");
+  // The API itself: it would end in good order if only the process that started it were gone.
+  process.kill(apiProcess(hub), "SIGKILL");
   await hub.kill();
   await gone;
 
