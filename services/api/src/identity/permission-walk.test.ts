@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { VISIBILITIES, type Visibility } from "@modulehub/core";
+import { ACTIONS, VISIBILITIES, type Visibility } from "@modulehub/core";
 import { afterAll, expect, test } from "vitest";
 import type { DeclaredRoute } from "../http/access.ts";
 import { ask, digestOf, moduleFiles, publish, startTestHub } from "../testing/test-hub.ts";
@@ -41,6 +41,7 @@ const BODIES: Record<string, unknown> = {
     files: [{ path: "module.json", size: 1, digest: digestOf("absent") }],
     version: 7,
   },
+  "PUT /-/modules/:module": { visibility: "private" },
   "PUT /-/modules/:module/aliases/:alias": { version: 999 },
   "POST /-/modules/:module/versions/:version/yank": { reason: "walked" },
   "PUT /-/modules/:module/versions/:version/documentation": { base: 999, files: [] },
@@ -130,6 +131,11 @@ test.each(routes)("$method $url is open to whom the table says ($action)", async
         expect(there, at).toEqual(notThere);
       }
     }
+});
+
+test("every action of the table is declared by a route, so that none is there in vain", () => {
+  const declared = new Set(routes.map(({ action }) => action));
+  expect(ACTIONS.filter((action) => !declared.has(action))).toEqual([]);
 });
 
 test("lists hold what is private for those who may read it only", async () => {
