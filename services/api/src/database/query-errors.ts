@@ -15,8 +15,15 @@ const CONNECTION_KINDS = new Set([
 ]);
 
 const adapterError = z.object({
-  meta: z.object({ driverAdapterError: z.object({ cause: z.object({ kind: z.string() }) }) }),
+  meta: z.object({
+    driverAdapterError: z.object({
+      cause: z.object({ kind: z.string(), originalCode: z.string().optional() }),
+    }),
+  }),
 });
+
+/** PostgreSQL's disk_full: what was to be written is not, and the rest goes on. */
+const DISK_FULL = "53100";
 
 /**
  * Whether an error is a unique constraint's: P2002 of a model's query, the adapter's word inside that of raw SQL.
@@ -29,10 +36,21 @@ export function isUniqueViolation(error: unknown): boolean {
   return adapter.success && adapter.data.meta.driverAdapterError.cause.kind === "UniqueConstraintViolation";
 }
 
+/** Whether an error is a foreign key's: what a row refers to is not there, or not any more. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "code" in error && error.code === "P2003";
+}
+
 /** Whether an error of a query says that the database could not be asked. */
 export function isConnectionFailure(error: unknown): boolean {
   if (typeof error !== "object" || error === null) return false;
   if ("code" in error && typeof error.code === "string" && CONNECTION_CODES.has(error.code)) return true;
   const adapter = adapterError.safeParse(error);
   return adapter.success && CONNECTION_KINDS.has(adapter.data.meta.driverAdapterError.cause.kind);
+}
+
+/** Whether an error of a query says that the database's disk is full. */
+export function isDiskFull(error: unknown): boolean {
+  const adapter = adapterError.safeParse(error);
+  return adapter.success && adapter.data.meta.driverAdapterError.cause.originalCode === DISK_FULL;
 }

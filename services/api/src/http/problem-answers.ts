@@ -4,7 +4,7 @@ import { fieldErrors, type ProblemDocument, ProblemError, problem } from "@modul
 import { PAGE_HEADERS, problemPage } from "@modulehub/web";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import { isConnectionFailure } from "../database/query-errors.ts";
+import { isConnectionFailure, isDiskFull } from "../database/query-errors.ts";
 import { wantsPage } from "./accept.ts";
 import { pathFault } from "./request-path.ts";
 import { visitorOf } from "./visitor.ts";
@@ -85,6 +85,11 @@ export function asProblem(error: unknown): ProblemError {
   }
   if (isConnectionFailure(error))
     return problem("database-unavailable", undefined, { retryAfter: 2, cause: error });
+  if (isDiskFull(error))
+    return problem("database-unavailable", "The disk of the database is full; make room, then try again.", {
+      retryAfter: 5,
+      cause: error,
+    });
   const { code, statusCode } = error as Partial<FastifyError>;
   switch (code) {
     case "FST_ERR_CTP_INVALID_JSON_BODY":
