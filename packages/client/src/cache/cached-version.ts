@@ -60,7 +60,7 @@ export async function cachedVersion(request: CacheRequest): Promise<CachedVersio
     await ifWritable(() => remember(layout, transport.url, handle, reference));
     return found(layout, reference);
   } catch (error) {
-    throw writeFault(error, `The cache folder ${layout.folder}`);
+    throw writeFault(error, `the cache folder ${layout.folder}`);
   }
 }
 

@@ -7,6 +7,7 @@ import { LocalFileError } from "../connection-error.ts";
 export function writeFault(error: unknown, folder: string): unknown {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return error;
   if ("address" in error || "hostname" in error) return error;
+  const begun = folder.replace(/^the /, "The ");
   switch (error.code) {
     case "ENOSPC":
     case "EDQUOT":
@@ -18,12 +19,12 @@ export function writeFault(error: unknown, folder: string): unknown {
     case "EACCES":
     case "EPERM":
       return new LocalFileError(
-        `${folder} can't be written. Make it writable, or choose another folder.`,
+        `${begun} can't be written. Make it writable, or choose another folder.`,
         error,
       );
     default:
       return new LocalFileError(
-        `${folder} could not be filled (${String(error.code)}): ${error.message}`,
+        `${begun} could not be filled (${String(error.code)}): ${error.message}`,
         error,
       );
   }
