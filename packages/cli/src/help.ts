@@ -37,6 +37,11 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "modulehub alias --remove acme/words@stable",
   ],
   yank: ['modulehub yank acme/words/3 --reason "Wrong labels."', "modulehub yank --undo acme/words/3"],
+  docs: [
+    "modulehub docs acme/words",
+    'modulehub docs acme/words/3 --set README.md --message "Says where the words are from"',
+    "modulehub docs acme/words/3 --history",
+  ],
   drafts: ["modulehub drafts list acme/words --state failed", "modulehub drafts publish 0198c0de"],
   tokens: ["modulehub tokens list", "modulehub tokens create laptop --role writer --days 90"],
   members: ["modulehub members list acme", "modulehub members set acme ada --role writer"],

@@ -2,6 +2,7 @@ import type { DownloadEvent } from "./download/event.ts";
 import { type HubAddress, HubCalls } from "./hub-calls.ts";
 import type { LoadedModule } from "./load/loaded-module.ts";
 import type { Documentation } from "./operations/documentation.ts";
+import { documentationFile } from "./operations/documentation-file.ts";
 import { type DownloadOptions, download } from "./operations/download.ts";
 import { type EditDocumentationOptions, editDocumentation } from "./operations/edit-documentation.ts";
 import { type LoadOptions, load } from "./operations/load.ts";
@@ -37,6 +38,11 @@ export class Hub extends HubCalls {
     options?: EditDocumentationOptions,
   ): Promise<Documentation> {
     return editDocumentation(this.transport, handle, source, options);
+  }
+
+  /** The bytes of one file of a version's documentation. */
+  documentationFile(file: Documentation["files"][number]): Promise<Uint8Array> {
+    return documentationFile(this.transport, file);
   }
 
   /** Brings a version's files, documentation included, into a folder, and tells step by step how far it is. */
