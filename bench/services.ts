@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,15 +27,8 @@ export async function startServices(workerSettings: Record<string, string> = {})
   const workerToken = randomBytes(24).toString("hex");
   const apiPort = 20_000 + Math.floor(Math.random() * 20_000);
   const hub = `http://127.0.0.1:${apiPort}`;
-  const worker = await start("services/worker/src/main.ts", {
-    MODULEHUB_WORKER_PORT: "0",
-    MODULEHUB_HUB_URL: hub,
-    MODULEHUB_WORKER_TOKEN: workerToken,
-    MODULEHUB_CACHE: join(data, "cache"),
-    MODULEHUB_LOG_LEVEL: "warn",
-    ...workerSettings,
-  });
-  const api = await start("services/api/src/main.ts", {
+  const worker = await startWorker(hub, workerToken, join(data, "cache"), workerSettings);
+  const api = await startService("services/api/src/main.ts", {
     MODULEHUB_PORT: String(apiPort),
     MODULEHUB_DATA: data,
     MODULEHUB_WORKER_URL: worker.url,
@@ -47,32 +40,58 @@ export async function startServices(workerSettings: Record<string, string> = {})
     worker: worker.url,
     adminToken: readFileSync(join(data, "admin-token"), "utf8").trim(),
     workerToken,
-    apiPid: api.child.pid ?? 0,
-    workerPid: worker.child.pid ?? 0,
+    apiPid: api.pid,
+    workerPid: worker.pid,
     async stop() {
-      for (const { child } of [api, worker]) {
-        const exited = new Promise((resolve) => child.once("exit", resolve));
-        child.kill("SIGTERM");
-        await exited;
-      }
+      await api.stop();
+      await worker.stop();
       rmSync(data, { recursive: true, force: true });
     },
   };
 }
 
-async function start(
-  file: string,
-  env: Record<string, string>,
-): Promise<{ url: string; child: ChildProcess }> {
+/** A process of one of the services, which listens. */
+export interface Service {
+  url: string;
+  pid: number;
+  /** Ends it as an operator would, and waits until it has. */
+  stop(): Promise<void>;
+}
+
+/** Starts a worker on a free port. */
+export const startWorker = (
+  hub: string,
+  token: string,
+  cache: string,
+  settings: Record<string, string> = {},
+): Promise<Service> =>
+  startService("services/worker/src/main.ts", {
+    MODULEHUB_WORKER_PORT: "0",
+    MODULEHUB_HUB_URL: hub,
+    MODULEHUB_WORKER_TOKEN: token,
+    MODULEHUB_CACHE: cache,
+    MODULEHUB_LOG_LEVEL: "warn",
+    ...settings,
+  });
+
+async function startService(file: string, env: Record<string, string>): Promise<Service> {
   const child = fork(join(ROOT, file), [], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
-  return await new Promise((resolve, reject) => {
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+  const url = await new Promise<string>((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
     child.on("message", (message) => {
-      if (typeof message === "object" && message !== null && "url" in message)
-        resolve({ url: String(message.url), child });
+      if (typeof message === "object" && message !== null && "url" in message) resolve(String(message.url));
     });
   });
+  return {
+    url,
+    pid: child.pid ?? 0,
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
 }

@@ -1,7 +1,8 @@
 import { Hub } from "@modulehub/client";
-import { WORKER_HEADERS, WORKER_ROUTES } from "@modulehub/core";
 import { startServices } from "../services.ts";
 import type { LoadRequest } from "./load/contract.ts";
+import type { Metrics } from "./metrics.ts";
+import { workerCall, workerMetrics } from "./worker-call.ts";
 
 /** A hub with its worker, and ways to call modules that it has. */
 export interface BenchHub {
@@ -12,8 +13,8 @@ export interface BenchHub {
   client: Hub;
   /** Publishes a folder or file; resolves when the version is there. */
   publish(path: string, handle: string): Promise<Published>;
-  /** The worker's `/metrics`: sums over labels, by name. */
-  metrics(): Promise<Map<string, number>>;
+  /** The worker's. */
+  metrics(): Promise<Metrics>;
   stop(): Promise<void>;
 }
 
@@ -30,7 +31,6 @@ export interface Published {
 export async function startBenchHub(settings: Record<string, string> = {}): Promise<BenchHub> {
   const services = await startServices(settings);
   const client = new Hub({ url: services.api, token: services.adminToken });
-  const authorization = `Bearer ${services.workerToken}`;
   return {
     worker: services.worker,
     workerPid: services.workerPid,
@@ -41,40 +41,23 @@ export async function startBenchHub(settings: Record<string, string> = {}): Prom
       for await (const event of client.publish(path, handle, { createPublisher: true })) {
         if (event.kind !== "published") continue;
         const { digest, version } = event;
-        const json = { "content-type": "application/json" };
         return {
           digest,
           version,
-          direct: {
-            origin: services.worker,
-            path: WORKER_ROUTES.infer,
-            headers: {
-              ...json,
-              authorization,
-              [WORKER_HEADERS.digest]: digest,
-              [WORKER_HEADERS.module]: handle,
-              [WORKER_HEADERS.version]: String(version),
-              [WORKER_HEADERS.caller]: "bench",
-            },
-          },
+          direct: workerCall(services.worker, services.workerToken, digest, handle),
           gateway: {
             origin: services.api,
             path: `/v1/modules/${handle}/versions/${version}/infer`,
-            headers: { ...json, authorization: `Bearer ${services.adminToken}` },
+            headers: {
+              "content-type": "application/json",
+              authorization: `Bearer ${services.adminToken}`,
+            },
           },
         };
       }
       throw new Error(`publishing ${handle} ended without a version`);
     },
-    async metrics() {
-      const answer = await fetch(`${services.worker}/metrics`, { headers: { authorization } });
-      const sums = new Map<string, number>();
-      for (const line of (await answer.text()).split("\n")) {
-        const found = /^(\w+)(\{[^}]*\})? (\S+)$/.exec(line);
-        if (found) sums.set(found[1]!, (sums.get(found[1]!) ?? 0) + Number(found[3]));
-      }
-      return sums;
-    },
+    metrics: () => workerMetrics(services.worker, services.workerToken),
     stop: () => services.stop(),
   };
 }

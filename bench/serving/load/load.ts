@@ -4,14 +4,19 @@ import type { FromGenerator, LoadJob, LoadReport, ToGenerator } from "./contract
 /** A load generator in a process of its own. Jobs may run at the same time; their CPU time is then common. */
 export class Load {
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, (report: LoadReport) => void>();
+  readonly #waiting = new Map<number, PromiseWithResolvers<LoadReport>>();
   #nextId = 1;
+  #closed = false;
 
   constructor() {
     this.#child = fork(new URL("./generator.ts", import.meta.url), [], { serialization: "advanced" });
     this.#child.on("message", (message: FromGenerator) => {
-      this.#waiting.get(message.id)?.(message.report);
+      this.#waiting.get(message.id)?.resolve(message.report);
       this.#waiting.delete(message.id);
+    });
+    this.#child.once("exit", () => {
+      if (this.#closed) return;
+      for (const { reject } of this.#waiting.values()) reject(new Error("the load generator ended"));
     });
   }
 
@@ -23,15 +28,23 @@ export class Load {
   /** Runs a job until its end, or until it is stopped: then what is under way is still waited for. */
   start(job: LoadJob): { report: Promise<LoadReport>; stop(): void } {
     const id = this.#nextId++;
-    const report = new Promise<LoadReport>((resolve, reject) => {
-      this.#waiting.set(id, resolve);
-      this.#child.once("exit", () => reject(new Error("the load generator ended")));
-    });
+    const waiting = Promise.withResolvers<LoadReport>();
+    this.#waiting.set(id, waiting);
     this.#send({ id, job });
-    return { report, stop: () => this.#send({ id, stop: true }) };
+    return { report: waiting.promise, stop: () => this.#send({ id, stop: true }) };
+  }
+
+  /** Stops whatever is under way, and waits for it. */
+  async stopAll(): Promise<void> {
+    const reports = [...this.#waiting].map(([id, { promise }]) => {
+      this.#send({ id, stop: true });
+      return promise;
+    });
+    await Promise.allSettled(reports);
   }
 
   close(): void {
+    this.#closed = true;
     this.#child.disconnect();
   }
 

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
+import { basename } from "node:path";
 import { ProblemError, problem } from "@modulehub/core/problem";
 import type { CompiledGraph, CompileTask, Session } from "@modulehub/runtime";
 import { findCompiled, graphPath } from "@modulehub/runtime/compile-task";
@@ -69,6 +70,8 @@ async function load({
   threads,
 }: Extract<EngineRequest, { kind: "load" }>): Promise<Frame> {
   const started = performance.now();
+  // For who looks at the processes: the digest of the module that this one runs.
+  process.title = `modulehub-engine ${basename(folder)}`;
   const session = (await openOptimized(folder, task, threads)) ?? (await openGraph(folder, task, threads));
   const { feeds, fetches } = task;
   sessions.set(signature, { session, fetches });

@@ -1,0 +1,79 @@
+import { type BenchHub, startBenchHub } from "../bench-hub.ts";
+import type { Scenario } from "../context.ts";
+import type { CorpusText } from "../corpus.ts";
+import { interleaved, ratio } from "../pairs.ts";
+import { judged, type Row, told } from "../row.ts";
+import { modulehubServer, textsPerSecond } from "../text-load.ts";
+
+/** Which texts of the corpus, in order of asking. */
+const LENGTHS: Record<string, (corpus: readonly CorpusText[]) => number[]> = {
+  "log-normal": (corpus) => [...corpus.keys()],
+  "≤ 16 tokens": (corpus) => [...corpus.keys()].filter((index) => corpus[index]!.tokens <= 16),
+  "the 20 longest": longest,
+  "every 4th long": (corpus) => {
+    const short = [...corpus.keys()].filter((index) => corpus[index]!.tokens <= 16);
+    return longest(corpus).flatMap((index, at) => [index, ...short.slice(3 * at, 3 * at + 3)]);
+  },
+};
+
+function longest(corpus: readonly CorpusText[]): number[] {
+  return [...corpus.keys()].sort((a, b) => corpus[b]!.tokens - corpus[a]!.tokens).slice(0, 20);
+}
+
+const CLIENTS = [1, 2, 4, 8, 32];
+
+/** Tokens of one measurement, so that each takes about as long. */
+const TOKENS = 12_000;
+
+/** Any mix of lengths and clients, against the same worker with batching off. */
+export const mixes: Scenario = async (context) => {
+  const { hub, minilm } = await context.served();
+  const { corpus, folder } = await context.minilm();
+  const { pairs, quick } = context.options;
+  const off: BenchHub = await startBenchHub({ MODULEHUB_BATCHING: "off" });
+  try {
+    const single = await off.publish(folder, "bench/minilm");
+    const servers = { on: modulehubServer(minilm.direct), off: modulehubServer(single.direct) };
+    for (const server of Object.values(servers)) await textsPerSecond(context, server, [0, 1, 2, 3], 2);
+    const rows: Row[] = [];
+    for (const [name, choose] of Object.entries(LENGTHS))
+      for (const clients of quick ? [1, 32] : CLIENTS) {
+        const order = repeated(choose(corpus), corpus, quick ? TOKENS / 6 : TOKENS);
+        const found = await interleaved(pairs, {
+          on: () => textsPerSecond(context, servers.on, order, clients),
+          off: () => textsPerSecond(context, servers.off, order, clients),
+        });
+        rows.push(
+          told(
+            `  ${name}, ${clients} client${clients > 1 ? "s" : ""}`,
+            `mix ${name} ${clients}`,
+            ratio(found.on, found.off),
+          ),
+        );
+      }
+    const least = Math.min(...rows.flatMap(({ figures }) => Object.values(figures)));
+    const evidence = (await hub.metrics()).sum("modulehub_worker_batch_items_count");
+    return [
+      judged(
+        "any mix of lengths and clients ÷ batching off, the least",
+        "leastMixOverUnbatched",
+        least,
+        {
+          atLeast: 0.97,
+        },
+        { note: `${evidence} batches so far` },
+      ),
+      ...rows,
+    ];
+  } finally {
+    await off.stop();
+  }
+};
+
+/** Texts from the list, from its beginning again where it is too short, until they have so many tokens. */
+function repeated(list: readonly number[], corpus: readonly CorpusText[], tokens: number): number[] {
+  const order: number[] = [];
+  for (let left = tokens; left > 0; left -= corpus[order.at(-1)!]!.tokens)
+    order.push(list[order.length % list.length]!);
+  return order;
+}
