@@ -5,6 +5,7 @@ import { PAGE_HEADERS, problemPage } from "@modulehub/web";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { isConnectionFailure, isDiskFull } from "../database/query-errors.ts";
+import { ModuleMoved, movedAddress } from "../registry/module-moved.ts";
 import { wantsPage } from "./accept.ts";
 import { pathFault } from "./request-path.ts";
 import { visitorOf } from "./visitor.ts";
@@ -12,6 +13,11 @@ import { visitorOf } from "./visitor.ts";
 /** Makes every error leave as a problem document with the request's id; bugs are logged whole, said short. */
 export function answerWithProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: unknown, request, reply) => {
+    if (error instanceof ModuleMoved)
+      return reply
+        .code(308)
+        .headers({ location: movedAddress(request.url, error.to), "cache-control": "no-store" })
+        .send();
     const known = asProblem(error);
     // A client that went away in the middle of its body is no fault of the hub's.
     if (request.raw.destroyed && !request.raw.complete)

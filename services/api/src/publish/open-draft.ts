@@ -1,22 +1,17 @@
-import { hash, randomUUID } from "node:crypto";
-import {
-  type ModuleName,
-  manifestSchema,
-  problem,
-  publisherOf,
-  type Visibility,
-  versionContent,
-} from "@modulehub/core";
+import { randomUUID } from "node:crypto";
+import { type ModuleName, problem, publisherOf, type Visibility } from "@modulehub/core";
 import { blobsOpenTo, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
-import { isUniqueViolation } from "../database/query-errors.ts";
+import { isForeignKeyViolation, isUniqueViolation } from "../database/query-errors.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
 import { ensureModule } from "../registry/modules.ts";
 import { findPublisher } from "../registry/publishers.ts";
+import { deletedVersion } from "../registry/tombstones.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import { checkFileList, type ListedFile } from "./file-list.ts";
+import { hasSameContent } from "./same-content.ts";
 
 /** How long a draft waits for its files, in milliseconds. */
 const DRAFT_LIFE = 7 * 24 * 3_600_000;
@@ -24,6 +19,8 @@ const DRAFT_LIFE = 7 * 24 * 3_600_000;
 export interface DraftRequest {
   files: ListedFile[];
   version?: number | undefined;
+  /** The client derived module.json, and another one may derive it otherwise. */
+  derived?: boolean | undefined;
   aliases?: string[] | undefined;
   visibility?: Visibility | undefined;
 }
@@ -42,8 +39,8 @@ export async function openDraft(
   const attempt = () =>
     database.prisma.$transaction((tx) => insertDraft(tx, principal, name, request), { timeout: 30_000 });
   const id = await attempt().catch((error: unknown) => {
-    // Someone made the module, or one that clashes with it, at the same time: look again.
-    if (isUniqueViolation(error)) return attempt();
+    // Someone made the module, one that clashes with it, or deleted it at the same time: look again.
+    if (isUniqueViolation(error) || isForeignKeyViolation(error)) return attempt();
     throw error;
   });
   return readDraft(database.prisma, id);
@@ -57,8 +54,8 @@ async function insertDraft(
 ): Promise<string> {
   // By the publisher: whether the module is there is not told to those who may not publish in it.
   await findPublisher(tx, principal, "module.publish", publisherOf(name));
-  const module = await ensureModule(tx, name, request.visibility);
-  if (request.version !== undefined) await refuseOtherContent(tx, module, request.version, request.files);
+  const module = await ensureModule(tx, principal, name, request.visibility);
+  if (request.version !== undefined) await refuseOtherContent(tx, module, request.version, request);
   const id = randomUUID();
   const digests = request.files.map(({ digest }) => digest);
   const there = await blobsOpenTo(tx, module.publisherId, digests);
@@ -76,6 +73,7 @@ async function insertDraft(
       state: "uploading",
       files: request.files.map(({ path, size, digest }) => ({ path, size, digest })),
       requestedVersion: request.version ?? null,
+      derived: request.derived ?? false,
       aliases: [...new Set(request.aliases ?? [])],
       expiresAt: new Date(Date.now() + DRAFT_LIFE),
     },
@@ -91,21 +89,13 @@ async function refuseOtherContent(
   tx: Queries,
   module: Module,
   number: number,
-  files: ListedFile[],
+  { files, derived = false }: DraftRequest,
 ): Promise<void> {
-  const key = { lowerName: module.lowerName, version: number };
-  if ((await tx.tombstone.findUnique({ where: { lowerName_version: key } })) !== null)
-    throw problem("gone", `Version ${number} was deleted; publish under the next number.`);
+  const deleted = await deletedVersion(tx, module, number);
+  if (deleted !== undefined) throw deleted;
   const version = await tx.version.findUnique({
     where: { moduleId_number: { moduleId: module.id, number } },
   });
-  if (version === null) return;
-  // With the same module.json, the same files lie inside the digest; with another one it is another content.
-  const manifest = manifestSchema.parse(version.manifest);
-  const row = await tx.versionFile.findUnique({
-    where: { versionId_path: { versionId: version.id, path: "module.json" } },
-  });
-  const sameManifest = files.some(({ path, digest }) => path === "module.json" && digest === row?.digest);
-  if (!sameManifest || `sha256:${hash("sha256", versionContent(files, manifest))}` !== version.digest)
+  if (version !== null && !(await hasSameContent(tx, version, { files, derived })))
     throw problem("version-exists");
 }

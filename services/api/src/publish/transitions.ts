@@ -19,7 +19,9 @@ import type { StoredCard } from "../registry/card.ts";
 import { changesBetween, insertDocumentation } from "../registry/documentation.ts";
 import { refreshListing } from "../registry/listing.ts";
 import { addRevision } from "../registry/revisions.ts";
+import { deletedVersion } from "../registry/tombstones.ts";
 import { type Draft, type DraftState, isEndState, readDraft } from "./draft.ts";
+import { hasSameContent } from "./same-content.ts";
 
 /**
  * The transitions of a draft, one function each: every one is a transaction that locks the draft's row, asks
@@ -92,15 +94,19 @@ export interface Verified {
 export async function publishVersion(database: Database, id: string, verified: Verified): Promise<boolean> {
   return transition(database, id, async (tx, draft) => {
     if (draft.state !== "verifying") return false;
-    const [module] = await tx.$queryRaw<{ next_version: number }[]>`
-      SELECT next_version FROM module WHERE id = ${draft.moduleId} FOR UPDATE`;
+    const [module] = await tx.$queryRaw<{ next_version: number; lower_name: string }[]>`
+      SELECT next_version, lower_name FROM module WHERE id = ${draft.moduleId} FOR UPDATE`;
     if (module === undefined) return false;
     const number = draft.requestedVersion ?? module.next_version;
     const existing = await tx.version.findUnique({
       where: { moduleId_number: { moduleId: draft.moduleId, number } },
     });
-    if (existing !== null && existing.digest !== verified.digest) {
-      await end(tx, id, "rejected", [problem("version-exists").toDocument()]);
+    const refusal =
+      existing === null
+        ? await deletedVersion(tx, { lowerName: module.lower_name }, number)
+        : !(await hasSameContent(tx, existing, draft)) && problem("version-exists");
+    if (refusal) {
+      await end(tx, id, "rejected", [refusal.toDocument()]);
       return true;
     }
     const versionId = existing?.id ?? (await insertVersion(tx, draft, number, verified));
@@ -113,13 +119,14 @@ export async function publishVersion(database: Database, id: string, verified: V
     const nextVersion = Math.max(module.next_version, number + 1);
     await tx.module.update({ where: { id: draft.moduleId }, data: { nextVersion } });
     await refreshListing(tx, draft.moduleId);
-    await tx.draft.update({ where: { id }, data: { version: number, digest: verified.digest } });
+    const digest = existing?.digest ?? verified.digest;
+    await tx.draft.update({ where: { id }, data: { version: number, digest } });
     await recordAudit(tx, draft.askedBy, {
       action: "module.publish",
       publisher: draft.publisher,
       module: draft.module,
       version: number,
-      detail: { draft: id, digest: verified.digest, aliases: draft.aliases },
+      detail: { draft: id, digest, aliases: draft.aliases },
     });
     await end(tx, id, "published", []);
     return true;

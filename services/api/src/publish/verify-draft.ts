@@ -46,13 +46,15 @@ export interface VerifyDeps {
  */
 export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise<void> {
   const { database, events, log } = deps;
-  const draft = await readDraft(database.prisma, job.draft);
-  if (draft.state !== "verifying") return;
+  const draft = await findDraftOf(database, job);
+  if (draft?.state !== "verifying") return;
   const watch = watchForLeaving(deps, draft.id);
   try {
     await decide(deps, draft, AbortSignal.any([job.signal, watch.left]));
   } catch (error) {
-    if (watch.left.aborted) {
+    // A module that was deleted takes its drafts along.
+    const isGone = error instanceof ProblemError && error.code === "draft-not-found";
+    if (watch.left.aborted || isGone) {
       log.info({ draft: draft.id }, "verification was given up: the draft was cancelled");
       return;
     }
@@ -68,6 +70,16 @@ export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise
     watch.end();
   }
   events.tell(draft.id, { kind: "changed" });
+}
+
+/** The draft of a job; undefined where its module was deleted, and it with that. */
+async function findDraftOf({ prisma }: Database, job: InspectionJob): Promise<Draft | undefined> {
+  try {
+    return await readDraft(prisma, job.draft);
+  } catch (error) {
+    if (error instanceof ProblemError && error.code === "draft-not-found") return undefined;
+    throw error;
+  }
 }
 
 /** A signal that is given when the draft leaves `verifying`, whichever process made it leave. */
@@ -119,7 +131,9 @@ async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Prom
   const readme = draft.files.find(({ path }) => path === "README.md");
   const card = readCard(readme && (await readText(database.prisma, deps.store, readme.digest, CARD_BYTES)));
   await publishVersion(database, draft.id, { digest, manifest, report, batching, card });
-  deps.forget(parseModuleName(draft.module));
+  // It may have been renamed meanwhile.
+  const { module } = await readDraft(database.prisma, draft.id);
+  deps.forget(parseModuleName(module));
 }
 
 /** The bytes of module.json; their number was bounded when the draft was opened. */

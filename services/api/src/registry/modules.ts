@@ -11,11 +11,13 @@ import type { Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
 import { allows, type Principal } from "../identity/principal.ts";
 import { refreshListing } from "./listing.ts";
+import { ModuleMoved } from "./module-moved.ts";
+import { deletedModule } from "./tombstones.ts";
 
 /**
  * The module of a name, for a principal that wants to do something to it. Throws `module-not-found` where it
- * isn't there or may not be seen, the same for both, `forbidden` where it may only be seen, and `gone` where it was
- * deleted.
+ * isn't there or may not be seen, the same for both, `forbidden` where it may only be seen, `gone` where it was
+ * deleted, and ModuleMoved where it has another name now.
  */
 export async function findModule(
   queries: Queries,
@@ -25,33 +27,49 @@ export async function findModule(
 ): Promise<Module> {
   const row = await queries.module.findUnique({ where: { name } });
   if (row !== null) {
-    const resource = { publisher: row.publisherId, visibility: row.visibility as Visibility };
-    if (allows(principal, action, resource)) return row;
-    if (allows(principal, "module.read", resource))
-      throw problem("forbidden", `Your role in ${resource.publisher} does not allow ${action}.`);
+    if (allows(principal, action, resourceOf(row))) return row;
+    if (allows(principal, "module.read", resourceOf(row)))
+      throw problem("forbidden", `Your role in ${row.publisherId} does not allow ${action}.`);
   }
   // Looked up for a module that may not be seen too: the answer takes as long as where there is none.
-  if (await isDeleted(queries, name)) throw problem("gone");
+  const former = await queries.moduleName.findUnique({
+    where: { lowerName: name.toLowerCase() },
+    include: { module: true },
+  });
+  const deleted = await deletedModule(queries, principal, name);
+  if (deleted !== undefined) throw deleted;
+  if (former?.module && former.name === name && allows(principal, "module.read", resourceOf(former.module)))
+    throw new ModuleMoved(former.module.name as ModuleName);
   throw problem("module-not-found");
 }
 
+const resourceOf = ({ publisherId, visibility }: Module) => ({
+  publisher: publisherId,
+  visibility: visibility as Visibility,
+});
+
+/** How others spell a name; each spelling is given once. */
+export const namesOf = (name: ModuleName) => ({
+  lowerName: name.toLowerCase(),
+  hfName: hfName(name).toLowerCase(),
+  ociName: ociName(name),
+});
+
 /**
- * The module of a name, made if there is none. Throws `gone` for a deleted one, `name-taken` where another's
- * name, or what Hugging Face or OCI clients would call it, differs by no more than case or dots. A unique
- * violation comes out when someone else makes a clashing one at the same time.
+ * The module of a name, made if there is none, for someone who may publish in its publisher. Throws `gone` for a
+ * deleted one, ModuleMoved for a former name, `name-taken` where another's name, present or former, or what Hugging
+ * Face or OCI clients would call it, differs by no more than case or dots. A unique violation comes out when someone
+ * else makes a clashing one at the same time.
  */
 export async function ensureModule(
   queries: Queries,
+  principal: Principal,
   name: ModuleName,
   visibility: Visibility | undefined,
 ): Promise<Module> {
   const publisherId = publisherOf(name);
-  const names = { lowerName: name.toLowerCase(), hfName: hfName(name).toLowerCase(), ociName: ociName(name) };
-  const clashes = await queries.module.findMany({
-    where: { OR: [{ lowerName: names.lowerName }, { hfName: names.hfName }, { ociName: names.ociName }] },
-  });
-  const existing = clashes.find((module) => module.name === name);
-  if (existing !== undefined) {
+  const existing = await queries.module.findUnique({ where: { name } });
+  if (existing !== null) {
     if (visibility !== undefined && visibility !== existing.visibility)
       throw problem(
         "invalid-request",
@@ -59,21 +77,33 @@ export async function ensureModule(
       );
     return existing;
   }
+  const { lowerName, hfName, ociName } = namesOf(name);
+  const clashes = await queries.moduleName.findMany({
+    where: { OR: [{ lowerName }, { hfName }] },
+    include: { module: true },
+  });
+  const former = clashes.find((each) => each.name === name)?.module;
+  if (former && allows(principal, "module.read", resourceOf(former)))
+    throw new ModuleMoved(former.name as ModuleName);
+  const deleted = await deletedModule(queries, principal, name);
+  if (deleted !== undefined) throw deleted;
   if (clashes.length > 0) throw problem("name-taken", `The name clashes with ${clashes[0]!.name}.`);
-  if (await isDeleted(queries, name)) throw problem("gone");
   if ((await queries.publisher.findUnique({ where: { id: publisherId } })) === null)
     throw problem(
       "not-found",
       `There is no publisher ${publisherId}; make it with POST /v1/publishers first.`,
     );
   const module = await queries.module.create({
-    data: { publisherId, name, ...names, visibility: visibility ?? "private" },
+    data: {
+      publisherId,
+      name,
+      lowerName,
+      hfName,
+      ociName,
+      visibility: visibility ?? "private",
+      names: { create: { lowerName, hfName, name } },
+    },
   });
   await refreshListing(queries, module.id);
   return module;
-}
-
-async function isDeleted(queries: Queries, name: ModuleName): Promise<boolean> {
-  const key = { lowerName: name.toLowerCase(), version: 0 };
-  return (await queries.tombstone.findUnique({ where: { lowerName_version: key } })) !== null;
 }

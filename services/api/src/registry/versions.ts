@@ -16,6 +16,7 @@ import type { Principal } from "../identity/principal.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { findDocumentationFile } from "./documentation.ts";
 import { findModule } from "./modules.ts";
+import { deletedVersion } from "./tombstones.ts";
 import { yankMark } from "./yank-mark.ts";
 
 /**
@@ -26,9 +27,8 @@ export async function findVersion(queries: Queries, module: Module, reference: R
   const version = await lookUp(queries, module.id, reference);
   if (version !== null) return version;
   if (reference.kind === "version") {
-    const key = { lowerName: module.lowerName, version: reference.version };
-    if ((await queries.tombstone.findUnique({ where: { lowerName_version: key } })) !== null)
-      throw problem("gone");
+    const deleted = await deletedVersion(queries, module, reference.version);
+    if (deleted !== undefined) throw deleted;
   }
   if (reference.kind === "latest") {
     const yanked = await queries.version.findFirst({

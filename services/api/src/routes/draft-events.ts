@@ -1,3 +1,4 @@
+import { ProblemError } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
@@ -56,7 +57,8 @@ export function draftEventRoutes(
       const lookNext = () => {
         looking = looking.then(look).catch((err: unknown) => {
           // The reader connects again, and is then told why it can't be.
-          request.log.error({ err }, "a draft's events broke off");
+          const isGone = err instanceof ProblemError && err.code === "draft-not-found";
+          if (!isGone) request.log.error({ err }, "a draft's events broke off");
           stream.end();
         });
       };

@@ -66,6 +66,10 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
         body: z.strictObject({
           files: fileListSchema,
           version: z.int().min(1).max(999_999_999).optional(),
+          derived: z
+            .boolean()
+            .optional()
+            .meta({ description: "The client derived module.json; another one may derive it otherwise" }),
           aliases: z.array(z.string().refine(isAlias, "is not an alias that is allowed")).max(32).optional(),
           visibility: z.enum(VISIBILITIES).optional(),
         }),

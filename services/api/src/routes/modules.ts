@@ -9,7 +9,7 @@ import { findModule } from "../registry/modules.ts";
 import { moduleQuery, queryFrom } from "./module-query.ts";
 import { digestText, handleOf, moduleParams, pageQuery } from "./schemas.ts";
 
-const module = z
+export const moduleAnswer = z
   .object({
     module: z.string(),
     publisher: z.string(),
@@ -72,7 +72,7 @@ export function moduleRoutes(app: App, { database }: AppDeps): void {
         querystring: listQuery,
         response: {
           200: z.object({
-            items: z.array(module),
+            items: z.array(moduleAnswer),
             next: z.string().optional(),
             capped: z
               .literal(true)
@@ -102,7 +102,7 @@ export function moduleRoutes(app: App, { database }: AppDeps): void {
         summary: "Read a module",
         tags: ["modules"],
         params: moduleParams,
-        response: { 200: module },
+        response: { 200: moduleAnswer },
       },
     },
     async (request, reply) => {

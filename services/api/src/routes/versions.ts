@@ -12,6 +12,7 @@ import type { Module, Version } from "../database/generated/client.ts";
 import { wantsPage } from "../http/accept.ts";
 import { allowCaching } from "../http/caching.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
+import { underPresentName } from "../registry/module-moved.ts";
 import { findModule } from "../registry/modules.ts";
 import { revisionOf } from "../registry/revisions.ts";
 import { findModuleVersion, listVersions, versionFiles } from "../registry/versions.ts";
@@ -169,12 +170,8 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
     async (request, reply) => {
       const { handle, cursor } = request.query;
       const { module: name, reference } = parseHandle(handle);
-      const { module, version } = await findModuleVersion(
-        database.prisma,
-        request.principal,
-        "module.read",
-        name,
-        reference,
+      const { module, version } = await underPresentName(name, (present) =>
+        findModuleVersion(database.prisma, request.principal, "module.read", present, reference),
       );
       const after = cursor === undefined ? "" : decodeCursor(z.string(), cursor);
       const files = await versionFiles(database.prisma, version.id, { after, limit: RESOLVE_PAGE + 1 });
