@@ -12,6 +12,7 @@ import {
   type ClassifyOptions,
   classify,
 } from "./operations/classify.ts";
+import { type DeleteOptions, deleteModule, deleteVersion } from "./operations/deletions.ts";
 import {
   type Documentation,
   type DocumentationPage,
@@ -37,6 +38,7 @@ import {
   removeMember,
   setMember,
 } from "./operations/members.ts";
+import { changeModule, type ModuleSettings } from "./operations/module-settings.ts";
 import {
   createPublisher,
   deletePublisher,
@@ -199,6 +201,21 @@ export class HubCalls {
   /** A page of a module's versions. */
   listVersions(module: string, options?: PageOptions): Promise<VersionPage> {
     return listVersions(this.transport, module, options);
+  }
+
+  /** Deletes the version that a handle names by its number, for good; with `force`, aliases that stand for it too. */
+  deleteVersion(handle: string, options?: DeleteOptions & { force?: boolean }): Promise<void> {
+    return deleteVersion(this.transport, handle, options);
+  }
+
+  /** Deletes a module with all that it has, for good. */
+  deleteModule(module: string, options?: DeleteOptions): Promise<void> {
+    return deleteModule(this.transport, module, options);
+  }
+
+  /** Changes who may see a module, or its name; the old name leads to the new one. */
+  changeModule(module: string, settings: ModuleSettings): Promise<FoundModule> {
+    return changeModule(this.transport, module, settings);
   }
 
   /** The documentation of the version that a handle stands for, now or at a revision. */

@@ -12,6 +12,7 @@ import { auditPage } from "./operations/list-audit.ts";
 import { draftPage } from "./operations/list-drafts.ts";
 import { versionPage } from "./operations/list-versions.ts";
 import { memberAnswer, memberPage } from "./operations/members.ts";
+import { moduleAnswer } from "./operations/module-settings.ts";
 import { publisherAnswer, publisherPage } from "./operations/publishers.ts";
 import { resolvePage } from "./operations/resolve.ts";
 import { modulePage } from "./operations/search.ts";
@@ -107,6 +108,8 @@ test.each<[string, string, z.ZodType]>([
   ["get", "/v1/publishers/{publisher}/members", memberPage],
   ["put", "/v1/publishers/{publisher}/members/{account}", memberAnswer],
   ["get", "/v1/audit", auditPage],
+  ["get", MODULE, moduleAnswer],
+  ["put", MODULE, moduleAnswer],
   ["get", `${MODULE}/versions`, versionPage],
   ["get", `${MODULE}/versions/{version}`, versionAnswer],
   ["get", `${MODULE}/versions/{version}/documentation`, documentationAnswer],
@@ -146,6 +149,8 @@ test.each([
       ...["sort", "limit", "cursor", "facets"],
     ],
   ],
+  ["delete", MODULE, ["reason"]],
+  ["delete", `${MODULE}/versions/{version}`, ["reason", "force"]],
   ["get", `${MODULE}/versions`, ["limit", "cursor"]],
   ["get", `${MODULE}/versions/{version}/documentation`, ["revision"]],
   ["get", `${MODULE}/versions/{version}/documentation/revisions`, ["limit", "cursor"]],

@@ -3,6 +3,7 @@ import {
   formatHandle,
   ProblemError,
   parseHandle,
+  parseModuleName,
   problem,
   publisherOf,
   type Visibility,
@@ -66,6 +67,7 @@ export async function* publish(
     const request: DraftRequest = {
       files: files.map(({ source, digest }) => ({ path: source.path, size: source.size, digest })),
       version,
+      derived: content.derived !== undefined || undefined,
       visibility: options.visibility,
       aliases: options.aliases,
     };
@@ -73,7 +75,9 @@ export async function* publish(
     const draft = options.createPublisher
       ? await openWithPublisher(transport, publisherOf(module), open)
       : await open();
-    await sendMissing({ transport, publisher: publisherOf(module), draft, files, push, signal });
+    // A module that was transferred takes uploads of its present publisher.
+    const publisher = publisherOf(draft.module === undefined ? module : parseModuleName(draft.module));
+    await sendMissing({ transport, publisher, draft, files, push, signal });
     if (draft.state === "uploading") {
       push({ kind: "verifying" });
       await publishDraft(transport, draft.id, signal);

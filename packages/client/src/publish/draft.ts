@@ -37,6 +37,8 @@ export type Draft = z.infer<typeof draftSchema>;
 export interface DraftRequest {
   files: { path: string; size: number; digest: Digest }[];
   version: number | undefined;
+  /** module.json was derived, and another client may derive it otherwise. */
+  derived: true | undefined;
   visibility: Visibility | undefined;
   aliases: readonly string[] | undefined;
 }
