@@ -39,7 +39,6 @@ beforeAll(async () => {
     PATH: [dirname(nodeOf(22)), ...(process.env.PATH ?? "").split(delimiter)].join(delimiter),
     HOME: home,
     MODULEHUB_PORT: String(port),
-    MODULEHUB_URL: `http://${address}`,
     // Where and with whose settings npm finds packages is this machine's affair.
     npm_config_cache: process.env.npm_config_cache ?? join(process.env.HOME ?? "", ".npm"),
     npm_config_userconfig: process.env.npm_config_userconfig ?? join(process.env.HOME ?? "", ".npmrc"),
@@ -87,7 +86,9 @@ for (const [index, { info, text }] of BLOCKS.entries()) {
     test(name, async () => {
       const script = `export PACKAGES="${ROOT}/.cache/packages"\n${text.replaceAll("127.0.0.1:8080", address)}`;
       const at = existsSync(folder) ? folder : ROOT;
-      const { code, stdout, stderr } = await shell(script, at, env);
+      // From then on the address is the one that login kept.
+      const own = text.includes("modulehub login") ? { ...env, MODULEHUB_URL: `http://${address}` } : env;
+      const { code, stdout, stderr } = await shell(script, at, own);
       expect(code, `${stdout}\n${stderr}`).toBe(argument === "fails" ? 1 : 0);
       if (expected === undefined) return;
       // A refusal is the end of what is said; what came before is progress.
