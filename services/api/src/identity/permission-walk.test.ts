@@ -296,5 +296,12 @@ async function copyModule(name: string): Promise<string> {
     SELECT ${version!.id}, f.path, f.size, f.digest, f.role FROM version_file f
     JOIN version v ON v.id = f.version_id JOIN module m ON m.id = v.module_id
     WHERE m.name = ${name} AND v.number = 1`;
+  await prisma.moduleName.create({
+    data: { lowerName: copy, name: copy, hfName: copy, moduleId: row!.id },
+  });
+  await prisma.$executeRaw`
+    INSERT INTO documentation SELECT (jsonb_populate_record(d, jsonb_build_object('version_id', ${version!.id}::int))).*
+    FROM documentation d JOIN version v ON v.id = d.version_id JOIN module m ON m.id = v.module_id
+    WHERE m.name = ${name} AND v.number = 1`;
   return copy;
 }
