@@ -9,6 +9,8 @@ export const COUNTED = ["task", "license", "language", "dtype", "publisher"] as 
 
 /** Modules that are looked at: the newest ones of all, or those of what fits that are found first. */
 export const MAX_COUNTED = 1_000;
+/** Stands between facets, and in none: a value in which it stood would be counted as two, no more. */
+const SEPARATOR = "\u001f";
 /** Values that are told of each filter, the most frequent ones. */
 const MAX_VALUES = 50;
 
@@ -29,24 +31,21 @@ export async function countFacets(
   const values = { task: [], license: [], language: [], dtype: [], publisher: [] };
   const where = conditions(principal, query);
   if (where === undefined) return { counted: 0, approximate: false, values };
-  const rows = await queries.$queryRaw<{ facet: string | null; count: number }[]>`
+  // Counted here: one text that is cut up is several times as fast as the database's grouping of many short ones.
+  const [row] = await queries.$queryRaw<{ total: number; facets: string | null }[]>`
     WITH found AS MATERIALIZED (
       SELECT l.facets FROM listing l WHERE ${where.fits ?? Prisma.sql`true`} AND ${where.visible}
       ${where.fits === undefined ? Prisma.sql`ORDER BY l.changed_at DESC` : Prisma.empty} LIMIT ${MAX_COUNTED})
-    SELECT NULL AS facet, count(*)::int AS count FROM found
-    UNION ALL
-    (SELECT facet, count(*)::int FROM found, unnest(found.facets) facet
-     WHERE split_part(facet, ':', 1) = ANY(${[...COUNTED]}::text[]) GROUP BY facet)`;
-  const total = rows.find(({ facet }) => facet === null)?.count ?? 0;
-  const counts: FacetCounts = {
-    counted: total,
-    approximate: total >= MAX_COUNTED,
-    values,
-  };
+    SELECT count(*)::int AS total, string_agg(array_to_string(facets, ${SEPARATOR}), ${SEPARATOR}) AS facets
+    FROM found`;
+  const total = row?.total ?? 0;
+  const numbers = new Map<string, number>();
+  for (const facet of row?.facets?.split(SEPARATOR) ?? []) numbers.set(facet, (numbers.get(facet) ?? 0) + 1);
+  const counts: FacetCounts = { counted: total, approximate: total >= MAX_COUNTED, values };
   for (const filter of COUNTED)
-    counts.values[filter] = rows
-      .flatMap(({ facet, count }) =>
-        facet?.startsWith(`${filter}:`) ? [{ value: facet.slice(filter.length + 1), count }] : [],
+    counts.values[filter] = [...numbers]
+      .flatMap(([facet, count]) =>
+        facet.startsWith(`${filter}:`) ? [{ value: facet.slice(filter.length + 1), count }] : [],
       )
       .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
       .slice(0, MAX_VALUES);
