@@ -13,6 +13,7 @@ import { PROBLEM_CODES, type ProblemDocument } from "./problem.ts";
  * worker → API
  *   GET /internal/contents/{digest}             Content: the files of a version by its digest
  *   GET /internal/blobs/{digest}                bytes
+ *   GET /internal/resolve?handle=              HandleMeaning: what is pinned is named by handles
  */
 export const WORKER_ROUTES = {
   infer: "/v1/infer",
@@ -21,10 +22,11 @@ export const WORKER_ROUTES = {
   inspect: "/v1/inspect",
 } as const;
 
-/** What the API answers to workers; a digest follows. */
+/** What the API answers to workers; a digest follows, or a handle in the query. */
 export const INTERNAL_ROUTES = {
   contents: "/internal/contents/",
   blobs: "/internal/blobs/",
+  resolve: "/internal/resolve",
 } as const;
 
 /** Lower case, as Node gives them. */
@@ -51,6 +53,9 @@ export const contentSchema = z.object({
   batching: z.record(z.string(), batchingSchema),
 });
 export type Content = z.infer<typeof contentSchema>;
+
+/** The version that a handle stands for now. */
+export const handleMeaningSchema = z.object({ digest: digestSchema });
 
 /** A draft to inspect: its files as they will be, and the digest they will have. */
 export const inspectRequestSchema = z.object({ digest: digestSchema, files: z.array(versionFileSchema) });

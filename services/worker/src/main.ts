@@ -35,10 +35,14 @@ const environmentSchema = z.object({
     .min(1)
     .optional()
     .describe("cores that runs may use; default all that this process may"),
+  MODULEHUB_PINNED: z
+    .string()
+    .default("")
+    .describe("handles, separated by commas, of modules that are loaded at the start and stay"),
   MODULEHUB_QUEUE_SECONDS: z.coerce
     .number()
     .positive()
-    .default(0.8)
+    .default(0.6)
     .describe("longest estimated wait of a request for others; beyond it is refused with 429"),
   MODULEHUB_BATCHING: z
     .enum(["proven", "off"])
@@ -88,6 +92,7 @@ async function main(): Promise<void> {
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
     cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
+    pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
     extraIdleMs: 120_000,
     longestWaitMs: settings.MODULEHUB_QUEUE_SECONDS * 1000,
     drainMs: 20_000,

@@ -11,6 +11,7 @@ import { Inspector } from "./inspection/inspector.ts";
 import { createMetrics } from "./metrics.ts";
 import { watchFolder } from "./modules/folder-watch.ts";
 import { ModuleCache } from "./modules/module-cache.ts";
+import { keepPinned } from "./modules/pinned.ts";
 import type { ModuleSource } from "./modules/source.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { ThreadPool } from "./preparation/thread-pool.ts";
@@ -29,6 +30,8 @@ export interface WorkerSettings {
   loadMs: number;
   runMs: number;
   requestMs: number;
+  /** Handles of modules that are loaded at the start and stay. */
+  pinned: readonly string[];
   /** Cores that runs may use together. */
   cores: number;
   /** After so many milliseconds without a run an extra engine of a module is ended. */
@@ -127,9 +130,17 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     readiness: () => readiness,
     logger: settings.logger,
   });
+  const endPinning = keepPinned(settings.pinned, {
+    source: settings.source,
+    modules,
+    pool,
+    everyMs: 30_000,
+    onFailure: (handle, error) => app.log.warn({ err: error, handle }, "a pinned module is not loaded"),
+  });
   const close = async () => {
     readiness = { ready: false, reason: "The worker is shutting down." };
     endWatch();
+    endPinning();
     await requests.drain(settings.drainMs);
     // A connection whose last request was under way would be kept for the next one.
     app.server.closeAllConnections();

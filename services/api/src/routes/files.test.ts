@@ -139,6 +139,9 @@ test("a worker reads contents without documentation, and blobs with ranges; nobo
     "module.json",
   ]);
   expect(contents.body.batching).toEqual({ default: "none" });
+  const meaning = "/internal/resolve?handle=acme/closed";
+  expect((await ask(hub, "GET", meaning, undefined, hub.workerToken)).body).toEqual({ digest });
+  expect((await ask(hub, "GET", meaning)).status).toBe(403);
   const blob = `/internal/blobs/${digestOf(GRAPH)}`;
   const range = await fetch(hub.url + blob, { headers: { ...hub.workerToken, range: "bytes=0-4" } });
   expect([range.status, await range.text()]).toEqual([206, "graph"]);

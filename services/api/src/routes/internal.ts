@@ -1,12 +1,20 @@
-import { contentSchema, digestSchema, INTERNAL_ROUTES, isDigest, problem } from "@modulehub/core";
+import {
+  contentSchema,
+  digestSchema,
+  handleMeaningSchema,
+  INTERNAL_ROUTES,
+  isDigest,
+  parseHandle,
+  problem,
+} from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { storedBlob } from "../blobs/references.ts";
 import { sendBytes } from "../http/byte-answer.ts";
 import { allowCaching } from "../http/caching.ts";
-import { contentOf } from "../registry/versions.ts";
+import { contentOf, findModuleVersion } from "../registry/versions.ts";
 
-/** What workers read: versions and bytes by digest, with the workers' token only. */
+/** What workers read: versions and bytes by digest, and which digest a handle stands for; with the workers' token only. */
 export function internalRoutes(app: App, { database, store }: AppDeps): void {
   const params = z.object({ digest: digestSchema });
 
@@ -14,6 +22,29 @@ export function internalRoutes(app: App, { database, store }: AppDeps): void {
     `${INTERNAL_ROUTES.contents}:digest`,
     { config: { action: "worker.read" }, schema: { hide: true, params, response: { 200: contentSchema } } },
     async (request) => contentOf(database.prisma, request.params.digest),
+  );
+
+  app.get(
+    INTERNAL_ROUTES.resolve,
+    {
+      config: { action: "worker.read" },
+      schema: {
+        hide: true,
+        querystring: z.object({ handle: z.string().max(512) }),
+        response: { 200: handleMeaningSchema },
+      },
+    },
+    async (request) => {
+      const { module, reference } = parseHandle(request.query.handle);
+      const found = await findModuleVersion(
+        database.prisma,
+        request.principal,
+        "worker.read",
+        module,
+        reference,
+      );
+      return handleMeaningSchema.parse({ digest: found.version.digest });
+    },
   );
 
   app.route({

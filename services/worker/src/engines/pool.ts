@@ -1,3 +1,4 @@
+import { getPriority } from "node:os";
 import type { Tensor } from "@modulehub/core";
 import type { RunMode } from "../scheduler/cost-model.ts";
 import type { Engine, SessionInfo, SpawnEngine } from "./engine.ts";
@@ -47,8 +48,8 @@ export interface LoadedModule {
 /** A module that takes more of the budget has one engine only: each further one is another copy of its weights. */
 const LARGE_PART = 0.15;
 
-/** Niceness: the worker itself and wide engines 0, extra engines 10, so that short work passes long batches. */
-const EXTRA_NICE = 10;
+/** Wide engines are as nice as the worker itself, extra ones by so much more: short work passes long batches. */
+const EXTRA_NICE = Math.min(19, getPriority() + 10);
 
 /** After an extra engine couldn't be had, no other is tried for so long. */
 const NO_GROWTH_MS = 10_000;
@@ -101,6 +102,10 @@ export class EnginePool {
   /** From now on a module's first engine makes room for nobody. */
   pin(digest: string): void {
     this.#pinned.add(digest);
+  }
+
+  unpin(digest: string): void {
+    this.#pinned.delete(digest);
   }
 
   /** Whether a module's first engine has a signature's session open, at rest or at work. */
@@ -218,7 +223,7 @@ export class EnginePool {
       ran: new Set(),
       loading: 0,
       running: false,
-      nice: 0,
+      nice: getPriority(),
       worn: false,
       lastUsed: performance.now(),
       reservedBytes: estimate(module),
@@ -273,7 +278,7 @@ export class EnginePool {
     this.#refillSpare();
     // Before anything is loaded: the threads of a session begin with the niceness that their process has then.
     if (member.mode === "narrow" || this.#isLarge(member.module)) member.nice = EXTRA_NICE;
-    if (member.nice > 0) engine.setNice(member.nice);
+    if (member.nice === EXTRA_NICE) engine.setNice(EXTRA_NICE);
     member.live = engine;
     void engine.exited.then((exit) => {
       member.live = undefined;

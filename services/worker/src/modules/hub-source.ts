@@ -1,5 +1,11 @@
 import type { Readable } from "node:stream";
-import { contentSchema, INTERNAL_ROUTES, type ProblemCode, problem } from "@modulehub/core";
+import {
+  contentSchema,
+  handleMeaningSchema,
+  INTERNAL_ROUTES,
+  type ProblemCode,
+  problem,
+} from "@modulehub/core";
 import { Agent, request } from "undici";
 import type { ModuleSource } from "./source.ts";
 
@@ -53,6 +59,11 @@ export function hubSource(
     },
     blob: (digest, signal) =>
       get(INTERNAL_ROUTES.blobs + encodeURIComponent(digest), signal, "blob-not-found"),
+    resolve: async (handle, signal) => {
+      const path = `${INTERNAL_ROUTES.resolve}?handle=${encodeURIComponent(handle)}`;
+      const body = await get(path, signal, "version-not-found");
+      return handleMeaningSchema.parse(JSON.parse(await text(body))).digest;
+    },
     close: () => agent.destroy(),
   };
 }

@@ -12,4 +12,6 @@ export interface ModuleSource {
    * A blob's bytes, unverified. Throws `blob-not-found`, or `store-unavailable` where they could not be fetched.
    */
   blob(digest: Digest, signal: AbortSignal): Promise<Readable>;
+  /** The version that a handle stands for now. Throws as `content` does. */
+  resolve(handle: string, signal: AbortSignal): Promise<Digest>;
 }

@@ -159,11 +159,7 @@ export class Dispatcher {
     const { engines, order, costs } = this.#deps;
     if (order.waiting === 0 || this.slots.free > 0 || this.slots.passing || !this.#short.mayPass)
       return undefined;
-    const soonest = this.slots.soonestMs();
-    const passes = ({ lane, length }: Job) => {
-      const runMs = costs.runMs(lane.costKey, "wide", length);
-      return this.#short.isShort(runMs) && runMs < soonest;
-    };
+    const passes = ({ lane, length }: Job) => this.#short.isShort(costs.runMs(lane.costKey, "wide", length));
     const job = order.next(
       (each) =>
         passes(each) && engines.canClaim(each.lane.target.module.digest, each.lane.target.signature, "wide"),

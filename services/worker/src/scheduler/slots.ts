@@ -39,14 +39,6 @@ export class Slots {
     return sum;
   }
 
-  /** Milliseconds until the first of the runs that have cores is expected to end. */
-  soonestMs(): number {
-    let soonest = Number.POSITIVE_INFINITY;
-    for (const run of this.runs)
-      if (run.cores > 0 && !run.overstays) soonest = Math.min(soonest, timeLeft(run));
-    return soonest;
-  }
-
   /** Whether short work runs beside the others already. */
   get passing(): boolean {
     for (const { cores } of this.runs) if (cores === 0) return true;

@@ -54,6 +54,8 @@ export function testModule(
 export class MemorySource implements ModuleSource {
   readonly contents = new Map<Digest, Content>();
   readonly blobs = new Map<Digest, Uint8Array>();
+  /** What handles stand for. */
+  readonly handles = new Map<string, Digest>();
   readonly asked: string[] = [];
   /** Called for each blob before it is answered; may throw, or give other bytes. */
   tamper: (digest: Digest, bytes: Uint8Array) => Uint8Array | Readable = (_digest, bytes) => bytes;
@@ -70,6 +72,13 @@ export class MemorySource implements ModuleSource {
     const content = this.contents.get(digest);
     if (!content) throw problem("version-not-found");
     return content;
+  }
+
+  async resolve(handle: string): Promise<Digest> {
+    this.asked.push(`resolve ${handle}`);
+    const digest = this.handles.get(handle);
+    if (!digest) throw problem("version-not-found");
+    return digest;
   }
 
   async blob(digest: Digest): Promise<Readable> {

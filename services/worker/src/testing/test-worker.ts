@@ -19,6 +19,7 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
     runMs: 10_000,
     requestMs: 60_000,
     cores: 2,
+    pinned: [],
     extraIdleMs: 120_000,
     longestWaitMs: 20_000,
     drainMs: 10_000,
