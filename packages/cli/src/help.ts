@@ -37,6 +37,10 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "modulehub alias --remove acme/words@stable",
   ],
   yank: ['modulehub yank acme/words/3 --reason "Wrong labels."', "modulehub yank --undo acme/words/3"],
+  delete: [
+    "modulehub delete acme/words/3",
+    'modulehub delete acme/words --yes --reason "Moved to acme/vectors."',
+  ],
   docs: [
     "modulehub docs acme/words",
     'modulehub docs acme/words/3 --set README.md --message "Says where the words are from"',

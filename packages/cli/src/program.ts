@@ -4,6 +4,7 @@ import { aliasCommand } from "./commands/alias.ts";
 import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { deleteCommand } from "./commands/delete.ts";
 import { docsCommand } from "./commands/docs.ts";
 import { downloadCommand } from "./commands/download.ts";
 import { draftsCommand } from "./commands/drafts.ts";
@@ -46,6 +47,7 @@ export function program(context: Context, version: string): Command {
       buildCommand(context),
       aliasCommand(context),
       yankCommand(context),
+      deleteCommand(context),
       docsCommand(context),
       draftsCommand(context),
     ],
