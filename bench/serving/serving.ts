@@ -19,6 +19,7 @@ const SCENARIOS: Record<string, () => Promise<Scenario>> = {
   "image-tensor": async () => (await import("./scenarios/image-tensor.ts")).imageTensor,
   idle: async () => (await import("./scenarios/idle.ts")).idle,
   "long-text": async () => (await import("./scenarios/long-text.ts")).longText,
+  rivals: async () => (await import("./scenarios/rivals.ts")).rivals,
 };
 
 /**

@@ -22,7 +22,7 @@ export const aliasMoves: Scenario = async (context) => {
       writeModule(folder, factor);
       await hub.publish(folder, HANDLE);
     }
-    await hub.client.setAlias(`${HANDLE}:1`, "stable");
+    await hub.client.setAlias(`${HANDLE}/1`, "stable");
     const load = context.load.start({
       to: {
         origin: hub.api,
@@ -34,7 +34,7 @@ export const aliasMoves: Scenario = async (context) => {
       keepAnswers: true,
     });
     const memory = () => (known ? residentBytes(treeOf(hub.workerPid)) : Number.NaN);
-    const move = (index: number) => hub.client.setAlias(`${HANDLE}:${(index % 2) + 1}`, "stable");
+    const move = (index: number) => hub.client.setAlias(`${HANDLE}/${(index % 2) + 1}`, "stable");
     for (let index = 0; index < Math.min(WARM_MOVES, moves); index++) await move(index);
     const start = memory();
     for (let index = 0; index < moves; index++) await move(index);

@@ -1,4 +1,4 @@
-import { type BenchHub, startBenchHub } from "../bench-hub.ts";
+import { startBenchHub } from "../bench-hub.ts";
 import type { Scenario } from "../context.ts";
 import type { CorpusText } from "../corpus.ts";
 import { interleaved, ratio } from "../pairs.ts";
@@ -25,15 +25,18 @@ const CLIENTS = [1, 2, 4, 8, 32];
 /** Tokens of one measurement, so that each takes about as long. */
 const TOKENS = 12_000;
 
+/** Thirty-two of the longest take longer than requests may wait by default: here none is refused. */
+const PATIENT = { MODULEHUB_QUEUE_SECONDS: "60" };
+
 /** Any mix of lengths and clients, against the same worker with batching off. */
 export const mixes: Scenario = async (context) => {
-  const { hub, minilm } = await context.served();
   const { corpus, folder } = await context.minilm();
   const { pairs, quick } = context.options;
-  const off: BenchHub = await startBenchHub({ MODULEHUB_BATCHING: "off" });
+  const batching = await startBenchHub(PATIENT);
+  const single = await startBenchHub({ ...PATIENT, MODULEHUB_BATCHING: "off" });
   try {
-    const single = await off.publish(folder, "bench/minilm");
-    const servers = { on: modulehubServer(minilm.direct), off: modulehubServer(single.direct) };
+    const served = await Promise.all([batching, single].map((hub) => hub.publish(folder, "bench/minilm")));
+    const servers = { on: modulehubServer(served[0]!.direct), off: modulehubServer(served[1]!.direct) };
     for (const server of Object.values(servers)) await textsPerSecond(context, server, [0, 1, 2, 3], 2);
     const rows: Row[] = [];
     for (const [name, choose] of Object.entries(LENGTHS))
@@ -52,7 +55,7 @@ export const mixes: Scenario = async (context) => {
         );
       }
     const least = Math.min(...rows.flatMap(({ figures }) => Object.values(figures)));
-    const evidence = (await hub.metrics()).sum("modulehub_worker_batch_items_count");
+    const evidence = (await batching.metrics()).sum("modulehub_worker_batch_items_count");
     return [
       judged(
         "any mix of lengths and clients ÷ batching off, the least",
@@ -66,7 +69,7 @@ export const mixes: Scenario = async (context) => {
       ...rows,
     ];
   } finally {
-    await off.stop();
+    await Promise.all([batching.stop(), single.stop()]);
   }
 };
 
