@@ -1,4 +1,5 @@
-import { firstParagraph, plainText, readReadme } from "@modulehub/web";
+import { firstParagraph, plainText } from "@modulehub/web/plain-text";
+import { readReadme } from "@modulehub/web/readme";
 import { z } from "zod";
 
 /** Characters of a README that search knows. */
