@@ -113,6 +113,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     return503OnClosing: false,
     // A part of an upload takes as long as it takes: http/slow-connections.ts says who is cut off.
     requestTimeout: 0,
+    // The job queue and the first sweep are ready when the database is; a machine may be busy.
+    pluginTimeout: 120_000,
     http: { headersTimeout: 30_000, connectionsCheckingInterval: 5_000 },
     clientErrorHandler: answerUnreadable,
   }).withTypeProvider<ZodTypeProvider>();

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { Counter, type Registry } from "prom-client";
 import { type Collected, collectGarbage } from "../blobs/garbage-collection.ts";
 import type { Database } from "../database/client.ts";
+import { tidy } from "../database/tidy.ts";
 import type { DraftEvents } from "../publish/draft-events.ts";
 import { expireDrafts, expireUploads } from "../publish/expiry.ts";
 import type { UploadDeps } from "../publish/uploads.ts";
@@ -32,9 +33,10 @@ export function startSweeping(deps: SweepDeps, times: SweepTimes): () => Promise
     const uploads = await expireUploads(deps);
     const collected = await collectGarbage(deps, times.grace);
     count(drafts, uploads, collected);
+    const tidied = await tidy(deps.database);
     const { blobs, bytes, strays } = collected;
-    if (drafts + uploads + blobs + strays > 0)
-      deps.log.info({ drafts, uploads, blobs, bytes: Number(bytes), strays }, "swept");
+    if (drafts + uploads + blobs + strays + tidied.length > 0)
+      deps.log.info({ drafts, uploads, blobs, bytes: Number(bytes), strays, tidied }, "swept");
   };
   const sweep = () => {
     running = running
