@@ -42,7 +42,7 @@ const environmentSchema = z.object({
   MODULEHUB_QUEUE_SECONDS: z.coerce
     .number()
     .positive()
-    .default(0.6)
+    .default(0.5)
     .describe("longest estimated wait of a request for others; beyond it is refused with 429"),
   MODULEHUB_BATCHING: z
     .enum(["proven", "off"])

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { Admission } from "./admission.ts";
 
 const later = (ms: number) => performance.now() + ms;
-const admission = (workMs: number, runningMs = 0, cores = 2) =>
-  new Admission({ workUntilDone: (_caller, ms) => workMs + ms, runningMs: () => runningMs }, cores, 600);
+const admission = (workMs: number, runningMs = 0, waiting = 100) =>
+  new Admission({ workUntilDone: (_caller, ms) => workMs + ms, runningMs: () => runningMs, waiting }, 2, 600);
 
 test("what would wait too long is refused at once, with whole seconds until there should be room", () => {
   // 3,000 ms of one core wait and 1,000 run: 2,000 ms on two cores, 1,400 more than may be.
@@ -29,4 +29,10 @@ test("while little has been measured, little is refused", () => {
   const guessed = admission(3000);
   guessed.check({ caller: "a", deadline: later(60_000) }, 10, 0.2);
   expect(() => guessed.check({ caller: "a", deadline: later(60_000) }, 10, 1)).toThrow();
+});
+
+test("a few items may wait longer than many", () => {
+  // 1,500 ms on two cores.
+  admission(3000, 0, 31).check({ caller: "a", deadline: later(60_000) }, 10);
+  expect(() => admission(3000, 0, 32).check({ caller: "a", deadline: later(60_000) }, 10)).toThrow();
 });

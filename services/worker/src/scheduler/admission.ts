@@ -6,7 +6,12 @@ export interface Backlog {
   workUntilDone(caller: string, ms: number): number;
   /** What is left of the runs under way, in milliseconds of one core. */
   runningMs(): number;
+  /** Items that wait. */
+  readonly waiting: number;
 }
+
+/** A short queue, of so many items a core, may be of work that takes so many times as long. */
+const SHORT_QUEUE = { itemsPerCore: 16, times: 3 };
 
 /** Who asks, and the last moment on performance.now()'s clock at which its answer is worth anything. */
 export interface Asker {
@@ -40,7 +45,9 @@ export class Admission {
   check({ caller, deadline }: Asker, ms: number, trust = 1): void {
     const waitMs = trust * this.waitMs(caller, ms);
     const left = deadline - performance.now() - ms / this.#cores;
-    const longest = Math.min(this.#longestWaitMs, Math.max(0, left));
+    const short = this.#backlog.waiting < SHORT_QUEUE.itemsPerCore * this.#cores;
+    const most = this.#longestWaitMs * (short ? SHORT_QUEUE.times : 1);
+    const longest = Math.min(most, Math.max(0, left));
     if (waitMs <= longest) return;
     throw problem("too-many-requests", "The queue of the worker is full.", {
       retryAfter: Math.max(1, Math.ceil((waitMs - longest) / 1000)),

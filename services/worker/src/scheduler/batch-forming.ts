@@ -29,7 +29,7 @@ export const SINGLE: BatchLimits = { maxItems: 1, maxCost: 0, maxWaste: 0 };
  * Items that are looked through for one batch, so that a long queue costs no more than a short one, and who came late
  * doesn't pass many who came before: with 128, one in a hundred waited more than twice as long as the middle one.
  */
-const WINDOW = 48;
+const WINDOW = 32;
 
 /**
  * Chooses what runs together with the item whose turn it is: those nearest to it in length, while the batch stays

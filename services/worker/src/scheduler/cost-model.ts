@@ -10,11 +10,14 @@ const FIRST_GUESS = { runMs: 1, unitMs: 0.01 };
 /** Lengths are extrapolated by this many standard deviations of those seen. */
 const FARTHEST = 20;
 
+/** Runs after which estimates are trusted: the first ones share the machine with engines that are being started. */
+const ENOUGH = 30;
+
 /** Items that a batch is thought to have at least, where work waits. */
 const FEW_MATES = 4;
 
 /** A measurement counts as at most so many times the mean, or so small a part of it: one stalled run says little. */
-const OUTLIER = 4;
+const OUTLIER = 2;
 
 /** Signatures whose costs are kept; the ones measured longest ago are forgotten. */
 const MAX_KNOWN = 4096;
@@ -42,6 +45,7 @@ export interface MeasuredRun {
   mode: RunMode;
   /** Longest × count: what was computed, with its padding. */
   cost: number;
+  longest: number;
   /** Lengths of its items together. */
   length: number;
   milliseconds: number;
@@ -66,16 +70,18 @@ export class CostModel {
 
   /**
    * Estimated milliseconds of one core that an item of this length will take: its part of what runs of late have
-   * taken, at most a run of its own; with mates it shares what a run takes however short it is.
+   * taken, at most a run of its own.
    */
   workMs(key: string, length: number, mates: "with mates" | "alone"): number {
     const known = this.#costs.get(key);
-    if (known?.unitMs === undefined) return this.runMs(key, "narrow", length);
-    let ms = known.unitMs * length;
+    if (!known) return this.runMs(key, "narrow", length);
+    let ms = known.unitMs === undefined ? Number.POSITIVE_INFINITY : known.unitMs * length;
     for (const mode of ["wide", "narrow"] as const) {
       const seen = known.runs[mode];
       if (!seen) continue;
-      const shared = mates === "alone" ? 0 : Math.max(0, onLine(seen, 0)) * (1 - 1 / FEW_MATES);
+      // Until runs of several have been seen, what a run takes however short it is counts as shared by a few.
+      const few = mates === "with mates" && known.unitMs === undefined;
+      const shared = few ? Math.max(0, onLine(seen, 0)) * (1 - 1 / FEW_MATES) : 0;
       ms = Math.min(ms, (onLine(seen, length) - shared) * known.cores[mode]);
     }
     return ms;
@@ -83,10 +89,10 @@ export class CostModel {
 
   /** How far the estimates of a signature are to be trusted: from 0, before anything was measured, to 1. */
   trust(key: string): number {
-    return Math.min(1, (this.#costs.get(key)?.count ?? 0) * NEWEST);
+    return Math.min(1, (this.#costs.get(key)?.count ?? 0) / ENOUGH);
   }
 
-  learn(key: string, { mode, cost, length, milliseconds, cores }: MeasuredRun): void {
+  learn(key: string, { mode, cost, longest, length, milliseconds, cores }: MeasuredRun): void {
     const known = this.#costs.get(key) ?? {
       runs: {},
       cores: { wide: 1, narrow: 1 },
@@ -111,8 +117,10 @@ export class CostModel {
     };
     known.cores[mode] = cores;
     known.count += 1;
+    // What runs on all cores because nothing else waits says little about what it takes among others.
+    if (mode === "wide" && cost === longest) return;
     const unitMs = within((milliseconds * cores) / length, known.unitMs);
-    known.unitMs = mix(known.unitMs, unitMs, Math.max(NEWEST, 1 / known.count));
+    known.unitMs = mix(known.unitMs, unitMs, NEWEST);
   }
 }
 

@@ -257,7 +257,14 @@ export class Dispatcher {
     }
     // What shared its cores took longer than it would have, and an engine's first run longer than any after it.
     if (!overstays && cores > 0 && !lease.fresh) {
-      costs.learn(lane.costKey, { mode: lease.mode, cost, length, milliseconds, cores });
+      costs.learn(lane.costKey, {
+        mode: lease.mode,
+        cost,
+        longest: cost / batch.length,
+        length,
+        milliseconds,
+        cores,
+      });
       this.#short.ran(milliseconds, cores);
     }
     observer.batch({

@@ -130,7 +130,7 @@ test("what would wait too long is refused, and what the others get meanwhile isn
   const { submit, scheduler } = schedulerOn(fake, { longestWaitMs: 100 });
   const many = Array.from({ length: 500 }, (_, index) => index);
   // What a run takes is known after some.
-  for (let times = 0; times < 10; times++) await submit([1], { batching: "none" });
+  for (let times = 0; times < 30; times++) await submit([1], { batching: "none" });
   fake.hold();
   // 2 ms or more each.
   const long = submit(many, { batching: "none" });

@@ -34,7 +34,11 @@ export class Scheduler {
   constructor(deps: SchedulerDeps) {
     this.#deps = deps;
     this.#dispatcher = new Dispatcher({ ...deps, costs: this.#costs, order: this.#order });
+    const order = this.#order;
     const backlog = {
+      get waiting() {
+        return order.waiting;
+      },
       workUntilDone: (caller: string, ms: number) => this.#order.workUntilDone(caller, ms),
       runningMs: () => this.#dispatcher.slots.leftMs(),
     };
