@@ -90,7 +90,7 @@ test("the body of a request to a path that is refused is not read", async () => 
 
 test("a method that an address does not take is 405, with those that it takes", async () => {
   const refused = [
-    ["DELETE", "/v1/modules/acme/a/b", "GET, HEAD"],
+    ["DELETE", "/v1/modules/acme/a/b/versions", "GET, HEAD"],
     ["GET", "/v1/modules/acme/a/b/infer", "POST"],
     ["POST", "/v1/modules/acme/a/b/versions/1/files/module.json", "GET, HEAD"],
     ["GET", "/v1/uploads/x/parts/1", "PUT"],
