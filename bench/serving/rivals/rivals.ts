@@ -80,7 +80,7 @@ const fastapi = python({
 const bentoml = python({
   name: "BentoML",
   venv: "bentoml",
-  packages: ["bentoml==1.4.40", `onnxruntime==${runtimeVersion}`, "tokenizers==0.23.3"],
+  packages: ["bentoml==1.4.39", `onnxruntime==${runtimeVersion}`, "tokenizers==0.23.3"],
   command: (port) => ["-m", "bentoml", "serve", "bentoml_server:Texts", "--port", String(port)],
   ready: "/readyz",
   server: (origin) => ({
@@ -126,7 +126,15 @@ const infinity = python({
   venv: "infinity",
   packages: ["infinity-emb[optimum,server]==0.0.78"],
   command: (port, model) => [
-    ...["-m", "infinity_emb", "v2", "--model-id", model, "--served-model-name", "minilm"],
+    ...[
+      "-c",
+      "from infinity_emb.cli import cli; cli()",
+      "v2",
+      "--model-id",
+      model,
+      "--served-model-name",
+      "minilm",
+    ],
     ...["--engine", "optimum", "--device", "cpu", "--no-model-warmup", "--port", String(port)],
   ],
   ready: "/health",
