@@ -47,6 +47,16 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "modulehub docs acme/words/3 --history",
   ],
   drafts: ["modulehub drafts list acme/words --state failed", "modulehub drafts publish 0198c0de"],
+  settings: [
+    "modulehub settings acme/words --visibility private",
+    "modulehub settings acme/words --rename acme/english-words",
+  ],
+  publishers: [
+    "modulehub publishers create acme --name 'Acme Research'",
+    "modulehub publishers list",
+    "modulehub publishers delete acme",
+  ],
+  audit: ["modulehub audit --publisher acme", "modulehub audit --module acme/words --all --json"],
   tokens: ["modulehub tokens list", "modulehub tokens create laptop --role writer --days 90"],
   members: ["modulehub members list acme", "modulehub members set acme ada --role writer"],
   accounts: ["modulehub accounts create ada", "modulehub accounts disable ada"],

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { accountsCommand } from "./commands/accounts.ts";
 import { aliasCommand } from "./commands/alias.ts";
+import { auditCommand } from "./commands/audit.ts";
 import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { completionCommand } from "./commands/completion.ts";
@@ -15,9 +16,11 @@ import { loginCommand } from "./commands/login.ts";
 import { logoutCommand } from "./commands/logout.ts";
 import { membersCommand } from "./commands/members.ts";
 import { publishCommand } from "./commands/publish.ts";
+import { publishersCommand } from "./commands/publishers.ts";
 import { resolveCommand } from "./commands/resolve.ts";
 import { searchCommand } from "./commands/search.ts";
 import { serveCommand } from "./commands/serve/serve.ts";
+import { settingsCommand } from "./commands/settings.ts";
 import { showCommand } from "./commands/show.ts";
 import { tokensCommand } from "./commands/tokens.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -49,6 +52,7 @@ export function program(context: Context, version: string): Command {
       yankCommand(context),
       deleteCommand(context),
       docsCommand(context),
+      settingsCommand(context),
       draftsCommand(context),
     ],
     "Who may what:": [
@@ -58,6 +62,8 @@ export function program(context: Context, version: string): Command {
       tokensCommand(context),
       membersCommand(context),
       accountsCommand(context),
+      publishersCommand(context),
+      auditCommand(context),
     ],
     "This machine:": [
       serveCommand(context),

@@ -1,9 +1,9 @@
 import { parseHandle } from "@modulehub/core";
 import type { Command } from "commander";
+import { confirmDeletion } from "../confirm.ts";
 import { type Context, print } from "../context.ts";
 import { UsageError } from "../exit-code.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
-import { ask } from "../prompt.ts";
 
 interface DeleteOptions extends HubOptions {
   yes?: boolean;
@@ -25,16 +25,9 @@ export function deleteCommand(context: Context): Command {
       const exact = reference.kind === "version" ? `${module}/${reference.version}` : module;
       if (force && reference.kind !== "version") throw new UsageError("--force is for a version.");
       const hub = await connect(context, options);
-      if (!yes) await confirm(context, exact);
+      if (!yes) await confirmDeletion(context, exact);
       if (reference.kind === "version") await hub.deleteVersion(exact, { reason, force });
       else await hub.deleteModule(exact, { reason });
       print(context, options.json ? JSON.stringify({ handle: exact, deleted: true }) : `Deleted ${exact}`);
     });
-}
-
-async function confirm(context: Context, handle: string): Promise<void> {
-  if (!context.input.isTTY)
-    throw new UsageError(`Nobody can be asked here. To delete ${handle} for good, add --yes.`);
-  const typed = await ask(context, `${handle} will be gone for good. Type its name to delete it: `);
-  if (typed !== handle) throw new UsageError("That is another name, and nothing was deleted.");
 }

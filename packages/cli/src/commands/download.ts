@@ -3,6 +3,7 @@ import { byteText } from "../byte-text.ts";
 import { type Context, print } from "../context.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
 import { Progress } from "../progress.ts";
+import { yankWarning } from "../yank-warning.ts";
 
 interface DownloadOptions extends HubOptions {
   to: string;
@@ -14,6 +15,7 @@ export function downloadCommand(context: Context): Command {
     .requiredOption("--to <folder>", "the folder; files that are there already are not fetched again")
     .action(async (handle: string, options: DownloadOptions) => {
       const hub = await connect(context, options);
+      let yanked: { reason: string; at: string } | undefined;
       const progress = new Progress(context.err);
       try {
         for await (const event of hub.download(handle, { to: options.to }))
@@ -22,6 +24,8 @@ export function downloadCommand(context: Context): Command {
               const missing =
                 event.missingBytes === 0 ? "all there" : `${byteText(event.missingBytes)} to fetch`;
               progress.note(`${event.handle}: ${event.files} files, ${missing}`);
+              yanked = event.yanked;
+              if (yanked) progress.note(yankWarning(event.handle, yanked));
               break;
             }
             case "receiving":
@@ -33,7 +37,7 @@ export function downloadCommand(context: Context): Command {
               print(
                 context,
                 options.json
-                  ? JSON.stringify({ handle, version, digest, folder })
+                  ? JSON.stringify({ handle, version, digest, folder, yanked })
                   : `Downloaded ${handle} to ${folder}  ${digest}`,
               );
             }

@@ -57,6 +57,10 @@ const ANSWERS: Record<string, Answer> = {
     items: [{ version: 1, digest: DIGEST, publishedAt: AT }],
   },
   "GET /v1/modules/acme/words/versions/2": version,
+  "GET /v1/resolve?handle=acme%2Fwords%2F2": {
+    ...version,
+    files: [{ path: "model.onnx", size: 9, digest: DIGEST, url: "https://hub.example/f/model.onnx" }],
+  },
   "GET /v1/modules/acme/words/aliases?limit=100": {
     items: [
       { alias: "beta", version: 1, digest: DIGEST, updatedAt: AT },
@@ -142,6 +146,20 @@ test("show prints task, inputs, outputs, aliases and files", async () => {
     ].join("\n"),
   );
   expect(JSON.parse((await run("show", "acme/words/2", "--json")).stdout)).toEqual(version);
+});
+
+test("resolve warns of a version that was withdrawn, and prints it nevertheless", async () => {
+  expect(await run("resolve", "acme/words/2")).toEqual({
+    code: 0,
+    stdout: [
+      "acme/words/2",
+      `  ${DIGEST}`,
+      "  https://hub.example/acme/words/2",
+      "  model.onnx  9 bytes  https://hub.example/f/model.onnx",
+      "",
+    ].join("\n"),
+    stderr: "Warning: acme/words/2 was yanked 2026-11-23 12:00: Wrong [2J labels.\n",
+  });
 });
 
 test("a limit that is no number is a matter of usage", async () => {

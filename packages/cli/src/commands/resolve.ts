@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { byteText } from "../byte-text.ts";
-import { type Context, print } from "../context.ts";
+import { type Context, print, say } from "../context.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
+import { yankWarning } from "../yank-warning.ts";
 
 export function resolveCommand(context: Context): Command {
   return hubCommand("resolve", "say which exact version a handle stands for, and where its files are")
@@ -15,5 +16,7 @@ export function resolveCommand(context: Context): Command {
       print(context, `  ${resolved.url}`);
       for (const { path, size, url } of resolved.files)
         print(context, `  ${path}  ${byteText(size)}  ${url}`);
+      const { handle: exact, yanked } = resolved;
+      if (yanked) say(context, yankWarning(exact, yanked));
     });
 }

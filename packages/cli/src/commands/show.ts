@@ -6,7 +6,7 @@ import { type Context, print } from "../context.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
 import { dateText } from "../listing/date-text.ts";
 import { everyItem } from "../listing/pages.ts";
-import { oneLine } from "../listing/table.ts";
+import { yankText } from "../yank-warning.ts";
 
 export function showCommand(context: Context): Command {
   return hubCommand("show", "say what a version is: its task, inputs, outputs and files")
@@ -26,7 +26,7 @@ export function showCommand(context: Context): Command {
 function* versionText(version: ShownVersion, aliases: readonly string[]): Generator<string> {
   const { manifest, files, yanked } = version;
   yield `${version.handle}`;
-  if (yanked) yield `  yanked     ${dateText(yanked.at)}: ${oneLine(yanked.reason)}`;
+  if (yanked) yield `  yanked     ${yankText(yanked)}`;
   yield `  task       ${manifest.task}`;
   yield `  published  ${dateText(version.publishedAt)}`;
   if (aliases.length > 0) yield `  aliases    ${aliases.join(", ")}`;
