@@ -149,17 +149,21 @@ export async function modulehub(hub: RunningHub, ...args: string[]): Promise<Com
   return await command("npx", ["modulehub", ...args], { MODULEHUB_URL: hub.url, MODULEHUB_TOKEN: hub.token });
 }
 
-/** Runs a command in the repository's root to its end. */
+/** Runs a command in the repository's root to its end, with this text as its input. */
 export async function command(
   file: string,
   args: string[],
   env: Record<string, string> = {},
+  input = "",
 ): Promise<CommandResult> {
   const child = spawn(file, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // A command that does not read it may have ended.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk) => (stdout += chunk));
