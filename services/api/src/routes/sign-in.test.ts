@@ -143,6 +143,9 @@ test("another site can't sign a visitor in, nor send one elsewhere after it", as
   for (const foreign of foreigners) expect((await send("/login", { token }, foreign)).status).toBe(403);
   for (const next of [
     "//evil.example/",
+    "/.//evil.example/",
+    "/x/..//evil.example/",
+    "/%2e//evil.example/",
     "/\\evil.example",
     "https://evil.example",
     "javascript:alert(1)",

@@ -89,8 +89,9 @@ function requireOwnPage(isOwn: boolean): void {
 function ownPath(next: string): string {
   const base = "http://hub";
   if (!next.startsWith("/") || !URL.canParse(next, base)) return "/";
-  const url = new URL(next, base);
-  return url.origin === base ? url.pathname + url.search : "/";
+  const { origin, pathname, search } = new URL(next, base);
+  // `/.//there` is a path of this hub, but what is left of it without its dot would be another host.
+  return origin === base && !pathname.startsWith("//") ? pathname + search : "/";
 }
 
 const sendPage = (reply: FastifyReply, html: string): FastifyReply =>
