@@ -3,7 +3,7 @@ import { problem, ROLES, type Role } from "@modulehub/core";
 import { z } from "zod";
 import type { Database, Queries } from "../database/client.ts";
 import type { Token } from "../database/generated/client.ts";
-import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
+import { decodeCursor, encodeCursor, moment } from "../registry/cursor.ts";
 import { recordAudit } from "./audit.ts";
 import { tokenHash } from "./identity.ts";
 import { isAtLeast } from "./permissions.ts";
@@ -81,7 +81,7 @@ export async function createToken(
   return { ...answerOf(row), token };
 }
 
-const position = z.tuple([z.iso.datetime().transform((time) => new Date(time)), z.uuid()]);
+const position = z.tuple([moment.transform((time) => new Date(time)), z.uuid()]);
 
 /** A page of an account's tokens and sessions that were not revoked, newest first. */
 export async function listTokens(

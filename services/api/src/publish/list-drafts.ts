@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Queries } from "../database/client.ts";
 import { type Principal, visiblePublishers } from "../identity/principal.ts";
-import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
+import { decodeCursor, encodeCursor, moment } from "../registry/cursor.ts";
 import type { DraftState } from "./draft.ts";
 
-const position = z.tuple([z.iso.datetime(), z.uuid()]);
+const position = z.tuple([moment, z.uuid()]);
 
 /** A draft in a list: without its files, and without the look at which of them are missing. */
 export interface ListedDraft {

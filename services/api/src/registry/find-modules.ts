@@ -5,7 +5,7 @@ import type { Queries } from "../database/client.ts";
 import { Prisma } from "../database/generated/client.ts";
 import { isStorable } from "../database/storable.ts";
 import { type Principal, visiblePublishers } from "../identity/principal.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { decodeCursor, encodeCursor, moment } from "./cursor.ts";
 import { FILTERS, type Filter, facet } from "./listing.ts";
 import { answerOf, LISTED_COLUMNS, type ListedRow, type ModuleAnswer } from "./module-answer.ts";
 import { queryOf } from "./search-words.ts";
@@ -66,7 +66,7 @@ const ORDERS: Record<Sort, Order> = {
     by: Prisma.sql`l.name`,
   },
   recent: {
-    position: z.tuple([z.iso.datetime(), z.string()]),
+    position: z.tuple([moment, z.string()]),
     positionOf: ({ changed_at, name }) => [new Date(changed_at).toISOString(), name],
     after: ([at, name]) => Prisma.sql`(l.changed_at, l.name) < (${at}::timestamptz, ${name})`,
     by: Prisma.sql`l.changed_at DESC, l.name DESC`,

@@ -149,6 +149,8 @@ const TAMPERED = [
   cursor("a\0b"),
   cursor("\ud800"),
   cursor(["a\0b", "a\0b"]),
+  // A year that JavaScript has and PostgreSQL has not.
+  cursor(["0000-01-01T00:00:00.000Z", "00000000-0000-4000-8000-000000000000"]),
 ];
 
 test.each([
