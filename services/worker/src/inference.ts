@@ -44,6 +44,15 @@ export class Inference {
     this.#parts = parts;
   }
 
+  /**
+   * Throws `too-many-requests` or `module-quarantined` where whatever a caller asks of a module now would be refused.
+   * The module needn't be here.
+   */
+  checkRoom(digest: Digest, submission: Submission): void {
+    this.#parts.quarantine.check(digest, submission.caller);
+    this.#parts.scheduler.checkRoom(digest, submission);
+  }
+
   /** The module that a request names, kept on disk until `work` is done. */
   async withModule<T>(digest: Digest, work: (lease: ModuleLease) => Promise<T>): Promise<T> {
     const lease = await this.#parts.modules.lease(digest);
@@ -73,8 +82,8 @@ export class Inference {
       signature: call.signature,
       batching: lease.batching[call.signature] ?? ("none" as const),
     };
-    // Before anything is done for it: a refusal must cost little.
-    this.#parts.scheduler.checkRoom(target, submission);
+    // Others may have come while its body did; what is refused should not be prepared before.
+    this.#parts.scheduler.checkRoom(lease.digest, submission);
     if (single) {
       const prepared = await this.#prepare(lease, call.signature, single, submission);
       const fetched = await this.#parts.scheduler.submit(

@@ -15,6 +15,7 @@ import { keepPinned } from "./modules/pinned.ts";
 import type { ModuleSource } from "./modules/source.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { ThreadPool } from "./preparation/thread-pool.ts";
+import { BodyIntake } from "./protocols/body-intake.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 
 export interface WorkerSettings {
@@ -46,6 +47,9 @@ export interface WorkerSettings {
   searchPath: string;
   logger: FastifyServerOptions["logger"];
 }
+
+/** The largest bodies of which so many may be on their way in at once. */
+const BODIES_AT_ONCE = 4;
 
 /** A worker that runs: its HTTP service, not yet listening, and how to end it. */
 export interface Worker {
@@ -123,6 +127,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     inference: new Inference({ modules, threads, scheduler, quarantine }),
     inspector: new Inspector(modules, limits),
     threads,
+    intake: new BodyIntake(BODIES_AT_ONCE * settings.maxBodyBytes),
     metrics,
     token: settings.token,
     maxBodyBytes: settings.maxBodyBytes,

@@ -1,6 +1,7 @@
 import { type Manifest, problem } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
+import type { BodyIntake } from "./body-intake.ts";
 import { type InferCall, parseJson, readInferBody } from "./infer-body.ts";
 
 /** JSON beyond this is parsed in a thread: 256 KB take about 2 ms. */
@@ -10,24 +11,47 @@ export const THREAD_BYTES = 256 * 1024;
 export const mediaType = (request: FastifyRequest): string =>
   (request.headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase();
 
+/** The terms on which a client's body is taken. */
+export interface Terms {
+  intake: BodyIntake;
+  /** On performance.now()'s clock: what isn't there by then isn't waited for. */
+  deadline: number;
+}
+
 /**
- * The body's bytes, counted while they come: nothing beyond the limit is kept. Throws `body-too-large`, and
- * `invalid-request` where the connection ended before the body did.
+ * The body's bytes, counted while they come: nothing beyond the limit is kept. Throws `body-too-large`,
+ * `invalid-request` where the connection ended before the body did, and what the terms end it with.
  */
-export async function readBody(request: FastifyRequest, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
+export async function readBody(
+  request: FastifyRequest,
+  maxBytes: number,
+  terms?: Terms,
+): Promise<Buffer<ArrayBuffer>> {
   const refusal = () => problem("body-too-large", `The body may have ${maxBytes} bytes.`);
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw refusal();
+  const { raw } = request;
+  const whole = Promise.withResolvers<void>();
+  const intake = terms?.intake.open(terms.deadline, whole.reject);
   const chunks: Buffer[] = [];
   let length = 0;
+  const take = (chunk: Buffer) => {
+    length += chunk.byteLength;
+    if (length > maxBytes) return whole.reject(refusal());
+    chunks.push(chunk);
+    intake?.took(chunk.byteLength);
+  };
+  const broken = (cause?: unknown) =>
+    whole.reject(problem("invalid-request", "The body ended before all of it was sent.", { cause }));
+  if (raw.destroyed && !raw.readableEnded) broken();
+  raw.on("data", take).once("end", whole.resolve).once("error", broken).once("close", broken);
   try {
-    for await (const chunk of request.raw as AsyncIterable<Buffer>) {
-      length += chunk.byteLength;
-      if (length > maxBytes) throw refusal();
-      chunks.push(chunk);
-    }
-  } catch (cause) {
-    if (cause instanceof Error && cause.name === "ProblemError") throw cause;
-    throw problem("invalid-request", "The body ended before all of it was sent.", { cause });
+    await whole.promise;
+  } catch (error) {
+    raw.pause();
+    throw error;
+  } finally {
+    raw.off("data", take).off("end", whole.resolve).off("close", broken);
+    intake?.close();
   }
   const body = Buffer.from(new ArrayBuffer(length));
   let offset = 0;

@@ -2,7 +2,7 @@ import { classificationOutput, problem, type Tensor } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
 import { inputFor, readPlainInputs } from "./plain-inputs.ts";
-import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
+import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** `classify`: texts or images → `{"results": [[{"label","score"}]]}`, one list an input, best first. */
 export async function classify(
@@ -10,9 +10,8 @@ export async function classify(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<object> {
-  const called = calledVersion(request);
-  const submission = submissionOf(request, reply, deps.requestMs);
-  const inputs = await readPlainInputs(request, deps.threads, deps.maxBodyBytes);
+  const { called, submission, body } = openRequest(deps, request, reply);
+  const inputs = await readPlainInputs(request, deps.threads, body);
   return deps.inference.withModule(called.digest, async (lease) => {
     const role = classificationOutput(lease.manifest);
     const wanted = [role.labels, role.scores];

@@ -2,7 +2,7 @@ import { embeddingOutput, type Tensor, tensorToJson } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
 import { inputFor, readPlainInputs } from "./plain-inputs.ts";
-import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
+import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** `embed`: texts or images → `{"embeddings": number[][], "model", "version"}`. */
 export async function embed(
@@ -10,9 +10,8 @@ export async function embed(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<object> {
-  const called = calledVersion(request);
-  const submission = submissionOf(request, reply, deps.requestMs);
-  const inputs = await readPlainInputs(request, deps.threads, deps.maxBodyBytes);
+  const { called, submission, body } = openRequest(deps, request, reply);
+  const inputs = await readPlainInputs(request, deps.threads, body);
   return deps.inference.withModule(called.digest, async (lease) => {
     const role = embeddingOutput(lease.manifest);
     const call = { signature: role.signature, inputs: inputFor(role, inputs), outputs: [role.output] };

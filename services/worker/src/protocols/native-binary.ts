@@ -7,9 +7,9 @@ import {
 } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
-import { jsonBody, readBody } from "./body.ts";
+import { jsonBody } from "./body.ts";
 import { checkOutputs, signatureOf } from "./infer-body.ts";
-import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
+import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** Tensors follow the header as bytes, so it is short. */
 const MAX_HEADER_BYTES = 4 * 1024 * 1024;
@@ -20,9 +20,8 @@ export async function inferBinary(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Buffer> {
-  const called = calledVersion(request);
-  const submission = submissionOf(request, reply, deps.requestMs);
-  const bytes = await readBody(request, deps.maxBodyBytes);
+  const { called, submission, body } = openRequest(deps, request, reply);
+  const bytes = await body();
   const length = Number(request.headers[BINARY_HEADER]);
   if (!Number.isSafeInteger(length) || length < 0 || length > bytes.byteLength)
     throw problem(

@@ -1,8 +1,8 @@
 import { tensorToJson } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
-import { inferBody, readBody } from "./body.ts";
-import { calledVersion, type ProtocolDeps, submissionOf } from "./request-context.ts";
+import { inferBody } from "./body.ts";
+import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** Native inference in JSON: `{"signature"?, "inputs", "outputs"?}` → `{"module","version","digest","outputs","truncated"?}`. */
 export async function inferJson(
@@ -10,9 +10,8 @@ export async function inferJson(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<object> {
-  const called = calledVersion(request);
-  const submission = submissionOf(request, reply, deps.requestMs);
-  const bytes = await readBody(request, deps.maxBodyBytes);
+  const { called, submission, body } = openRequest(deps, request, reply);
+  const bytes = await body();
   return deps.inference.withModule(called.digest, async (lease) => {
     const call = await inferBody(bytes, lease.manifest, deps.threads);
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);

@@ -1,30 +1,30 @@
 import { type InputTensor, problem, type TaskRole } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
-import { mediaType, readBody, THREAD_BYTES } from "./body.ts";
+import { mediaType, THREAD_BYTES } from "./body.ts";
 import { checkedTopK, MAX_PLAIN_ITEMS, type PlainInputs, readPlainBody } from "./plain-body.ts";
+import type { Opened } from "./request-context.ts";
 
 const IMAGE_TYPES = new Set(["image/jpeg", "image/png", "image/webp"]);
 
 /**
  * Reads JSON with texts or base64 images, one image as the raw body, or several as multipart/form-data.
- * Throws `unsupported-media-type`, `body-too-large`, `invalid-json`, `invalid-request`.
+ * Throws `unsupported-media-type`, `invalid-json`, `invalid-request`, and what reading the body throws.
  */
 export async function readPlainInputs(
   request: FastifyRequest,
   threads: ThreadPool,
-  maxBodyBytes: number,
+  body: Opened["body"],
 ): Promise<PlainInputs> {
   const type = mediaType(request);
-  if (IMAGE_TYPES.has(type))
-    return { items: [await readBody(request, maxBodyBytes)], kind: "image", topK: queryTopK(request) };
-  if (type === "multipart/form-data") return readMultipart(request, await readBody(request, maxBodyBytes));
+  if (IMAGE_TYPES.has(type)) return { items: [await body()], kind: "image", topK: queryTopK(request) };
+  if (type === "multipart/form-data") return readMultipart(request, await body());
   if (type !== "application/json")
     throw problem(
       "unsupported-media-type",
       "Send application/json, an image as image/jpeg, image/png or image/webp, or several as multipart/form-data.",
     );
-  const bytes = await readBody(request, maxBodyBytes);
+  const bytes = await body();
   return bytes.byteLength > THREAD_BYTES
     ? threads.run("json", { kind: "plain-body", bytes })
     : readPlainBody(bytes);

@@ -3,11 +3,14 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Inference } from "../inference.ts";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
 import type { Submission } from "../scheduler/scheduler.ts";
+import { readBody } from "./body.ts";
+import type { BodyIntake } from "./body-intake.ts";
 
 /** What the routes of inference need. */
 export interface ProtocolDeps {
   inference: Inference;
   threads: ThreadPool;
+  intake: BodyIntake;
   maxBodyBytes: number;
   /** Milliseconds from a request's arrival after which it is not begun any more. */
   requestMs: number;
@@ -21,7 +24,7 @@ export interface CalledVersion {
 }
 
 /** Reads the headers that name the version. Throws `invalid-request`. */
-export function calledVersion(request: FastifyRequest): CalledVersion {
+function calledVersion(request: FastifyRequest): CalledVersion {
   const digest = single(request, WORKER_HEADERS.digest);
   const version = Number(single(request, WORKER_HEADERS.version));
   if (!isDigest(digest) || !Number.isSafeInteger(version))
@@ -41,12 +44,50 @@ export function goneSignal(reply: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
+/** A request for inference of which only the head was read. */
+export interface Opened {
+  called: CalledVersion;
+  submission: Submission;
+  /** Reads the body, within what the worker takes. Throws as `readBody` does. */
+  body(): Promise<Buffer<ArrayBuffer>>;
+}
+
+/**
+ * Reads a request's head, and refuses by it what would be refused with its body too: nothing of that is read, parsed
+ * or kept. Throws `invalid-request`, `too-many-requests`, `module-quarantined`.
+ */
+export function openRequest(deps: ProtocolDeps, request: FastifyRequest, reply: FastifyReply): Opened {
+  try {
+    const called = calledVersion(request);
+    const submission = submissionOf(request, reply, deps.requestMs);
+    deps.inference.checkRoom(called.digest, submission);
+    const terms = { intake: deps.intake, deadline: submission.deadline };
+    const body = async () => {
+      try {
+        return await readBody(request, deps.maxBodyBytes, terms);
+      } catch (error) {
+        void reply.header("connection", "close");
+        throw error;
+      }
+    };
+    return { called, submission, body };
+  } catch (error) {
+    // A short body is read over, so that the connection lasts; what is left of a long one isn't waited for.
+    if (!(Number(request.headers["content-length"]) <= READ_OVER)) void reply.header("connection", "close");
+    throw error;
+  }
+}
+
+/** Bytes of a refused body that are read over. */
+const READ_OVER = 64 * 1024;
+
 /** Who asks and until when; aborted when nobody waits for the answer any more. */
-export function submissionOf(request: FastifyRequest, reply: FastifyReply, requestMs: number): Submission {
+function submissionOf(request: FastifyRequest, reply: FastifyReply, requestMs: number): Submission {
   return {
     caller: single(request, WORKER_HEADERS.caller),
     signal: goneSignal(reply),
     deadline: performance.now() + requestMs,
+    span: request.span,
   };
 }
 

@@ -92,6 +92,13 @@ export class CostModel {
     return Math.min(1, (this.#costs.get(key)?.count ?? 0) / ENOUGH);
   }
 
+  /** The greatest trust in any whose key begins so. */
+  mostTrust(prefix: string): number {
+    let most = 0;
+    for (const key of this.#costs.keys()) if (key.startsWith(prefix)) most = Math.max(most, this.trust(key));
+    return most;
+  }
+
   learn(key: string, { mode, cost, longest, length, milliseconds, cores }: MeasuredRun): void {
     const known = this.#costs.get(key) ?? {
       runs: {},

@@ -1,4 +1,5 @@
 import type { Batching, Tensor } from "@modulehub/core";
+import type { RequestSpan } from "@modulehub/tracing";
 import type { PooledModule } from "../engines/pool.ts";
 import { type BatchLimits, SINGLE, TENSOR_LIMITS, TOKEN_LIMITS, WORD_LIMITS } from "./batch-forming.ts";
 import type { Ticket } from "./fair-order.ts";
@@ -18,6 +19,8 @@ export interface Submission {
   signal: AbortSignal;
   /** On performance.now()'s clock: what hasn't begun by then isn't begun. */
   deadline: number;
+  /** Told what the request waited for and what ran of it. */
+  span?: Pick<RequestSpan, "part">;
 }
 
 /** Items of one kind that wait: any of them may run together. */
@@ -50,6 +53,9 @@ export interface Job extends Work {
 }
 
 export const costKeyOf = ({ module, signature }: Target): string => `${module.digest} ${signature}`;
+
+/** What the cost keys of a module's signatures begin with. */
+export const costKeysOf = (digest: string): string => `${digest} `;
 
 /** The lane that an item belongs to, not yet among any. */
 export function laneFor(target: Target, feeds: ReadonlyMap<string, Tensor>): Lane {

@@ -1,10 +1,10 @@
-import type { Tensor } from "@modulehub/core";
+import type { Digest, Tensor } from "@modulehub/core";
 import type { Quarantine } from "../engines/quarantine.ts";
 import { Admission } from "./admission.ts";
 import { CostModel } from "./cost-model.ts";
 import { type BatchObserver, Dispatcher, type EngineSource } from "./dispatcher.ts";
 import { FairOrder } from "./fair-order.ts";
-import { costKeyOf, type Job, laneFor, type Submission, type Target } from "./job.ts";
+import { costKeyOf, costKeysOf, type Job, laneFor, type Submission, type Target } from "./job.ts";
 import { lengthOf } from "./work.ts";
 
 export type { BatchObserver, BatchSeen } from "./dispatcher.ts";
@@ -60,9 +60,9 @@ export class Scheduler {
     return this.#deps.cores - this.#dispatcher.slots.free;
   }
 
-  /** Throws `too-many-requests` where no request of the caller for a target could be let in now, however small. */
-  checkRoom(target: Target, asker: Submission): void {
-    this.#admission.check(asker, 0, this.#costs.trust(costKeyOf(target)));
+  /** Throws `too-many-requests` where no request of the caller for a module could be let in now, however small. */
+  checkRoom(digest: Digest, asker: Submission): void {
+    this.#admission.check(asker, 0, this.#costs.mostTrust(costKeysOf(digest)));
   }
 
   /**
