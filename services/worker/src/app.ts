@@ -7,6 +7,8 @@ import {
   WORKER_HEADERS,
   WORKER_ROUTES,
 } from "@modulehub/core";
+import type { Tracing } from "@modulehub/tracing";
+import { traceRequests } from "@modulehub/tracing/requests";
 import Fastify, {
   type FastifyInstance,
   type FastifyReply,
@@ -36,6 +38,8 @@ export interface AppDeps extends ProtocolDeps {
   readiness: () => Readiness;
   requests: OpenRequests;
   logger: FastifyServerOptions["logger"];
+  /** Where spans of requests go. */
+  tracing: Tracing;
 }
 
 /** A request for inspection names files, nothing more. */
@@ -58,6 +62,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
 
+  traceRequests(app, deps.tracing);
   const allowed = tokenCheck(deps.token);
   app.addHook("onRequest", async (request, reply) => {
     void reply.header(WORKER_HEADERS.requestId, request.id);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
+import { openTracing } from "@modulehub/tracing";
 import { z } from "zod";
 import { launchers } from "./engines/child-process.ts";
 import { residentMemory } from "./engines/resident-memory.ts";
@@ -48,6 +49,10 @@ const environmentSchema = z.object({
     .enum(["proven", "off"])
     .default("proven")
     .describe("off: every item runs alone, to compare with"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe("collector of traces; without it no spans are made"),
   MODULEHUB_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   PATH: z.string().default(""),
 });
@@ -102,6 +107,7 @@ async function main(): Promise<void> {
     },
     searchPath: settings.PATH,
     logger: { level: settings.MODULEHUB_LOG_LEVEL },
+    tracing: await openTracing("modulehub-worker", settings.OTEL_EXPORTER_OTLP_ENDPOINT),
   });
   const { setpriv, prlimit } = launchers(settings.PATH);
   const { log } = worker.app;

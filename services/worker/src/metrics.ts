@@ -96,6 +96,8 @@ export function createMetrics(): WorkerMetrics {
       const total = (name: string, help: string, read: () => number) =>
         gauge(`modulehub_worker_engine_${name}_total`, help, read);
       total("loads", "Sessions that were opened", () => pool.counts.loads);
+      total("optimizations", "Graphs kept in optimised form", () => pool.optimizations.written);
+      total("optimizations_failed", "Graphs that could not be kept so", () => pool.optimizations.failed);
       total("evictions", "Engines that were ended to make room", () => pool.evictions);
       total("crashes", "Engines that died by themselves", () => pool.counts.crashes);
       total("timeouts", "Engines ended because a load or run overstayed", () => pool.counts.timeouts);

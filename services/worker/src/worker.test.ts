@@ -1,3 +1,4 @@
+import type { Attributes } from "@modulehub/tracing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { affine } from "./testing/graphs.ts";
 import { plainSignature, testModule } from "./testing/modules.ts";
@@ -61,4 +62,37 @@ test("everything but health needs the token", async () => {
   expect((await worker.app.inject("/metrics")).statusCode).toBe(401);
   const wrong = await worker.app.inject({ url: "/metrics", headers: { authorization: `Bearer ${TOKEN}x` } });
   expect(wrong.json()).toMatchObject({ status: 401, code: "unauthenticated" });
+});
+
+test("a request's span tells what it waited for and how it ran, once for all of its items", async () => {
+  const parts: [string, number, number, Attributes | undefined][] = [];
+  const ends: [string, Attributes, boolean][] = [];
+  const traced = await testWorker({
+    tracing: {
+      request: () => ({
+        headers: {},
+        part: (name, started, ended, attributes) => parts.push([name, started, ended, attributes]),
+        end: (...end) => ends.push(end),
+      }),
+      close: async () => undefined,
+    },
+  });
+  const batching = { default: { inputs: { x: 0 }, outputs: { y: 0 }, pad: {} } };
+  const module = traced.source.add(testModule(affine(), { signatures }, {}, batching));
+  const answer = await traced.post("/v1/infer", module, {
+    inputs: {
+      x: [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+    },
+  });
+  expect(answer.statusCode).toBe(200);
+  expect(parts.map(([name]) => name)).toEqual(["queue", "compute"]);
+  const [queue, compute] = parts;
+  expect(queue![2]).toBe(compute![1]);
+  expect(compute![2]).toBeGreaterThan(compute![1]);
+  expect(compute![3]).toMatchObject({ "modulehub.batch.items": 2, "modulehub.batch.padding": 0 });
+  expect(ends).toEqual([["POST /v1/infer", expect.objectContaining({ "http.route": "/v1/infer" }), false]]);
+  await traced.end();
 });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { lockFolder } from "@modulehub/folder-lock";
+import type { Tracing } from "@modulehub/tracing";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import { buildApp, type Readiness } from "./app.ts";
 import { EngineProcess } from "./engines/engine-process.ts";
@@ -46,6 +47,8 @@ export interface WorkerSettings {
   /** PATH, for the programs that limit engines. */
   searchPath: string;
   logger: FastifyServerOptions["logger"];
+  /** Where spans of requests go. */
+  tracing: Tracing;
 }
 
 /** The largest bodies of which so many may be on their way in at once. */
@@ -134,6 +137,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     requestMs: settings.requestMs,
     readiness: () => readiness,
     logger: settings.logger,
+    tracing: settings.tracing,
   });
   const endPinning = keepPinned(settings.pinned, {
     source: settings.source,

@@ -6,7 +6,13 @@ import { ProblemError, problem } from "@modulehub/core/problem";
 import type { CompiledGraph, CompileTask, Session } from "@modulehub/runtime";
 import { findCompiled, graphPath } from "@modulehub/runtime/compile-task";
 import { findOptimized, keepOptimized } from "@modulehub/runtime/optimized-graph";
-import { openSession, optimizedFor, runtimeVersion, writeOptimized } from "@modulehub/runtime/session";
+import {
+  openSession,
+  openSessionFromBytes,
+  optimizedFor,
+  runtimeVersion,
+  writeOptimized,
+} from "@modulehub/runtime/session";
 import { type EngineRequest, isEngineRequest } from "./engine-request.ts";
 import { type Frame, FrameError, readFrames, writeFrame } from "./frames.ts";
 import { goFirst } from "./go-first.ts";
@@ -72,12 +78,14 @@ async function load({
   const started = performance.now();
   // For who looks at the processes: the digest of the module that this one runs.
   process.title = `modulehub-engine ${basename(folder)}`;
-  const session = (await openOptimized(folder, task, threads)) ?? (await openGraph(folder, task, threads));
+  const known = await openOptimized(folder, task, threads);
+  const session = known ?? (await openGraph(folder, task, threads));
   const { feeds, fetches } = task;
   sessions.set(signature, { session, fetches });
   const { executionProviders } = session;
   const milliseconds = performance.now() - started;
-  return { message: { feeds, fetches, executionProviders, milliseconds }, tensors: new Map() };
+  const optimized = known !== undefined;
+  return { message: { feeds, fetches, executionProviders, optimized, milliseconds }, tensors: new Map() };
 }
 
 /** Opens what an earlier load's graph was optimised to, where that is there. A damaged one is removed. */
@@ -98,15 +106,23 @@ async function openOptimized(
 }
 
 async function openGraph(folder: string, task: CompileTask, threads: number): Promise<Session> {
-  const { path } = (await findCompiled(folder, task)) ?? (await compile(folder, task));
-  return openSession(path, { threads });
+  const found = await findCompiled(folder, task);
+  if (found) return openSession(found.path, { threads });
+  const { compileGraph, compiledBytes } = await import("@modulehub/runtime/compile");
+  keepCode();
+  let compiled: CompiledGraph;
+  try {
+    compiled = await compileGraph(folder, task);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error) || !FULL.has(String(error.code))) throw error;
+    const { bytes, dataFolder } = await compiledBytes(folder, task);
+    return openSessionFromBytes(bytes, dataFolder, { threads });
+  }
+  return openSession(compiled.path, { threads });
 }
 
-async function compile(folder: string, task: CompileTask): Promise<CompiledGraph> {
-  const { compileGraph } = await import("@modulehub/runtime/compile");
-  keepCode();
-  return compileGraph(folder, task);
-}
+/** A disk without room is no reason not to serve: the graph is compiled again with each load. */
+const FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 /** Writes the optimised form of a signature's graph, for the loads that come. */
 async function optimize({ folder, task }: Extract<EngineRequest, { kind: "optimize" }>): Promise<Frame> {

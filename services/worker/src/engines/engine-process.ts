@@ -30,12 +30,13 @@ const infoSchema = z.object({
   feeds: z.array(z.string()),
   fetches: z.array(z.string()),
   executionProviders: z.array(z.string()),
+  optimized: z.boolean(),
   milliseconds: z.number(),
 });
 
 interface Pending {
   id: number;
-  kind: "load" | "run";
+  kind: "load" | "run" | "optimize";
   resolve(frame: Frame): void;
   reject(error: unknown): void;
 }
@@ -110,6 +111,10 @@ export class EngineProcess implements Engine {
     return (await this.#ask({ kind: "run", signature }, new Map(feeds), deadlineMs)).tensors;
   }
 
+  async optimize(spec: Pick<SessionSpec, "folder" | "task">, deadlineMs: number): Promise<void> {
+    await this.#ask({ kind: "optimize", ...spec }, new Map(), deadlineMs);
+  }
+
   kill(kind: "killed" | "memory" = "killed"): void {
     this.#kill({ kind });
   }
@@ -123,7 +128,7 @@ export class EngineProcess implements Engine {
   }
 
   #ask(
-    message: { kind: "load" | "run"; [field: string]: unknown },
+    message: { kind: "load" | "run" | "optimize"; [field: string]: unknown },
     tensors: Map<string, Tensor>,
     deadlineMs: number,
   ): Promise<Frame> {

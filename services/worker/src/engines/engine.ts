@@ -18,6 +18,8 @@ export interface SessionInfo {
   feeds: string[];
   fetches: string[];
   executionProviders: string[];
+  /** Whether the optimised form of the graph was there. */
+  optimized: boolean;
   milliseconds: number;
 }
 
@@ -32,13 +34,16 @@ export type EngineExit =
   /** It died by itself. */
   | { kind: "crash"; code: number | null; signal: string | null; stderr: string };
 
+/** What an engine is at. */
+export type EngineWork = "start" | "load" | "run" | "optimize";
+
 /** The engine died of what was asked, or before it was begun (`start`). */
 export class EngineDied extends Error {
   override name = "EngineDied";
   readonly exit: EngineExit;
-  readonly during: "start" | "load" | "run";
+  readonly during: EngineWork;
 
-  constructor(exit: EngineExit, during: "start" | "load" | "run") {
+  constructor(exit: EngineExit, during: EngineWork) {
     super(`the engine ended during ${during}: ${exit.kind}`);
     this.exit = exit;
     this.during = during;
@@ -61,6 +66,11 @@ export interface Engine {
     feeds: ReadonlyMap<string, Tensor>,
     deadlineMs: number,
   ): Promise<Map<string, Tensor>>;
+  /**
+   * Writes the optimised form of a graph that was loaded before, where it is not there yet. Throws EngineDied, or
+   * `session-failed`.
+   */
+  optimize(spec: Pick<SessionSpec, "folder" | "task">, deadlineMs: number): Promise<void>;
   /** Ends the process at once; its memory is back when `exited` resolves. */
   kill(reason?: "killed" | "memory"): void;
   /** Sets how far its threads stand back for others, 0 to 19; false where this process may not (give it back). */

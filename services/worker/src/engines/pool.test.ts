@@ -137,8 +137,9 @@ test("an engine that holds more than it may is ended", async () => {
 function pretended(bytes: () => number) {
   const exited = Promise.withResolvers<EngineExit>();
   const engine: Engine = {
-    load: async () => ({ feeds: [], fetches: [], executionProviders: [], milliseconds: 0 }),
+    load: async () => ({ feeds: [], fetches: [], executionProviders: [], optimized: false, milliseconds: 0 }),
     run: async () => new Map(),
+    optimize: async () => undefined,
     kill: (kind = "killed") => exited.resolve({ kind }),
     exited: exited.promise,
     setNice: () => true,

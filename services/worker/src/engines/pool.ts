@@ -2,6 +2,7 @@ import { getPriority } from "node:os";
 import type { Tensor } from "@modulehub/core";
 import type { RunMode } from "../scheduler/cost-model.ts";
 import type { Engine, SessionInfo, SpawnEngine } from "./engine.ts";
+import { GraphOptimizer } from "./graph-optimizer.ts";
 import { atWork, bytesOf, type Member, type PooledModule } from "./member.ts";
 import { BARE_ENGINE_BYTES, type BudgetOptions, MemoryBudget } from "./memory-budget.ts";
 import { SpareEngine } from "./spare-engine.ts";
@@ -68,6 +69,7 @@ export class EnginePool {
   readonly #noGrowth = new Map<string, number>();
   readonly #spare: SpareEngine;
   readonly #budget: MemoryBudget;
+  readonly #optimizer: GraphOptimizer;
   readonly #watch: NodeJS.Timeout;
   #admitting: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -80,6 +82,11 @@ export class EnginePool {
       spare: this.#spare,
       kept: (digest) => this.#holds.has(digest) || this.#pinned.has(digest),
       end: (member) => this.#end(member),
+    });
+    this.#optimizer = new GraphOptimizer({
+      spawn: options.spawn,
+      hasRoom: (bytes) => this.#budget.residentBytes() + bytes <= options.budgetBytes,
+      deadlineMs: 2 * options.loadMs,
     });
     this.#watch = setInterval(() => this.#budget.watch(), options.watchMs);
     this.#watch.unref();
@@ -165,12 +172,18 @@ export class EnginePool {
 
   /** Ends a module's engines, if there are any, whatever they do. */
   evict(digest: string): void {
+    this.#optimizer.forget(digest);
     for (const { live, module } of this.#members) if (module.digest === digest) live?.kill();
   }
 
   /** Bytes that engines hold now, the spare one among them. */
   residentBytes(): number {
     return this.#budget.residentBytes();
+  }
+
+  /** Graphs whose optimised form was written, and those of which it could not be. */
+  get optimizations(): { written: number; failed: number } {
+    return this.#optimizer.counts;
   }
 
   get evictions(): number {
@@ -198,7 +211,7 @@ export class EnginePool {
       engine?.kill();
       await engine?.exited;
     });
-    await Promise.all([this.#spare.close(), ...ends]);
+    await Promise.all([this.#spare.close(), this.#optimizer.close(), ...ends]);
   }
 
   *#of(digest: string, mode: RunMode): Generator<Member> {
@@ -259,13 +272,16 @@ export class EnginePool {
     const { cores, loadMs } = this.#options;
     const { module, mode } = member;
     const threads = mode === "wide" ? cores : 1;
-    const loading = engine.load(
-      { folder: module.folder, signature, task: module.compileTask(signature), threads },
-      loadMs,
-    );
+    const graph = { folder: module.folder, task: module.compileTask(signature) };
+    const loading = engine.load({ ...graph, signature, threads }, loadMs);
     member.sessions.set(signature, loading);
-    // A load that failed is tried again by the next request.
-    loading.catch(() => member.sessions.delete(signature));
+    loading.then(
+      ({ optimized }) => {
+        if (!optimized) this.#optimizer.loaded({ digest: module.digest, bytes: module.bytes, spec: graph });
+      },
+      // A load that failed is tried again by the next request.
+      () => member.sessions.delete(signature),
+    );
     return loading;
   }
 

@@ -75,7 +75,10 @@ test("a module that aborts the process is rejected", async () => {
   const answer = await inspect(testModule(repeating(), counted("string", 6_000_000)));
   expect(answer).toMatchObject({ outcome: "rejected" });
   if (answer.outcome === "rejected")
-    expect(["inspection-crashed", "inspection-memory"]).toContain(answer.problems[0]?.code);
+    // On a busy machine the time may be over before the memory is.
+    expect(["inspection-crashed", "inspection-memory", "inspection-timeout"]).toContain(
+      answer.problems[0]?.code,
+    );
 });
 
 test("files that are no models say what they are", async () => {

@@ -9,6 +9,7 @@ import {
 import { type ChildLimits, startChild } from "../engines/child-process.ts";
 import { readFrames } from "../engines/frames.ts";
 import { residentBytes } from "../engines/resident-memory.ts";
+import { diskFull } from "../modules/disk-full.ts";
 import type { ModuleCache } from "../modules/module-cache.ts";
 import { pathFault } from "../modules/module-folder.ts";
 import {
@@ -153,6 +154,8 @@ function judge(end: ChildEnd, { memoryBytes }: ChildLimits): InspectResponse {
       retryAfter: 10,
       cause: new Error(`${end.signal} ${end.stderr}`),
     });
+  // That there is no room for its graphs is not the module's fault.
+  if (/\b(?:ENOSPC|EDQUOT)\b/.test(end.stderr)) throw diskFull(new Error(end.stderr));
   if (end.killed === "timeout")
     return rejected([{ code: "inspection-timeout", detail: `It was stopped while ${phase}.` }]);
   const full = /bad_alloc|out of memory|Cannot allocate memory/i.test(end.stderr);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Transform, type TransformCallback } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Digest, digestOfHex, isDigest, problem } from "@modulehub/core";
+import { asDiskFull } from "./disk-full.ts";
 import { SingleFlight } from "./single-flight.ts";
 import type { ModuleSource } from "./source.ts";
 
@@ -94,12 +95,7 @@ export class BlobCache {
       await chmod(temporary, 0o444);
       await rename(temporary, this.#path(digest));
     } catch (cause) {
-      if (cause instanceof Error && "code" in cause && cause.code === "ENOSPC")
-        throw problem("store-unavailable", "The disk of the worker's cache is full.", {
-          retryAfter: 30,
-          cause,
-        });
-      throw cause;
+      throw asDiskFull(cause);
     } finally {
       await rm(temporary, { force: true });
     }

@@ -17,6 +17,7 @@ import {
 import { type Module, openModule } from "@modulehub/runtime";
 import { carryOptimized, derivedBytes } from "@modulehub/runtime/optimized-graph";
 import { BlobCache } from "./blob-cache.ts";
+import { asDiskFull } from "./disk-full.ts";
 import { assembleFolder, runtimeFiles } from "./module-folder.ts";
 import { SingleFlight } from "./single-flight.ts";
 import type { ModuleSource } from "./source.ts";
@@ -105,7 +106,7 @@ export class ModuleCache {
 
   /**
    * A module, fetched where it isn't here; everyone who waits for the same shares one fetch. Throws
-   * `version-not-found`, `store-unavailable`, `digest-mismatch` where its files are not what the digest says.
+   * `version-not-found`, `store-unavailable` (also where the disk is full), `digest-mismatch` where its files are not what the digest says.
    */
   async lease(digest: Digest): Promise<ModuleLease> {
     for (;;) {
@@ -129,7 +130,9 @@ export class ModuleCache {
     const needed = runtimeFiles(files);
     this.#borrow(needed, 1);
     try {
-      await assembleFolder(folder, needed, this.blobs, signal);
+      await assembleFolder(folder, needed, this.blobs, signal).catch((error: unknown) => {
+        throw asDiskFull(error);
+      });
       return await work(folder);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -192,18 +195,22 @@ export class ModuleCache {
     try {
       await assembleFolder(folder, files, this.blobs, signal);
       await checkDigest(folder, digest, content.files);
+      // Whatever takes room comes first: what replaces what was here is only names.
+      await writeFile(`${folder}.json`, JSON.stringify(content));
       await carryOptimized(this.#path(digest), folder);
       await rm(this.#path(digest), { recursive: true, force: true });
       await rename(folder, this.#path(digest));
-      await writeFile(`${folder}.json`, JSON.stringify(content));
       await rename(`${folder}.json`, `${this.#path(digest)}.json`);
       const entry = this.#adopt(digest, content, true);
       entry.users += 1;
       await this.#collect();
       entry.users -= 1;
       return entry;
+    } catch (error) {
+      throw asDiskFull(error);
     } finally {
       await rm(folder, { recursive: true, force: true });
+      await rm(`${folder}.json`, { force: true });
       this.#borrow(files, -1);
     }
   }

@@ -2,6 +2,7 @@ import type { Tensor } from "@modulehub/core";
 import type { EngineLease, PooledModule } from "../engines/pool.ts";
 import type { Quarantine } from "../engines/quarantine.ts";
 import { type BatchLimits, formBatch } from "./batch-forming.ts";
+import { traceBatch } from "./batch-spans.ts";
 import type { CostModel, RunMode } from "./cost-model.ts";
 import { asError, blameItem, mayBeOneOfThem, openTwice, runsAgain } from "./crash-rules.ts";
 import type { FairOrder } from "./fair-order.ts";
@@ -247,7 +248,8 @@ export class Dispatcher {
 
   #measured({ lane, batch, lease, cores, started, overstays }: Run): void {
     const { costs, observer } = this.#deps;
-    const milliseconds = performance.now() - started;
+    const ended = performance.now();
+    const milliseconds = ended - started;
     const cost = costOf(batch);
     let length = 0;
     let oldest = started;
@@ -267,12 +269,14 @@ export class Dispatcher {
       });
       this.#short.ran(milliseconds, cores);
     }
+    const waste = 1 - length / cost;
+    traceBatch(batch, { mode: lease.mode, started, ended, waste });
     observer.batch({
       mode: lease.mode,
       passed: cores === 0,
       items: batch.length,
       cost,
-      waste: 1 - length / cost,
+      waste,
       queueMs: started - oldest,
       computeMs: milliseconds,
     });

@@ -1,3 +1,4 @@
+import { NO_TRACING } from "@modulehub/tracing";
 import { startWorker, type WorkerSettings } from "../worker.ts";
 import { MemorySource, type TestModule, temporaryFolder } from "./modules.ts";
 
@@ -28,6 +29,7 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
     },
     searchPath: process.env.PATH ?? "",
     logger: false,
+    tracing: NO_TRACING,
     ...settings,
   });
   const headers = (module: TestModule, caller = "tester"): Record<string, string> => ({
