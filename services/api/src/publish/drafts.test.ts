@@ -133,9 +133,15 @@ async function readEvents(
   id: string,
   headers: Record<string, string> = {},
   url = hub.url,
+  onFirst: () => void = () => undefined,
 ): Promise<{ status: number; events: { event: string; id?: string; data: DraftBody }[] }> {
   const response = await fetch(`${url}/v1/drafts/${id}/events`, { headers: { ...hub.admin, ...headers } });
-  const text = await response.text();
+  let text = "";
+  const chunks = response.body?.pipeThrough(new TextDecoderStream()) ?? [];
+  for await (const chunk of chunks) {
+    text += chunk;
+    if (text.includes("\n\n")) onFirst();
+  }
   const events = text.split("\n\n").flatMap((block) => {
     const fields = Object.fromEntries(
       block.split("\n").flatMap((line) => {
@@ -195,8 +201,9 @@ test("a stream ends when the API stops, and the reader learns the rest from the 
   const draft = await prepareDraft(hub, "acme/stopping", moduleFiles("stopping"));
   await ask(hub, "POST", `/v1/drafts/${draft.body.id}/publish`);
   await inspection.begun;
-  const reading = readEvents(draft.body.id);
-  await sleep(100);
+  const first = Promise.withResolvers<void>();
+  const reading = readEvents(draft.body.id, {}, hub.url, first.resolve);
+  await first.promise;
   hub.worker.behaviour.inspect = accepted;
   await hub.restart();
   expect((await reading).events.at(-1)?.data.state).toBe("verifying");
