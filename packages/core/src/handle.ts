@@ -25,6 +25,8 @@ const MAX_SEGMENTS = 8;
 
 const PUBLISHER = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+/** The highest number that a version may have. */
+export const MAX_VERSION = 999_999_999;
 const VERSION = /^[1-9]\d{0,8}$/;
 const ALIAS = /^[A-Za-z_][\w.-]{0,127}$/;
 
@@ -109,7 +111,8 @@ export function parseHandle(text: string): Handle {
     const slash = name.lastIndexOf("/");
     const last = name.slice(slash + 1);
     if (/^\d+$/.test(last)) {
-      if (!isVersion(last)) throw problem("invalid-handle", "A version is an integer from 1 to 999999999.");
+      if (!isVersion(last))
+        throw problem("invalid-handle", `A version is an integer from 1 to ${MAX_VERSION}.`);
       reference = { kind: "version", version: Number(last) };
       name = name.slice(0, slash);
     }

@@ -130,6 +130,22 @@ test("two publishers that race for a number get two numbers", async () => {
   expect(ended.map(({ version }) => version).sort()).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
+test("after the highest number there is no next one, and a lower one that is free can be named", async () => {
+  const name = "acme/last";
+  const files = (seed: string) => moduleFiles(`last ${seed}`);
+  expect(await publish(hub, name, files("one"), { version: 999_999_999 })).toMatchObject({
+    state: "published",
+  });
+  expect(await publish(hub, name, files("two"))).toMatchObject({
+    state: "rejected",
+    problems: [{ code: "invalid-request", detail: expect.stringContaining("name a lower number") }],
+  });
+  expect(await publish(hub, name, files("two"), { version: 7 })).toMatchObject({
+    state: "published",
+    version: 7,
+  });
+});
+
 test("of two that race for the same explicit number with other content one is rejected", async () => {
   const drafts = await Promise.all(
     ["a", "b"].map((seed) => prepareDraft(hub, "acme/duel", moduleFiles(`duel ${seed}`), { version: 3 })),

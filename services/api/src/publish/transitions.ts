@@ -4,9 +4,11 @@ import {
   fileRole,
   type InspectionReport,
   isDocumentation,
+  MAX_VERSION,
   type Manifest,
   manifestPaths,
   type ProblemDocument,
+  type ProblemError,
   problem,
 } from "@modulehub/core";
 import { blobsOpenTo, dropReferences, takeReferences } from "../blobs/references.ts";
@@ -92,18 +94,18 @@ export interface Verified {
  * a success with the same content, and rejected with other content.
  */
 export async function publishVersion(database: Database, id: string, verified: Verified): Promise<boolean> {
-  return transition(database, id, async (tx, draft) => {
-    if (draft.state !== "verifying") return false;
+  return transition(database, id, async (tx, { state, moduleId }) => {
+    if (state !== "verifying") return false;
     const [module] = await tx.$queryRaw<{ next_version: number; lower_name: string }[]>`
-      SELECT next_version, lower_name FROM module WHERE id = ${draft.moduleId} FOR UPDATE`;
+      SELECT next_version, lower_name FROM module WHERE id = ${moduleId} FOR UPDATE`;
     if (module === undefined) return false;
+    // Read again under the module's lock: until then it can be given to another publisher.
+    const draft = await readDraft(tx, id);
     const number = draft.requestedVersion ?? module.next_version;
-    const existing = await tx.version.findUnique({
-      where: { moduleId_number: { moduleId: draft.moduleId, number } },
-    });
+    const existing = await tx.version.findUnique({ where: { moduleId_number: { moduleId, number } } });
     const refusal =
       existing === null
-        ? await deletedVersion(tx, { lowerName: module.lower_name }, number)
+        ? (refuseNumber(number) ?? (await deletedVersion(tx, { lowerName: module.lower_name }, number)))
         : !(await hasSameContent(tx, existing, draft)) && problem("version-exists");
     if (refusal) {
       await end(tx, id, "rejected", [refusal.toDocument()]);
@@ -112,13 +114,13 @@ export async function publishVersion(database: Database, id: string, verified: V
     const versionId = existing?.id ?? (await insertVersion(tx, draft, number, verified));
     for (const name of draft.aliases)
       await tx.alias.upsert({
-        where: { moduleId_name: { moduleId: draft.moduleId, name } },
-        create: { moduleId: draft.moduleId, name, versionId },
+        where: { moduleId_name: { moduleId, name } },
+        create: { moduleId, name, versionId },
         update: { versionId, updatedAt: new Date() },
       });
     const nextVersion = Math.max(module.next_version, number + 1);
-    await tx.module.update({ where: { id: draft.moduleId }, data: { nextVersion } });
-    await refreshListing(tx, draft.moduleId);
+    await tx.module.update({ where: { id: moduleId }, data: { nextVersion } });
+    await refreshListing(tx, moduleId);
     const digest = existing?.digest ?? verified.digest;
     await tx.draft.update({ where: { id }, data: { version: number, digest } });
     await recordAudit(tx, draft.askedBy, {
@@ -132,6 +134,12 @@ export async function publishVersion(database: Database, id: string, verified: V
     return true;
   });
 }
+
+/** After the highest number there is no next one. */
+const refuseNumber = (number: number): ProblemError | undefined =>
+  number > MAX_VERSION
+    ? problem("invalid-request", `Version ${MAX_VERSION} is the last one; name a lower number that is free.`)
+    : undefined;
 
 async function insertVersion(tx: Queries, draft: Draft, number: number, verified: Verified): Promise<number> {
   const { digest, manifest, report, batching, card } = verified;

@@ -1,4 +1,4 @@
-import { parseModuleName, problem, type Visibility } from "@modulehub/core";
+import { MAX_VERSION, parseModuleName, problem, type Visibility } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
@@ -47,7 +47,7 @@ export function aliasRoutes(app: App, { database }: AppDeps, resolver: Resolver)
         tags: ["versions"],
         params: aliasParams,
         headers: conditions,
-        body: z.strictObject({ version: z.int().min(1).max(999_999_999) }),
+        body: z.strictObject({ version: z.int().min(1).max(MAX_VERSION) }),
         response: { 200: alias, 201: alias },
       },
     },

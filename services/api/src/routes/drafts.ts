@@ -1,4 +1,4 @@
-import { isAlias, VISIBILITIES } from "@modulehub/core";
+import { isAlias, MAX_VERSION, VISIBILITIES } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
@@ -65,7 +65,7 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
         params: moduleParams,
         body: z.strictObject({
           files: fileListSchema,
-          version: z.int().min(1).max(999_999_999).optional(),
+          version: z.int().min(1).max(MAX_VERSION).optional(),
           derived: z
             .boolean()
             .optional()
