@@ -76,7 +76,8 @@ test("a publisher is deleted once it is empty, and its name is never used again"
   });
   await ask(hub, "POST", "/v1/publishers", { id: "empty" }, someone);
   expect((await ask(hub, "DELETE", "/v1/publishers/empty", undefined, someone)).status).toBe(204);
-  expect((await ask(hub, "GET", "/v1/publishers/empty")).status).toBe(404);
+  for (const path of ["/v1/publishers/empty", "/empty", "/v1/publishers/empty/members"])
+    expect(await ask(hub, "GET", path), path).toMatchObject({ status: 410, body: { code: "gone" } });
   expect(await ask(hub, "POST", "/v1/publishers", { id: "empty" }, someone)).toMatchObject({
     status: 410,
     body: { code: "gone" },

@@ -1,4 +1,4 @@
-import { type Action, problem, publisherFault } from "@modulehub/core";
+import { type Action, type ProblemError, problem, publisherFault } from "@modulehub/core";
 import { z } from "zod";
 import type { Database, Queries } from "../database/client.ts";
 import type { Publisher } from "../database/generated/client.ts";
@@ -15,7 +15,8 @@ export interface PublisherAnswer {
 
 /**
  * A publisher, for a principal that wants to do something to it or in it. Everyone may know that it is there, so what
- * a role lacks is `forbidden`; but what only members may read is `not-found` to others, as if there were none.
+ * a role lacks is `forbidden`; but what only members may read is `not-found` to others, as if there were none. One
+ * that was deleted is `gone`.
  */
 export async function findPublisher(
   queries: Queries,
@@ -30,12 +31,17 @@ export async function findPublisher(
     if (allows(principal, action.endsWith(".read") ? "member.read" : "publisher.read", resource))
       throw problem("forbidden", `Your role in ${id} does not allow ${action}.`);
   }
-  throw problem("not-found", "There is no such publisher, or this token may not see that of it.");
+  throw await absent(queries, id, "There is no such publisher, or this token may not see that of it.");
 }
 
+/** What is said of a publisher that is not there. That one was deleted everyone may know, as that it was there. */
+const absent = async (queries: Queries, id: string, detail: string): Promise<ProblemError> =>
+  (await isGone(queries, id))
+    ? problem("gone", `The publisher ${id} was deleted; its name is not used again.`)
+    : problem("not-found", detail);
+
 /**
- * Makes a publisher, and whoever asks its owner; the admin, an owner everywhere,
- * may name another. Throws
+ * Makes a publisher, and whoever asks its owner; the admin, an owner everywhere, may name another. Throws
  * `invalid-name`, `name-taken`, `gone` where one of this name was deleted, `forbidden`, `account-not-found`.
  */
 export async function createPublisher(
@@ -75,10 +81,10 @@ export async function createPublisher(
   }
 }
 
-/** Reads a publisher. Throws `not-found`. */
+/** Reads a publisher. Throws `not-found`, or `gone` where it was deleted. */
 export async function readPublisher(queries: Queries, id: string): Promise<PublisherAnswer> {
   const row = await queries.publisher.findUnique({ where: { id } });
-  if (row === null) throw problem("not-found", "There is no such publisher.");
+  if (row === null) throw await absent(queries, id, "There is no such publisher.");
   return answerOf(row);
 }
 
