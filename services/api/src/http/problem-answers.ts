@@ -30,12 +30,16 @@ export function answerWithProblems(app: FastifyInstance): void {
   );
 }
 
+/** `Retry-After` where a part is down and nobody said for how long, in seconds. */
+const PART_IS_DOWN = 5;
+
 /** Sends one problem document, to a browser as a page. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ProblemError): FastifyReply {
   reply.removeHeader("etag").removeHeader("content-length").header("cache-control", "no-store");
-  if (error.retryAfter !== undefined) reply.header("retry-after", String(error.retryAfter));
+  const retryAfter = error.retryAfter ?? (error.status === 503 ? PART_IS_DOWN : undefined);
+  if (retryAfter !== undefined) reply.header("retry-after", String(retryAfter));
   if (error.status === 401) reply.header("www-authenticate", 'Bearer realm="modulehub"');
-  const document = error.toDocument(request.id);
+  const document = { ...error.toDocument(request.id), ...(retryAfter !== undefined && { retryAfter }) };
   reply.code(error.status);
   if (wantsPage(request))
     return reply

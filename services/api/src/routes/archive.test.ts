@@ -161,7 +161,8 @@ test("an archive of which the store has lost a file is 503, before anything of i
   await rm(join(hub.data, "blobs", blob.storageKey.slice(0, 2), blob.storageKey));
   for (const range of ["bytes=0-", "none"]) {
     const answer = await ask(hub, "GET", "/v1/modules/acme/lost/versions/1/archive", undefined, { range });
-    expect(answer).toMatchObject({ status: 503, body: { code: "store-unavailable" } });
+    expect(answer).toMatchObject({ status: 503, body: { code: "store-unavailable", retryAfter: 5 } });
+    expect(answer.headers.get("retry-after")).toBe("5");
     for (const header of ["content-disposition", "content-range", "etag"])
       expect(answer.headers.get(header)).toBe(null);
   }
