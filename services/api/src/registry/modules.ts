@@ -38,10 +38,20 @@ export async function findModule(
   });
   const deleted = await deletedModule(queries, principal, name);
   if (deleted !== undefined) throw deleted;
-  if (former?.module && former.name === name && allows(principal, "module.read", resourceOf(former.module)))
-    throw new ModuleMoved(former.module.name as ModuleName);
+  if (former?.module && hasMoved(former, former.module, name)) {
+    const resource = resourceOf(former.module);
+    if (allows(principal, "module.read", resource) || allows(principal, action, resource))
+      throw new ModuleMoved(former.module.name as ModuleName);
+  }
   throw problem("module-not-found");
 }
+
+/**
+ * Whether a module was to be found under a name. A former name is kept in one spelling, and leads on in every one:
+ * the module may have had it in more than one. Of the present one, only the spelling that it came with does.
+ */
+const hasMoved = (former: { name: string; lowerName: string }, module: Module, name: ModuleName): boolean =>
+  former.lowerName !== module.lowerName || former.name === name;
 
 const resourceOf = ({ publisherId, visibility }: Module) => ({
   publisher: publisherId,

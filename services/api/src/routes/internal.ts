@@ -12,6 +12,7 @@ import type { App, AppDeps } from "../app.ts";
 import { storedBlob } from "../blobs/references.ts";
 import { sendBytes } from "../http/byte-answer.ts";
 import { allowCaching } from "../http/caching.ts";
+import { underPresentName } from "../registry/module-moved.ts";
 import { contentOf, findModuleVersion } from "../registry/versions.ts";
 
 /** What workers read: versions and bytes by digest, and which digest a handle stands for; with the workers' token only. */
@@ -36,12 +37,8 @@ export function internalRoutes(app: App, { database, store }: AppDeps): void {
     },
     async (request) => {
       const { module, reference } = parseHandle(request.query.handle);
-      const found = await findModuleVersion(
-        database.prisma,
-        request.principal,
-        "worker.read",
-        module,
-        reference,
+      const found = await underPresentName(module, (present) =>
+        findModuleVersion(database.prisma, request.principal, "worker.read", present, reference),
       );
       return handleMeaningSchema.parse({ digest: found.version.digest });
     },

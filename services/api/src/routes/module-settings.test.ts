@@ -1,3 +1,4 @@
+import { INTERNAL_ROUTES } from "@modulehub/core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import {
   ask,
@@ -137,6 +138,24 @@ test("renamed twice, every former name leads straight to the present one, and ba
   for (const former of [two, three]) expect(await location(`/${former}/1`)).toEqual([308, `/${one}/1`]);
   expect(await status(one, {})).toBe(200);
   expect(await change(one, { module: one })).toMatchObject({ status: 200 });
+});
+
+test("a name that was spelled anew and then given up leads on in each spelling that it had", async () => {
+  const [first, second, third] = [`${module}-Word`, `${module}-word`, `${module}-third`];
+  await change(module, { module: first });
+  await change(first, { module: second });
+  expect(await location(`/${first}/1`)).toEqual([308, `/${second}/1`]);
+  await change(second, { module: third });
+  for (const former of [first, second]) expect(await location(`/${former}/1`)).toEqual([308, `/${third}/1`]);
+});
+
+test("workers find a module by a former name too", async () => {
+  const to = `${module}-pinned`;
+  const meaning = async (handle: string) =>
+    (await ask(hub, "GET", INTERNAL_ROUTES.resolve + `?handle=${handle}`, undefined, hub.workerToken)).body;
+  await change(module, { module: to, visibility: "private" });
+  expect(await meaning(`${to}@stable`)).toHaveProperty("digest");
+  expect(await meaning(`${module}@stable`)).toEqual(await meaning(`${to}@stable`));
 });
 
 test("a former name is no other module's, in no spelling", async () => {
