@@ -1,4 +1,4 @@
-import { RESERVED_PUBLISHERS, RESERVED_SEGMENTS } from "@modulehub/core";
+import { isReserved, RESERVED_PUBLISHERS, RESERVED_SEGMENTS } from "@modulehub/core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { rawRequest } from "../testing/raw-request.ts";
 import { ask, listOf, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
@@ -80,6 +80,18 @@ test("no reserved word can be a publisher or a part of a name, in any case", asy
       const draft = await ask(hub, "POST", `/v1/modules/acme/${each}/small/drafts`, { files: listOf(FILES) });
       expect([400, 404, 405], `${each} ${draft.status}`).toContain(draft.status);
     }
+});
+
+test("the words of the routes are reserved where a publisher or a part of a name could stand", () => {
+  const words = hub.app.declaredRoutes.map(({ url }) => url.split("/").slice(1));
+  const after = words.flatMap(([first, kind, , word]) =>
+    first === "-" && kind === "modules" && word !== undefined ? [word] : [],
+  );
+  expect(after.filter((word) => !isReserved(RESERVED_SEGMENTS, word))).toEqual([]);
+  expect(after).toContain("versions");
+  const first = words.map(([word = ""]) => word).filter((word) => !["", "-", ":publisher"].includes(word));
+  expect(first.filter((word) => !isReserved(RESERVED_PUBLISHERS, word))).toEqual([]);
+  expect(first).toContain("login");
 });
 
 test("a name in other letters is another's: it finds nothing, and can't be taken", async () => {
