@@ -152,7 +152,7 @@ test("a name that was spelled anew and then given up leads on in each spelling t
 test("workers find a module by a former name too", async () => {
   const to = `${module}-pinned`;
   const meaning = async (handle: string) =>
-    (await ask(hub, "GET", INTERNAL_ROUTES.resolve + `?handle=${handle}`, undefined, hub.workerToken)).body;
+    (await ask(hub, "GET", `${INTERNAL_ROUTES.resolve}?handle=${handle}`, undefined, hub.workerToken)).body;
   await change(module, { module: to, visibility: "private" });
   expect(await meaning(`${to}@stable`)).toHaveProperty("digest");
   expect(await meaning(`${module}@stable`)).toEqual(await meaning(`${to}@stable`));
