@@ -2,7 +2,7 @@ import { type ChildProcess, fork, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runtimeVersion } from "@modulehub/runtime/session";
 import { CORES } from "../context.ts";
@@ -124,18 +124,12 @@ const mlserver = python({
 const infinity = python({
   name: "Infinity",
   venv: "infinity",
-  packages: ["infinity-emb[optimum,server]==0.0.78"],
-  command: (port, model) => [
-    ...[
-      "-c",
-      "from infinity_emb.cli import cli; cli()",
-      "v2",
-      "--model-id",
-      model,
-      "--served-model-name",
-      "minilm",
-    ],
-    ...["--engine", "optimum", "--device", "cpu", "--no-model-warmup", "--port", String(port)],
+  packages: ["infinity-emb[optimum,server]==0.0.78", `onnxruntime==${runtimeVersion}`],
+  command: (port) => [
+    ...["-c", "from infinity_emb.cli import cli; cli()", "v2", "--model-id", "."],
+    ...["--served-model-name", "minilm", "--pooling-method", "mean"],
+    ...["--engine", "optimum", "--device", "cpu", "--no-model-warmup"],
+    ...["--host", "127.0.0.1", "--port", String(port), "--log-level", "error"],
   ],
   ready: "/health",
   server: (origin) => ({
@@ -167,8 +161,8 @@ interface PythonRival {
   name: string;
   venv: string;
   packages: string[];
-  /** Arguments of Python; the model's folder is also in MODEL_FOLDER. */
-  command(port: number, model: string): string[];
+  /** Arguments of Python. The model's folder is in MODEL_FOLDER, its files lie flat in the current one. */
+  command(port: number): string[];
   /** Settings beside the code, as JSON. */
   files?(port: number): Record<string, object>;
   /** Answered with 200 when it can be asked. */
@@ -185,9 +179,17 @@ function python({ name, venv, packages, command, files, ready, server }: PythonR
       const folder = mkdtempSync(join(tmpdir(), "modulehub-bench-rival-"));
       for (const file of ["embedder.py", "fastapi_server.py", "bentoml_server.py", "mlserver_runtime.py"])
         symlinkSync(join(import.meta.dirname, file), join(folder, file));
+      for (const file of [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+        "onnx/model.onnx",
+      ])
+        symlinkSync(join(minilm.folder, file), join(folder, basename(file)));
       for (const [file, settings] of Object.entries(files?.(port) ?? {}))
         writeFileSync(join(folder, file), JSON.stringify(settings));
-      const child = spawn(executable, command(port, minilm.folder), {
+      const child = spawn(executable, command(port), {
         cwd: folder,
         env: {
           ...process.env,
