@@ -5,7 +5,9 @@ import { dirname, join } from "node:path";
 import { problem } from "@modulehub/core/problem";
 import {
   appendSteps,
+  type ByteSource,
   decodeModel,
+  encodeModel,
   type ModelProto,
   openSource,
   tensorValue,
@@ -22,18 +24,15 @@ import type { CompiledGraph } from "./module.ts";
  */
 export async function compileGraph(folder: string, task: CompileTask): Promise<CompiledGraph> {
   const { compiled, feeds, fetches } = task;
-  const original = join(folder, task.graph);
-  if (!(await exists(original)))
-    throw problem("manifest-mismatch", `module.json names ${task.graph}, which is not a file of the module.`);
+  const original = await originalOf(folder, task);
   if (compiled === null) return { path: original, feeds, fetches };
   const path = join(dirname(original), compiled);
   const unfinished = `${path}.${randomUUID()}`;
   try {
     using source = openSource(original);
-    const model = withInputs(decodeModel(source), task.inputs);
     const descriptor = openSync(unfinished, "wx");
     try {
-      writeModel(appendSteps(model, task.appended, fetches), descriptor);
+      writeModel(withSteps(source, task), descriptor);
     } finally {
       closeSync(descriptor);
     }
@@ -44,6 +43,26 @@ export async function compileGraph(folder: string, task: CompileTask): Promise<C
   }
   return { path, feeds, fetches };
 }
+
+/** What `compileGraph` would write, for where there is no room to: its bytes, and the folder of its external data. */
+export async function compiledBytes(
+  folder: string,
+  task: CompileTask,
+): Promise<{ bytes: Uint8Array; dataFolder: string }> {
+  const original = await originalOf(folder, task);
+  using source = openSource(original);
+  return { bytes: Buffer.concat([...encodeModel(withSteps(source, task))]), dataFolder: dirname(original) };
+}
+
+async function originalOf(folder: string, task: CompileTask): Promise<string> {
+  const original = join(folder, task.graph);
+  if (!(await exists(original)))
+    throw problem("manifest-mismatch", `module.json names ${task.graph}, which is not a file of the module.`);
+  return original;
+}
+
+const withSteps = (source: ByteSource, { inputs, appended, fetches }: CompileTask): ModelProto =>
+  appendSteps(withInputs(decodeModel(source), inputs), appended, fetches);
 
 function withInputs(model: ModelProto, inputs: CompileTask["inputs"]): ModelProto {
   if (inputs.length === 0 || !model.graph) return model;

@@ -25,19 +25,35 @@ export const optimizedFor = (options: Omit<SessionOptions, "threads"> = {}): Opt
  * Opens a graph in this process, or its optimised form (`.ort`). Creating and running block the thread, and a hostile
  * graph can abort the process or never end: inside the hub only limited child processes call this.
  */
-export const openSession: OpenSession = async (path, options) => {
-  const executionProviders = options.executionProviders ?? ["cpu"];
+export const openSession: OpenSession = (path, options) => {
   // The file is mapped, and weights that kernels take as they are stay in it.
-  const mapped = path.endsWith(".ort")
+  const mapped: Record<string, string> = path.endsWith(".ort")
     ? { use_memory_mapped_ort_model: "1", use_ort_model_bytes_for_initializers: "1" }
     : {};
-  const session = await createSession(path, {
+  return openModel(path, options, mapped);
+};
+
+/** As `openSession`, from a graph in memory whose external data lies in a folder. */
+export const openSessionFromBytes = (
+  bytes: Uint8Array,
+  dataFolder: string,
+  options: SessionOptions,
+): Promise<Session> =>
+  openModel(bytes, options, { model_external_initializers_file_folder_path: dataFolder });
+
+async function openModel(
+  model: string | Uint8Array,
+  options: SessionOptions,
+  config: Record<string, string>,
+): Promise<Session> {
+  const executionProviders = options.executionProviders ?? ["cpu"];
+  const session = await createSession(model, {
     executionProviders: [...executionProviders],
     intraOpNumThreads: options.threads,
     graphOptimizationLevel: options.optimization ?? "all",
     enableCpuMemArena: options.arena ?? false,
     enableMemPattern: options.arena ?? false,
-    extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" }, ...mapped } },
+    extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" }, ...config } },
   });
   const inputs = session.inputMetadata.map(sessionValue);
   const outputs = session.outputMetadata.map(sessionValue);
@@ -51,7 +67,7 @@ export const openSession: OpenSession = async (path, options) => {
     );
   }
   return new OpenGraph(session, inputs, outputs, executionProviders);
-};
+}
 
 /**
  * Writes what ONNX Runtime makes of a graph for this machine to a file that ends in `.ort`, weights included. Throws
@@ -77,17 +93,20 @@ export async function writeOptimized(
 }
 
 async function createSession(
-  path: string,
+  model: string | Uint8Array,
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   try {
-    return await ort.InferenceSession.create(path, {
+    const all: InferenceSession.SessionOptions = {
       ...options,
       interOpNumThreads: 1,
       executionMode: "sequential",
       // Errors come back as exceptions; logged as well, what callers send wrongly would fill the log.
       logSeverityLevel: 4,
-    });
+    };
+    return typeof model === "string"
+      ? await ort.InferenceSession.create(model, all)
+      : await ort.InferenceSession.create(model, all);
   } catch (cause) {
     throw runtimeProblem("session-failed", cause);
   }

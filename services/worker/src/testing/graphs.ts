@@ -42,6 +42,37 @@ export function endless(): Uint8Array {
   );
 }
 
+/** y = x, int64 [batch, 1], after as many rounds as the largest of its rows says: one row keeps all of a batch. */
+export function endlessBatch(): Uint8Array {
+  const node = (opType: string, input: string[], output: string[], attribute: object[] = []) =>
+    makeMessage("NodeProto", { opType, input, output, attribute: attribute as never });
+  const rows = ["batch", 1];
+  const body = makeMessage("GraphProto", {
+    name: "body",
+    node: [node("Identity", ["go"], ["go_on"]), node("Identity", ["v"], ["w"])],
+    input: [tensorValue("i", "int64", []), tensorValue("go", "bool", []), tensorValue("v", "int64", rows)],
+    output: [tensorValue("go_on", "bool", []), tensorValue("w", "int64", rows)],
+  });
+  const keepdims = makeMessage("AttributeProto", { name: "keepdims", type: 2, i: 0n });
+  const loop = makeMessage("AttributeProto", { name: "body", type: 5, g: body });
+  return modelBytes(
+    makeMessage("ModelProto", {
+      irVersion: 10n,
+      opsetImport: [makeMessage("OperatorSetIdProto", { domain: "", version: 21n })],
+      graph: makeMessage("GraphProto", {
+        name: "endless-batch",
+        node: [
+          node("ReduceMax", ["x"], ["times"], [keepdims]),
+          node("Loop", ["times", "yes", "x"], ["y"], [loop]),
+        ],
+        initializer: [tensorToProto("yes", { dtype: "bool", shape: [], data: Uint8Array.of(1) })],
+        input: [tensorValue("x", "int64", rows)],
+        output: [tensorValue("y", "int64", rows)],
+      }),
+    }),
+  );
+}
+
 /** Takes as much memory as it is told: float32 [n], from int64 [1]. */
 export function allocating(): Uint8Array {
   const g = new GraphBuilder({ name: "allocating" });

@@ -1,0 +1,186 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { affine } from "./testing/graphs.ts";
+import { plainSignature, type TestModule, temporaryFolder, testModule } from "./testing/modules.ts";
+import { sentenceTransformer } from "./testing/text-modules.ts";
+
+/**
+ * A worker whose disk is full. Its cache is a small file system in memory, mounted for its process alone, which takes
+ * Linux and root, or a system that lets users make namespaces.
+ */
+
+const TOKEN = "a-token-for-tests-only";
+const NAMESPACE = ["--mount", ...(process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"])];
+const CAN_MOUNT =
+  process.platform === "linux" &&
+  spawnSync("unshare", [...NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const row = { dtype: "float32" as const, shape: ["batch", 3] };
+const plain = (fill: number, bytes = 100_000) =>
+  testModule(
+    affine(),
+    { signatures: plainSignature(row, row) },
+    { "data.bin": new Uint8Array(bytes).fill(fill) },
+  );
+
+/** A hub's API as far as a worker knows it. */
+async function hubOf(modules: TestModule[]): Promise<string> {
+  const server = createServer((request, response) => {
+    const [, kind, digest] =
+      /^\/internal\/(contents|blobs)\/(.+)$/.exec(decodeURIComponent(request.url ?? "")) ?? [];
+    const module = modules.find((each) => each.digest === digest);
+    const blob = modules.flatMap(({ blobs }) => [...blobs]).find(([name]) => name === digest)?.[1];
+    if (kind === "contents" && module)
+      response.end(JSON.stringify({ digest, files: module.files, batching: {} }));
+    else if (kind === "blobs" && blob) response.end(blob);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  cleanups.push(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A worker whose cache has so many megabytes. */
+async function startSmall(megabytes: number, hubUrl: string) {
+  const { folder, remove } = await temporaryFolder();
+  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
+  const script = `mount -t tmpfs -o size=${megabytes}m tmpfs "$0" && exec "$1" "$2"`;
+  const child: ChildProcess = spawn(
+    "unshare",
+    [...NAMESPACE, "sh", "-c", script, folder, process.execPath, main],
+    {
+      env: {
+        PATH: process.env.PATH,
+        MODULEHUB_WORKER_PORT: "0",
+        MODULEHUB_HUB_URL: hubUrl,
+        MODULEHUB_WORKER_TOKEN: TOKEN,
+        MODULEHUB_CACHE: folder,
+        MODULEHUB_LOG_LEVEL: "silent",
+      },
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    },
+  );
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  cleanups.push(async () => {
+    child.kill("SIGKILL");
+    await ended;
+    await remove();
+  });
+  const url = await new Promise<string>((resolve) =>
+    child.on("message", (message: { kind: string; url: string }) => {
+      if (message.kind === "listening") resolve(message.url);
+    }),
+  );
+  const cache = join(`/proc/${child.pid}/root`, folder);
+  const ask = async (operation: string, module: TestModule, body: object) => {
+    const answer = await fetch(`${url}/v1/${operation}`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${TOKEN}`,
+        "content-type": "application/json",
+        "modulehub-digest": module.digest,
+        "modulehub-module": "a/b",
+        "modulehub-version": "1",
+      },
+      body: JSON.stringify(body),
+    });
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: (await answer.json()) as { embeddings?: number[][] },
+    };
+  };
+  const infer = (module: TestModule) => ask("infer", module, { inputs: { x: [[1, 2, 3]] } });
+  return { cache, ask, infer };
+}
+
+/** Takes what room there is. */
+function fill(cache: string): void {
+  const file = openSync(join(cache, "ballast"), "w");
+  const chunk = Buffer.alloc(65_536);
+  try {
+    for (;;) writeSync(file, chunk);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "ENOSPC" });
+  } finally {
+    closeSync(file);
+  }
+}
+
+const RIGHT = { status: 200, body: { outputs: { y: { data: [3, 5, 7] } } } };
+
+describe.runIf(CAN_MOUNT)("with a full disk", () => {
+  test("what is here is served, what isn't is refused with what to do, and fetched when there is room", async () => {
+    const [here, absent] = [plain(1), plain(2)];
+    const { cache, infer, ask } = await startSmall(32, await hubOf([here, absent]));
+    expect(await infer(here)).toMatchObject(RIGHT);
+    const before = ["modules", "blobs", "incoming", "drafts"].map((name) => readdirSync(join(cache, name)));
+    fill(cache);
+
+    for (let times = 0; times < 3; times++) {
+      const refused = await infer(absent);
+      expect(refused).toMatchObject({
+        status: 503,
+        body: { code: "store-unavailable", detail: "The disk of the worker's cache is full." },
+      });
+      expect(refused.headers.get("retry-after")).toBe("30");
+    }
+    const inspected = await ask("inspect", absent, { digest: absent.digest, files: absent.files });
+    expect(inspected).toMatchObject({ status: 503, body: { code: "store-unavailable" } });
+    expect(await infer(here)).toMatchObject(RIGHT);
+    const after = ["modules", "blobs", "incoming", "drafts"].map((name) => readdirSync(join(cache, name)));
+    expect([after[0], after[2], after[3]]).toEqual([before[0], before[2], before[3]]);
+    // Of the absent one nothing but whole files that it shares with others, if any.
+    for (const hex of after[1]!)
+      expect([...here.blobs.keys(), ...absent.blobs.keys()]).toContain(`sha256:${hex}`);
+
+    rmSync(join(cache, "ballast"));
+    expect(await infer(absent)).toMatchObject(RIGHT);
+    expect(await infer(here)).toMatchObject(RIGHT);
+  });
+
+  test("a graph that can't be written with its steps after the run is served all the same", async () => {
+    const texts = sentenceTransformer();
+    const { cache, ask } = await startSmall(32, await hubOf([texts]));
+    const embed = () => ask("embed", texts, { inputs: "the cat sat on the mat" });
+    // Fetches the files and loads nothing.
+    const unknown = await ask("infer", texts, { signature: "none", inputs: {} });
+    expect(unknown).toMatchObject({ status: 422, body: { code: "signature-unknown" } });
+    const folder = join(cache, "modules", texts.digest.slice("sha256:".length));
+    const made = () => readdirSync(folder).filter((name) => name.startsWith(".compiled-"));
+    fill(cache);
+    const full = await embed();
+    expect(full.status).toBe(200);
+    const [vector] = full.body.embeddings ?? [];
+    expect(Math.hypot(...vector!)).toBeCloseTo(1, 5);
+    expect(made().filter((name) => name.endsWith(".onnx"))).toEqual([]);
+
+    rmSync(join(cache, "ballast"));
+    expect((await embed()).body.embeddings).toEqual([vector]);
+  });
+
+  test("that the disk is full is not held against a module that is inspected", async () => {
+    const texts = sentenceTransformer();
+    const { cache, ask } = await startSmall(32, await hubOf([texts]));
+    const inspect = () => ask("inspect", texts, { digest: texts.digest, files: texts.files });
+    expect(await inspect()).toMatchObject({ status: 200, body: { outcome: "accepted" } });
+    // Its files are kept; there is only no room for what is made of them.
+    fill(cache);
+    expect(await inspect()).toMatchObject({ status: 503, body: { code: "store-unavailable" } });
+    rmSync(join(cache, "ballast"));
+    expect(await inspect()).toMatchObject({ status: 200, body: { outcome: "accepted" } });
+  });
+});
