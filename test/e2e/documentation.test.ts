@@ -1,28 +1,46 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cleanUp, ROOT, type RunningHub, startHub } from "./hub.ts";
+import { goodModule } from "../fixtures/hostile-modules.ts";
+import { call, cleanUp, ROOT, type RunningHub, startHub } from "./hub.ts";
+import { publishFiles } from "./publish-files.ts";
 
 /**
  * Every command in README.md and docs/ is run, as it stands, on a hub that npm start started. Only the
- * hub's address is put in. Blocks marked `sh start` are what this suite and CI themselves do.
+ * hub's address is put in. Blocks marked `sh start` are what this suite and CI themselves do. Blocks of TypeScript are
+ * run as well, with a `hub`, a module acme/words and a folder of that name to work on.
  */
 
 let hub: RunningHub;
-let folder: string;
+const folders = new Map<string, string>();
 beforeAll(async () => {
   hub = await startHub();
-  // A folder to write into, in which the repository's own files are found.
-  folder = mkdtempSync(join(tmpdir(), "modulehub-docs-"));
-  for (const name of readdirSync(ROOT))
-    if (!name.startsWith(".git")) symlinkSync(join(ROOT, name), join(folder, name));
 });
 afterAll(async () => {
-  rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders.values()) rmSync(folder, { recursive: true, force: true });
   await cleanUp();
 });
+
+/** Where a page's reader is: a folder to write into, in which the repository's own files are found. */
+function folderOf(page: string): string {
+  const known = folders.get(page);
+  if (known !== undefined) return known;
+  const folder = mkdtempSync(join(tmpdir(), "modulehub-docs-"));
+  folders.set(page, folder);
+  for (const name of readdirSync(ROOT))
+    if (!name.startsWith(".git")) symlinkSync(join(ROOT, name), join(folder, name));
+  return folder;
+}
 
 interface Block {
   page: string;
@@ -55,7 +73,7 @@ test("the pages hold commands to run", () => {
 });
 
 test("no block is in a language that nothing here runs or checks", () => {
-  const known = new Set(["sh", "sh start", "", "json", "jsonc"]);
+  const known = new Set(["sh", "sh start", "ts", "", "json", "jsonc"]);
   expect(BLOCKS.filter(({ info }) => !known.has(info))).toEqual([]);
 });
 
@@ -70,12 +88,33 @@ for (const [index, { page, text }] of COMMANDS.entries())
       .replaceAll("localhost:8080", hub.url.replace("http://", ""))
       .replaceAll("curl -s", "curl -sS --fail-with-body");
     const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", script], {
-      cwd: folder,
+      cwd: folderOf(page),
       encoding: "utf8",
       env: { ...process.env, MODULEHUB_URL: hub.url, MODULEHUB_TOKEN: hub.token },
     });
     expect(status, `${script}\n${stdout}\n${stderr}`).toBe(0);
     expect(stdout.trim()).not.toBe("");
+  });
+
+const SCRIPTS = BLOCKS.filter(({ info }) => info === "ts");
+
+for (const [index, { page, text }] of SCRIPTS.entries())
+  test(`${page}: TypeScript block ${index} runs`, async () => {
+    // Publishers of its own: a name that a block deletes is gone for good.
+    const [acme, other] = [`acme${index}`, `other${index}`];
+    const { state } = await publishFiles(hub, `${acme}/words`, goodModule());
+    expect(state).toBe("published");
+    await call(hub, "POST", "/v1/publishers", { id: other });
+    const folder = folderOf(page);
+    mkdirSync(join(folder, "words"), { recursive: true });
+    writeFileSync(join(folder, "words/README.md"), `# Words, as block ${index} has them\n`);
+    const file = join(folder, `block-${index}.mts`);
+    const client = 'import { Hub } from "@modulehub/client";';
+    const address = JSON.stringify({ url: hub.url, token: hub.token });
+    const own = text.replaceAll('"acme/', `"${acme}/`).replaceAll('"other/', `"${other}/`);
+    writeFileSync(file, `${client}\nconst hub = new Hub(${address});\n${own}`);
+    const { status, stderr } = spawnSync(process.execPath, [file], { cwd: folder, encoding: "utf8" });
+    expect(status, `${own}\n${stderr}`).toBe(0);
   });
 
 test("the manifests shown fit the schema", async () => {
