@@ -30,8 +30,9 @@ export default defineConfig({
         test: {
           name: "client",
           include: ["test/client/**/*.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 240_000,
+          // Packing and installing take minutes on a busy machine; nothing here is about speed.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },

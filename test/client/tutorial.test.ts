@@ -77,7 +77,7 @@ for (const [index, { info, text }] of BLOCKS.entries()) {
       });
       hub.stdout?.on("data", (chunk) => (hubPrinted += chunk));
       hub.stderr?.on("data", (chunk) => (hubPrinted += chunk));
-      await until("the hub has published its photo modules", 120, async () => {
+      await until("the hub has published its photo modules", 500, async () => {
         if (hub?.exitCode !== null) throw new Error(`The hub ended:\n${hubPrinted}`);
         return hubPrinted.includes("Published modulehub/imagenet/efficientnet-lite0/feature-vector");
       });
