@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runtimeVersion } from "@modulehub/runtime/session";
 import { CORES } from "../context.ts";
 import type { MiniLm } from "../minilm.ts";
+import { treeOf } from "../processes.ts";
 import type { TextServer } from "../text-load.ts";
 
 /** What people would use instead. */
@@ -201,8 +202,6 @@ function python({ name, venv, packages, command, files, ready, server }: PythonR
           HF_HUB_OFFLINE: "1",
         },
         stdio: ["ignore", "ignore", "pipe"],
-        // Its own group: some start processes of their own.
-        detached: true,
       });
       let words = "";
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
@@ -210,7 +209,9 @@ function python({ name, venv, packages, command, files, ready, server }: PythonR
       });
       const origin = `http://127.0.0.1:${port}`;
       const stop = async () => {
-        await ended(child, () => process.kill(-child.pid!, "SIGKILL"));
+        await ended(child, () => {
+          for (const pid of treeOf(child.pid!)) process.kill(pid, "SIGKILL");
+        });
         rmSync(folder, { recursive: true, force: true });
       };
       try {
