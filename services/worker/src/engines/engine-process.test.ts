@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { GraphBuilder } from "@modulehub/onnx";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { int64, loadSpec, moduleFolder, rows3, TEST_LIMITS, testEngine } from "../testing/engines.ts";
 import { affine, allocating, allocatingAtLoad, endless, repeating } from "../testing/graphs.ts";
@@ -148,4 +150,27 @@ test("feeds too large for the pipe are refused, and the engine lives on", async 
     code: "body-too-large",
   });
   expect((await engine.run("default", new Map([["x", int64(1)]]), 10_000)).get("y")).toEqual(int64(2));
+});
+
+test("a damaged optimised graph is never run: the engine removes it and loads the graph itself", async () => {
+  const g = new GraphBuilder({ name: "weights" });
+  const weights = { dtype: "float32" as const, shape: [3], data: Float32Array.of(10, 20, 30) };
+  g.output("y", g.mul(g.input("x", "float32", ["batch", 3]), g.constant(weights, "W")));
+  const row = { dtype: "float32" as const, shape: ["batch", 3] };
+  const folder = await moduleFolder(place.folder, "damaged", g.toBytes(), plainSignature(row, row));
+  const spec = await loadSpec(folder);
+  const first = await testEngine();
+  engines.push(first);
+  await first.optimize(spec, 20_000);
+  const optimized = readdirSync(folder).find((name) => name.endsWith(".ort"))!;
+  const whole = readFileSync(join(folder, optimized));
+  for (const damaged of [whole.subarray(0, whole.length >> 1), Buffer.alloc(whole.length), Buffer.alloc(0)]) {
+    writeFileSync(join(folder, optimized), damaged);
+    const engine = await testEngine();
+    engines.push(engine);
+    expect(await engine.load(spec, 10_000)).toMatchObject({ optimized: false });
+    const fetches = await engine.run("default", new Map([["x", rows3(1, 2, 3)]]), 10_000);
+    expect(fetches.get("y")).toEqual(rows3(10, 40, 90));
+    expect(readdirSync(folder)).not.toContain(optimized);
+  }
 });

@@ -127,6 +127,31 @@ test("a restart finds modules again without asking for their bytes, and damaged 
   expect((await readFile(join(lease.folder, "assets/data.bin")))[0]).toBe(7);
 });
 
+test("a damaged list of files is fetched again, whatever became of it", async () => {
+  const { cache, source, folder, open } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  (await cache.lease(module.digest)).release();
+  const path = join(folder, "modules", `${module.digest.slice("sha256:".length)}.json`);
+  const whole = await readFile(path, "utf8");
+  const [first] = module.files;
+  for (const damaged of [
+    "",
+    whole.slice(0, 100),
+    whole.replace(`"size":${first!.size}`, `"size":${first!.size + 1}`),
+    whole.replaceAll(first!.digest, `sha256:${"0".repeat(64)}`),
+    whole.replaceAll(module.digest, `sha256:${"0".repeat(64)}`),
+    JSON.stringify({ ...source.contents.get(module.digest), files: module.files.slice(1) }),
+  ]) {
+    await writeFile(path, damaged);
+    source.asked.length = 0;
+    const lease = await (await open()).lease(module.digest);
+    expect((await readFile(join(lease.folder, "assets/data.bin")))[0]).toBe(7);
+    lease.release();
+    expect(source.asked).toContain(`content ${module.digest}`);
+    expect(await readFile(path, "utf8")).toBe(whole);
+  }
+});
+
 test("what a graph was optimised to survives a restart, unless it was damaged, and counts as bytes", async () => {
   const { cache, source, open } = await setup();
   const module = source.add(moduleOf(100, 7));

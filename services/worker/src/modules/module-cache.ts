@@ -9,6 +9,8 @@ import {
   digestOfHex,
   isDigest,
   type Manifest,
+  type ProblemCode,
+  ProblemError,
   parseManifest,
   problem,
   type VersionFile,
@@ -45,6 +47,15 @@ interface Entry {
   /** Whether its folder is there; what an earlier run left is put together again from verified blobs. */
   assembled: boolean;
 }
+
+/** What a list of files that isn't the version's leads to. */
+const DAMAGED = new Set<ProblemCode>([
+  "digest-mismatch",
+  "size-mismatch",
+  "blob-not-found",
+  "invalid-path",
+  "manifest-invalid",
+]);
 
 /** How long fetching a module's files may take in all. */
 const FETCH_MS = 15 * 60_000;
@@ -183,11 +194,21 @@ export class ModuleCache {
     }
   }
 
+  /** @param known what an earlier run wrote down; where that was damaged, the source is asked again */
   async #fetch(digest: Digest, known: Content | undefined): Promise<Entry> {
     // What is being removed may be this very module.
     await this.#collecting;
     const signal = AbortSignal.timeout(FETCH_MS);
-    const content = known ?? (await this.#source.content(digest, signal));
+    if (known !== undefined)
+      try {
+        return await this.#assemble(digest, known, signal);
+      } catch (error) {
+        if (!(error instanceof ProblemError && DAMAGED.has(error.code))) throw error;
+      }
+    return await this.#assemble(digest, await this.#source.content(digest, signal), signal);
+  }
+
+  async #assemble(digest: Digest, content: Content, signal: AbortSignal): Promise<Entry> {
     if (content.digest !== digest) throw problem("digest-mismatch");
     const files = runtimeFiles(content.files);
     const folder = join(this.#folder, "incoming", randomUUID());
@@ -283,6 +304,8 @@ export class ModuleCache {
 
 /** Throws `digest-mismatch` unless these files are the version with this digest. */
 async function checkDigest(folder: string, digest: Digest, files: readonly VersionFile[]): Promise<void> {
+  const listed = files.some(({ path }) => path === "module.json");
+  if (!listed) throw problem("digest-mismatch", "The version's files lack module.json.");
   const manifest = parseManifest(await readFile(join(folder, "module.json")));
   const hex = createHash("sha256").update(versionContent(files, manifest)).digest("hex");
   if (digestOfHex(hex) !== digest)

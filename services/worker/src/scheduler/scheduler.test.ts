@@ -89,6 +89,38 @@ test("a client that disconnects is forgotten in the queue", async () => {
   expect(fake.holds.size).toBe(0);
 });
 
+test("a client that disconnects from a batch under way costs its mates nothing", async () => {
+  const { submit, fake, scheduler } = setup();
+  fake.hold();
+  const first = submit([1]);
+  await settle();
+  const gone = new AbortController();
+  const leaving = submit([2], { signal: gone.signal });
+  const staying = submit([3]);
+  leaving.catch(() => undefined);
+  fake.finishAll();
+  fake.hold();
+  expect(await first).toEqual([2]);
+  await settle();
+  expect(fake.batches).toEqual([[1], [2, 3]]);
+  gone.abort(new Error("gone"));
+  await expect(leaving).rejects.toThrow("gone");
+  fake.finishAll();
+  expect(await staying).toEqual([6]);
+  expect(fake.batches).toEqual([[1], [2, 3]]);
+  expect(scheduler.queued).toBe(0);
+});
+
+test("of 32 requests one crashes the engine: it alone fails, and the 31 are answered", async () => {
+  const { submit } = setup((values) => (values.includes(13) ? crash() : undefined));
+  const values = Array.from({ length: 32 }, (_, index) => index);
+  const answers = await Promise.allSettled(values.map((value) => submit([value])));
+  for (const [value, answer] of answers.entries())
+    if (value === 13)
+      expect(answer).toMatchObject({ status: "rejected", reason: { code: "module-crashed" } });
+    else expect(answer).toEqual({ status: "fulfilled", value: [2 * value] });
+});
+
 test("work that can't begin in time isn't begun", async () => {
   const { submit, fake } = setup();
   fake.hold();
