@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { GraphBuilder } from "@modulehub/onnx";
 import { afterEach, describe, expect, test } from "vitest";
 import { affine } from "./testing/graphs.ts";
 import { plainSignature, type TestModule, temporaryFolder, testModule } from "./testing/modules.ts";
@@ -104,11 +105,15 @@ async function startSmall(megabytes: number, hubUrl: string) {
     };
   };
   const infer = (module: TestModule) => ask("infer", module, { inputs: { x: [[1, 2, 3]] } });
-  return { cache, ask, infer };
+  const metrics = async (name: string) => {
+    const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    return Number(new RegExp(`^modulehub_worker_${name} (\\S+)$`, "m").exec(await answer.text())?.[1]);
+  };
+  return { cache, ask, infer, metrics };
 }
 
-/** Takes what room there is. */
-function fill(cache: string): void {
+/** Takes what room there is, but for so many bytes. */
+function fill(cache: string, spare = 0): void {
   const file = openSync(join(cache, "ballast"), "w");
   const chunk = Buffer.alloc(65_536);
   try {
@@ -116,6 +121,7 @@ function fill(cache: string): void {
   } catch (error) {
     expect(error).toMatchObject({ code: "ENOSPC" });
   } finally {
+    if (spare > 0) ftruncateSync(file, fstatSync(file).size - spare);
     closeSync(file);
   }
 }
@@ -170,6 +176,31 @@ describe.runIf(CAN_MOUNT)("with a full disk", () => {
 
     rmSync(join(cache, "ballast"));
     expect((await embed()).body.embeddings).toEqual([vector]);
+  });
+
+  test("a graph that can't be written in optimised form is served as it is", async () => {
+    const g = new GraphBuilder({ name: "large" });
+    const ones = {
+      dtype: "float32" as const,
+      shape: [3, 350_000],
+      data: new Float32Array(1_050_000).fill(1),
+    };
+    const products = g.matMul(g.input("x", "float32", ["batch", 3]), g.constant(ones, "W"));
+    g.output("y", g.reduceMean(products, g.ints([1])));
+    const column = { dtype: "float32" as const, shape: ["batch", 1] };
+    const large = testModule(g.toBytes(), { signatures: plainSignature(row, column) });
+    // 4 MB of weights fit, and the worker's code, but not the same again.
+    const { cache, infer, metrics } = await startSmall(32, await hubOf([large]));
+    fill(cache, 6 * 2 ** 20);
+    // 1 + 2 + 3
+    const sums = { status: 200, body: { outputs: { y: { data: [6] } } } };
+    expect(await infer(large)).toMatchObject(sums);
+    await expect
+      .poll(async () => await metrics("engine_optimizations_failed_total"), { timeout: 20_000 })
+      .toBe(1);
+    expect(await infer(large)).toMatchObject(sums);
+    const folder = join(cache, "modules", large.digest.slice("sha256:".length));
+    expect(readdirSync(folder).sort()).toEqual(["model.onnx", "module.json"]);
   });
 
   test("that the disk is full is not held against a module that is inspected", async () => {
