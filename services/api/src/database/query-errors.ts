@@ -22,6 +22,9 @@ const adapterError = z.object({
   }),
 });
 
+/** PostgreSQL's deadlock_detected. */
+const DEADLOCK = "40P01";
+
 /** PostgreSQL's disk_full: what was to be written is not, and the rest goes on. */
 const DISK_FULL = "53100";
 
@@ -39,6 +42,16 @@ export function isUniqueViolation(error: unknown): boolean {
 /** Whether an error is a foreign key's: what a row refers to is not there, or not any more. */
 export function isForeignKeyViolation(error: unknown): boolean {
   return typeof error === "object" && error !== null && "code" in error && error.code === "P2003";
+}
+
+/**
+ * Whether an error says that a transaction was ended because it and another one waited for each other: P2034 of a
+ * model's query, PostgreSQL's deadlock_detected inside that of raw SQL.
+ */
+export function isDeadlock(error: unknown): boolean {
+  if (typeof error === "object" && error !== null && "code" in error && error.code === "P2034") return true;
+  const adapter = adapterError.safeParse(error);
+  return adapter.success && adapter.data.meta.driverAdapterError.cause.originalCode === DEADLOCK;
 }
 
 /** Whether an error of a query says that the database could not be asked. */

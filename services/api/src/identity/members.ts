@@ -1,6 +1,7 @@
 import { MEMBER_ROLES, type MemberRole, problem } from "@modulehub/core";
 import { z } from "zod";
 import type { Database, Queries } from "../database/client.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
 import { findPublisher } from "../registry/publishers.ts";
 import { recordAudit } from "./audit.ts";
@@ -99,7 +100,7 @@ async function changeMembers<T>(
   change: (tx: Queries) => Promise<T>,
 ): Promise<T> {
   await findPublisher(database.prisma, principal, "member.write", publisher);
-  return database.prisma.$transaction(async (tx) => {
+  return inTransaction(database, async (tx) => {
     await tx.$queryRaw`SELECT 1 FROM publisher WHERE id = ${publisher} FOR UPDATE`;
     await findPublisher(tx, principal, "member.write", publisher);
     return change(tx);

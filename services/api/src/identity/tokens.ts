@@ -3,7 +3,10 @@ import { problem, ROLES, type Role } from "@modulehub/core";
 import { z } from "zod";
 import type { Database, Queries } from "../database/client.ts";
 import type { Token } from "../database/generated/client.ts";
+import { isForeignKeyViolation } from "../database/query-errors.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { decodeCursor, encodeCursor, moment } from "../registry/cursor.ts";
+import { publisherGone } from "../registry/publishers.ts";
 import { recordAudit } from "./audit.ts";
 import { tokenHash } from "./identity.ts";
 import { isAtLeast } from "./permissions.ts";
@@ -52,7 +55,7 @@ export async function createToken(
     throw problem("forbidden", "Only the account admin has tokens of the role admin.");
   const publisher = request.publisher ?? principal.limitedTo;
   const token = `mh_${randomBytes(32).toString("base64url")}`;
-  const row = await database.prisma.$transaction(async (tx) => {
+  const create = async (tx: Queries) => {
     const present = principal.tokenId === undefined ? null : await readToken(tx, principal.tokenId);
     const expiresAt = request.expiresAt ?? present?.expiresAt ?? null;
     const limits = { role, publisherId: publisher ?? null };
@@ -77,6 +80,10 @@ export async function createToken(
     const detail = { ...told, token: id };
     await recordAudit(tx, principal, { action: "token.write", ...(publisher && { publisher }), detail });
     return created;
+  };
+  const row = await inTransaction(database, create).catch((cause: unknown) => {
+    if (publisher !== undefined && isForeignKeyViolation(cause)) throw publisherGone(publisher, cause);
+    throw cause;
   });
   return { ...answerOf(row), token };
 }

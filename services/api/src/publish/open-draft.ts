@@ -4,6 +4,7 @@ import { blobsOpenTo, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
 import { isForeignKeyViolation, isUniqueViolation } from "../database/query-errors.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
 import { ensureModule } from "../registry/modules.ts";
@@ -36,8 +37,7 @@ export async function openDraft(
   request: DraftRequest,
 ): Promise<Draft> {
   checkFileList(request.files);
-  const attempt = () =>
-    database.prisma.$transaction((tx) => insertDraft(tx, principal, name, request), { timeout: 30_000 });
+  const attempt = () => inTransaction(database, (tx) => insertDraft(tx, principal, name, request));
   const id = await attempt().catch((error: unknown) => {
     // Someone made the module, one that clashes with it, or deleted it at the same time: look again.
     if (isUniqueViolation(error) || isForeignKeyViolation(error)) return attempt();

@@ -15,6 +15,7 @@ import { blobsOpenTo, dropReferences, takeReferences } from "../blobs/references
 import type { Database, Queries } from "../database/client.ts";
 import type { Prisma } from "../database/generated/client.ts";
 import { storableJson } from "../database/storable.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
 import type { StoredCard } from "../registry/card.ts";
@@ -39,7 +40,7 @@ async function transition<T>(
     await tx.$queryRaw`SELECT 1 FROM draft WHERE id = ${id} FOR UPDATE`;
     return work(tx, await readDraft(tx, id));
   };
-  return database.prisma.$transaction(run, { timeout: 60_000, maxWait: 30_000 });
+  return inTransaction(database, run);
 }
 
 /** uploading | failed → verifying, with the job that verifies. Throws `blobs-missing` or `draft-state`. */

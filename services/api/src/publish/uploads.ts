@@ -5,9 +5,10 @@ import type { BlobStore } from "../blobs/blob-store.ts";
 import { takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Upload } from "../database/generated/client.ts";
-import { isUniqueViolation } from "../database/query-errors.ts";
+import { isForeignKeyViolation, isUniqueViolation } from "../database/query-errors.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { allows, type Principal } from "../identity/principal.ts";
-import { findPublisher } from "../registry/publishers.ts";
+import { findPublisher, publisherGone } from "../registry/publishers.ts";
 
 /** The most parts of an upload; S3's limit. */
 const MAX_PARTS = 10_000;
@@ -57,16 +58,18 @@ export async function openUpload(
     });
     if (begun !== null) return begun;
   }
-  return database.prisma.upload.create({
-    data: {
-      id: randomUUID(),
-      publisherId: request.publisher,
-      size: BigInt(request.size),
-      digest: request.digest ?? null,
-      partSize: partSizeFor(request.size, partSize),
-      state: "open",
-      expiresAt: lifeFromNow(),
-    },
+  const data = {
+    id: randomUUID(),
+    publisherId: request.publisher,
+    size: BigInt(request.size),
+    digest: request.digest ?? null,
+    partSize: partSizeFor(request.size, partSize),
+    state: "open",
+    expiresAt: lifeFromNow(),
+  };
+  return database.prisma.upload.create({ data }).catch((cause: unknown) => {
+    if (isForeignKeyViolation(cause)) throw publisherGone(request.publisher, cause);
+    throw cause;
   });
 }
 
@@ -167,8 +170,7 @@ export async function completeUpload(deps: UploadDeps, upload: Upload, digest: D
     await store.discardUpload(upload.id);
     throw problem("digest-mismatch", `The bytes have the digest ${stored.digest}; open a new upload.`);
   }
-  const record = () =>
-    database.prisma.$transaction((tx) => recordBlob(tx, upload, digest, key), { timeout: 30_000 });
+  const record = () => inTransaction(database, (tx) => recordBlob(tx, upload, digest, key));
   // On an error other than a refusal the row may be there all the same, so the bytes stay: garbage at worst.
   const outcome: boolean | ProblemError = await record().catch<boolean | ProblemError>((error: unknown) => {
     // The same bytes came by another upload at the same time: now they are there.

@@ -1,6 +1,7 @@
 import type { Action, ModuleName } from "@modulehub/core";
 import type { Database, Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
+import { inTransaction } from "../database/transaction.ts";
 import type { Principal } from "../identity/principal.ts";
 import { findModule } from "./modules.ts";
 
@@ -21,5 +22,5 @@ export async function changeModule<T>(
     await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${id} FOR UPDATE`;
     return change(tx, await findModule(tx, principal, action, name));
   };
-  return database.prisma.$transaction(run, { timeout: 60_000, maxWait: 30_000 });
+  return inTransaction(database, run);
 }

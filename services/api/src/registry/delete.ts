@@ -1,6 +1,7 @@
 import { type ModuleName, problem } from "@modulehub/core";
 import { dropReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
 import { changeModule } from "./change-module.ts";
@@ -97,5 +98,5 @@ export async function deleteModule(
     });
     return { drafts: drafts.map((draft) => draft.id) };
   };
-  return database.prisma.$transaction(run, { timeout: 60_000, maxWait: 30_000 });
+  return inTransaction(database, run);
 }

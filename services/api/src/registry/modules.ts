@@ -78,6 +78,8 @@ export async function ensureModule(
   visibility: Visibility | undefined,
 ): Promise<Module> {
   const publisherId = publisherOf(name);
+  // Until the caller's transaction ends it keeps its name and publisher; and blobs are locked after it, as elsewhere.
+  await queries.$queryRaw`SELECT 1 FROM module WHERE name = ${name} FOR KEY SHARE`;
   const existing = await queries.module.findUnique({ where: { name } });
   if (existing !== null) {
     if (visibility !== undefined && visibility !== existing.visibility)

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Database, Queries } from "../database/client.ts";
 import type { Publisher } from "../database/generated/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import { ADMIN, allows, type Principal, standing } from "../identity/principal.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -34,11 +35,13 @@ export async function findPublisher(
   throw await absent(queries, id, "There is no such publisher, or this token may not see that of it.");
 }
 
+/** That a publisher was deleted, before or while something was made in it. */
+export const publisherGone = (id: string, cause?: unknown): ProblemError =>
+  problem("gone", `The publisher ${id} was deleted; its name is not used again.`, { cause });
+
 /** What is said of a publisher that is not there. That one was deleted everyone may know, as that it was there. */
 const absent = async (queries: Queries, id: string, detail: string): Promise<ProblemError> =>
-  (await isGone(queries, id))
-    ? problem("gone", `The publisher ${id} was deleted; its name is not used again.`)
-    : problem("not-found", detail);
+  (await isGone(queries, id)) ? publisherGone(id) : problem("not-found", detail);
 
 /**
  * Makes a publisher, and whoever asks its owner; the admin, an owner everywhere, may name another. Throws
@@ -73,7 +76,7 @@ export async function createPublisher(
     return row;
   };
   try {
-    return answerOf(await database.prisma.$transaction(create));
+    return answerOf(await inTransaction(database, create));
   } catch (error) {
     if (isUniqueViolation(error))
       throw problem("name-taken", `The publisher ${id} exists.`, { cause: error });
@@ -112,7 +115,7 @@ export async function renamePublisher(
   principal: Principal,
   { id, displayName }: { id: string; displayName: string },
 ): Promise<PublisherAnswer> {
-  return database.prisma.$transaction(async (tx) => {
+  return inTransaction(database, async (tx) => {
     await findPublisher(tx, principal, "publisher.settings", id);
     const row = await tx.publisher.update({ where: { id }, data: { displayName } });
     await recordAudit(tx, principal, {
@@ -129,7 +132,7 @@ export async function renamePublisher(
  * `publisher-not-empty`, and as `findPublisher` does.
  */
 export async function deletePublisher(database: Database, principal: Principal, id: string): Promise<void> {
-  await database.prisma.$transaction(async (tx) => {
+  await inTransaction(database, async (tx) => {
     await findPublisher(tx, principal, "publisher.delete", id);
     await tx.$queryRaw`SELECT 1 FROM publisher WHERE id = ${id} FOR UPDATE`;
     if ((await tx.module.findFirst({ where: { publisherId: id } })) !== null)
