@@ -140,7 +140,8 @@ async function readEvents(
   const chunks = response.body?.pipeThrough(new TextDecoderStream()) ?? [];
   for await (const chunk of chunks) {
     text += chunk;
-    if (text.includes("\n\n")) onFirst();
+    // The stream begins with how soon to try again, which is no event.
+    if (/^data: .*\n\n/m.test(text)) onFirst();
   }
   const events = text.split("\n\n").flatMap((block) => {
     const fields = Object.fromEntries(
