@@ -99,8 +99,26 @@ export async function cleanUp(): Promise<void> {
     }
   }
   started.clear();
+  await Promise.all([...folders].map(unused));
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   folders.clear();
+}
+
+/** Resolves when API and worker have let go of a data folder: they notice a while later that the hub was killed. */
+async function unused(data: string): Promise<void> {
+  for (const file of [join(data, "lock-holder"), join(data, "cache/lock-holder")]) {
+    const pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+    if (pid > 0) await until(`process ${pid} has ended`, 60, async () => !isRunning(pid));
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
 }
 
 export function temporaryFolder(): string {
