@@ -168,6 +168,55 @@ function cpuTicks(pid: number): number {
   }
 }
 
+test("versions that are yanked or deleted while they are loaded: exact ones go on, deleted ones stop at once", async () => {
+  for (const x of [1, 2]) {
+    const files = {
+      ...goodModule(),
+      "module.json": manifest({ examples: [{ inputs: { x: [[x, 0, 0, 0]] } }] }),
+    };
+    expect(await publishFiles(hub, "acme/going", files)).toMatchObject({ state: "published", version: x });
+  }
+  const infer = async (path: string) => {
+    const answer = await call(hub, "POST", `/v1/modules/acme/going${path}/infer`, {
+      inputs: { x: [[-1, 2, 3, 4]] },
+    });
+    const { version, code } = (await answer.json()) as { version?: number; code?: string };
+    return { status: answer.status, version, code };
+  };
+  const change = async (method: string, path: string, body?: unknown) =>
+    (await call(hub, method, `/v1/modules/acme/going/versions/${path}`, body)).status;
+  expect(await infer("")).toMatchObject({ status: 200, version: 2 });
+  expect(await infer("/versions/1")).toMatchObject({ status: 200, version: 1 });
+
+  let going = true;
+  const others: number[] = [];
+  const newest: (number | undefined)[] = [];
+  const load = [
+    (async () => {
+      while (going) others.push((await ask("acme/good", [1, 2, 3, 4])).status);
+    })(),
+    (async () => {
+      while (going) newest.push((await infer("")).version);
+    })(),
+  ];
+  await sleep(300);
+  expect(await change("POST", "2/yank", { reason: "Wrong." })).toBe(200);
+  expect(await infer("")).toMatchObject({ status: 200, version: 1 });
+  expect(await infer("/versions/2")).toMatchObject({ status: 200, version: 2 });
+  await sleep(300);
+  expect(await change("DELETE", "2?reason=Leaked.")).toBe(204);
+  for (let times = 0; times < 20; times++)
+    expect(await infer("/versions/2")).toMatchObject({ status: 410, code: "gone" });
+  expect(await infer("")).toMatchObject({ status: 200, version: 1 });
+  going = false;
+  await Promise.all(load);
+  // None failed, and after the yank none ran what was yanked.
+  expect(newest.every((version) => version === 1 || version === 2)).toBe(true);
+  expect(newest.indexOf(1)).toBeGreaterThan(0);
+  expect(newest.slice(newest.indexOf(1)).includes(2)).toBe(false);
+  expect(new Set(others)).toEqual(new Set([200]));
+});
+
 test("inspecting endless and boundless modules leaves B undisturbed", async () => {
   const hostile = [endless(), bombAtRun()].map(async (bytes, index) =>
     publishFiles(hub, `acme/hostile-${index}`, { "module.json": manifest(), "model.onnx": bytes }),

@@ -244,6 +244,29 @@ test("a body of unknown length is refused as soon as it is over the limit", asyn
   expect(received).toBeLessThanOrEqual(1_048_576);
 });
 
+test("a body longer than promised is cut there for the worker too, and what follows is no request", async () => {
+  const bodies: string[] = [];
+  hub.worker.behaviour.infer = (request, response) => {
+    let body = "";
+    request.on("data", (chunk) => {
+      body += chunk;
+    });
+    request.on("end", () => {
+      bodies.push(body);
+      response.end(body);
+    });
+  };
+  const smuggled = `12345POST ${INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nevil`;
+  for (const longer of [smuggled, `12345${"x".repeat(5000)}`]) {
+    // Either the part that was promised is answered, or all of it is refused.
+    const answer = await rawRequest(hub.url, `POST ${INFER}`, ["Content-Length: 5"], longer);
+    if (answer.status !== 200)
+      expect(JSON.parse(answer.body)).toMatchObject({ status: 400, code: "invalid-request" });
+  }
+  expect(bodies).toEqual(bodies.map(() => "12345"));
+  expect((await fetch(hub.url + INFER, { method: "POST", body: "quick" })).status).toBe(200);
+});
+
 test("a worker that refuses the hub's token is a worker that can't be reached", async () => {
   hub.worker.behaviour.infer = (_request, response) => {
     response.writeHead(401).end();

@@ -127,6 +127,19 @@ test("a restart finds modules again without asking for their bytes, and damaged 
   expect((await readFile(join(lease.folder, "assets/data.bin")))[0]).toBe(7);
 });
 
+test("a module that the hub deletes while it is used stays with who uses it, and does not come back once gone", async () => {
+  const { cache, source } = await setup(1500);
+  const module = source.add(moduleOf(600, 1));
+  const lease = await cache.lease(module.digest);
+  source.contents.delete(module.digest);
+  for (const digest of module.blobs.keys()) source.blobs.delete(digest);
+  expect((await readFile(join(lease.folder, "assets/data.bin")))[0]).toBe(1);
+  (await cache.lease(module.digest)).release();
+  lease.release();
+  for (const fill of [2, 3]) (await cache.lease(source.add(moduleOf(600, fill)).digest)).release();
+  await expect(cache.lease(module.digest)).rejects.toMatchObject({ code: "version-not-found" });
+});
+
 test("a damaged list of files is fetched again, whatever became of it", async () => {
   const { cache, source, folder, open } = await setup();
   const module = source.add(moduleOf(100, 7));
