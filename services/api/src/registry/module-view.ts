@@ -24,7 +24,7 @@ export async function readModuleView(
     readPublisher(queries, module.publisherId),
     latestNumber(queries, module.id),
     listVersions(queries, module.id, { limit: SHOWN_VERSIONS }),
-    versionFiles(queries, version.id),
+    versionFiles(queries, version),
     readDocumentation(queries, version),
   ]);
   const readme = files.find(({ path }) => path === "README.md");

@@ -18,7 +18,7 @@ export async function addRevision(
   });
   const last = await tx.revision.findFirst({ where: { moduleId }, orderBy: { id: "desc" } });
   const parent = last?.revision ?? EMPTY_REVISION;
-  const files = await versionFiles(tx, versionId);
+  const files = await versionFiles(tx, { id: versionId, documentationRevision });
   const revision = hash("sha256", revisionContent(parent, files)).slice(0, REVISION_LENGTH);
   await tx.revision.create({ data: { moduleId, versionId, documentationRevision, revision, parent } });
   return revision;

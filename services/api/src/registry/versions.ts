@@ -82,20 +82,20 @@ export async function findModuleVersion(
 }
 
 /**
- * A version's files by path, with those of its current documentation: all, or those after a path.
+ * A version's files by path, with those of its documentation as it was when the version was read: all, or those after
+ * a path.
  */
 export async function versionFiles(
   queries: Queries,
-  versionId: number,
+  { id, documentationRevision: revision }: Pick<Version, "id" | "documentationRevision">,
   page: { after?: string; limit?: number } = {},
 ): Promise<VersionFile[]> {
   const { after = "", limit = null } = page;
   const rows = await queries.$queryRaw<{ path: string; size: bigint; digest: string; role: string }[]>`
-    SELECT path, size, digest, role FROM version_file WHERE version_id = ${versionId} AND path > ${after}
+    SELECT path, size, digest, role FROM version_file WHERE version_id = ${id} AND path > ${after}
     UNION ALL
-    SELECT f.path, f.size, f.digest, 'doc' FROM documentation_file f
-    JOIN version v ON v.id = f.version_id AND v.documentation_revision = f.revision
-    WHERE v.id = ${versionId} AND f.path > ${after}
+    SELECT path, size, digest, 'doc' FROM documentation_file
+    WHERE version_id = ${id} AND revision = ${revision} AND path > ${after}
     ORDER BY path LIMIT ${limit}::int`;
   return rows.map((row) => versionFileSchema.parse({ ...row, size: Number(row.size) }));
 }

@@ -47,7 +47,7 @@ export function archiveRoutes(app: App, { database, store }: AppDeps): SendArchi
     reply: FastifyReply,
     { module, version }: { module: Module; version: Version },
   ): Promise<FastifyReply> {
-    const archive = planArchive(await versionFiles(database.prisma, version.id));
+    const archive = planArchive(await versionFiles(database.prisma, version));
     // Never immutable, at a fixed version neither: documentation is in it, and stays editable.
     allowCaching(reply, module.visibility as Visibility);
     reply

@@ -1,7 +1,16 @@
 import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ask, digestOf, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
+import {
+  ask,
+  digestOf,
+  listOf,
+  moduleFiles,
+  publish,
+  startTestHub,
+  type TestHub,
+  uploadBytes,
+} from "../testing/test-hub.ts";
 
 let hub: TestHub;
 const GRAPH = "graph files";
@@ -168,4 +177,21 @@ test("bytes that the store has lost are the store's fault, never a file that is 
     ])
       expect(answer).toMatchObject({ status: 503, body: { code: "store-unavailable" } });
   }
+});
+
+test("what resolve lists is at the addresses that it names, also once the documentation was edited", async () => {
+  const files = { ...moduleFiles("resolved"), "docs/more about it.md": "more" };
+  await publish(hub, "acme/resolved", files, { visibility: "public" });
+  const { body } = await ask<{ files: { path: string; digest: string; url: string }[] }>(
+    hub,
+    "GET",
+    "/v1/resolve?handle=acme/resolved/1",
+  );
+  expect(body.files.map(({ path }) => path).sort()).toEqual(Object.keys(files).sort());
+  await uploadBytes(hub, "acme", Buffer.from("edited"));
+  const documentation = { base: 1, files: listOf({ "README.md": "edited" }) };
+  const path = "/v1/modules/acme/resolved/versions/1/documentation";
+  expect((await ask(hub, "PUT", path, documentation)).status).toBe(201);
+  for (const { path, digest, url } of body.files)
+    expect(digestOf(await (await fetch(url)).text()), path).toBe(digest);
 });

@@ -1,4 +1,5 @@
 import {
+  type FileRole,
   formatHandle,
   inspectionReportSchema,
   type ModuleName,
@@ -174,7 +175,7 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
         findModuleVersion(database.prisma, request.principal, "module.read", present, reference),
       );
       const after = cursor === undefined ? "" : decodeCursor(z.string(), cursor);
-      const files = await versionFiles(database.prisma, version.id, { after, limit: RESOLVE_PAGE + 1 });
+      const files = await versionFiles(database.prisma, version, { after, limit: RESOLVE_PAGE + 1 });
       const page = files.slice(0, RESOLVE_PAGE);
       const { handle: exact, url } = addressOf(module, version);
       allowCaching(reply, module.visibility as Visibility);
@@ -186,14 +187,9 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
         revision: await revisionOf(database.prisma, version),
         url,
         ...yankMark(version),
-        files: page.map(({ path, size, digest }) => ({
-          path,
-          size,
-          digest,
-          url: `${publicUrl()}/v1/modules/${module.name}/versions/${version.number}/files/${path
-            .split("/")
-            .map(encodeURIComponent)
-            .join("/")}`,
+        files: page.map(({ role, ...file }) => ({
+          ...file,
+          url: fileAddress(module, version, file.path, role),
         })),
         ...(files.length > RESOLVE_PAGE && { next: encodeCursor(page.at(-1)!.path) }),
       };
@@ -204,6 +200,15 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
     const reference = { kind: "version", version: version.number } as const;
     const handle = formatHandle({ module: module.name as ModuleName, reference });
     return { handle, url: `${publicUrl()}/${handle}` };
+  }
+
+  /** Where the very bytes are that were listed: of documentation, which may be edited meanwhile, at its revision. */
+  function fileAddress(module: Module, version: Version, path: string, role: FileRole): string {
+    const address = `${publicUrl()}/v1/modules/${module.name}/versions/${version.number}`;
+    const escaped = path.split("/").map(encodeURIComponent).join("/");
+    return role === "doc"
+      ? `${address}/documentation/files/${escaped}?revision=${version.documentationRevision}`
+      : `${address}/files/${escaped}`;
   }
 
   async function answerVersion({ module, version }: { module: Module; version: Version }) {
@@ -219,7 +224,7 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
       publishedAt: version.publishedAt.toISOString(),
       ...yankMark(version),
       manifest: manifestSchema.parse(version.manifest),
-      files: await versionFiles(database.prisma, version.id),
+      files: await versionFiles(database.prisma, version),
       report: inspectionReportSchema.parse(version.report),
       batching: batchingBySignature.parse(version.batching),
     };
