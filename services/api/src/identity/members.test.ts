@@ -61,6 +61,10 @@ test("accounts are made by the admin, under names of the publishers' grammar", a
     status: 409,
     body: { code: "name-taken" },
   });
+  expect(await ask(hub, "PATCH", "/v1/accounts/robot", {})).toMatchObject({
+    status: 400,
+    body: { code: "invalid-request" },
+  });
   const { body } = await ask<{ items: { id: string }[] }>(hub, "GET", "/v1/accounts");
   const ids = body.items.map(({ id }) => id);
   expect(ids).toEqual([...ids].sort());

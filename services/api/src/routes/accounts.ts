@@ -1,3 +1,4 @@
+import { problem } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { changeAccount, createAccount, listAccounts, readAccount } from "../identity/accounts.ts";
@@ -71,9 +72,11 @@ export function accountRoutes(app: App, { database, identity }: AppDeps): void {
         response: { 200: account },
       },
     },
-    async (request) =>
-      identity.changing(() =>
-        changeAccount(database, request.principal, request.params.account, request.body),
-      ),
+    async (request) => {
+      const { body, params, principal } = request;
+      if (body.displayName === undefined && body.disabled === undefined)
+        throw problem("invalid-request", "Name what is to be changed: displayName, disabled, or both.");
+      return identity.changing(() => changeAccount(database, principal, params.account, body));
+    },
   );
 }
