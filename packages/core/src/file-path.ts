@@ -26,5 +26,8 @@ export function isSafeFilePath(path: string): boolean {
 /** Names that Windows gives to devices, whatever follows the dot. */
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
+/** A file's path, or a module's name, as it stands in a URL: its segments escaped, its slashes kept. */
+export const inUrl = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
+
 /** What a file of a version is for. */
 export type FileRole = "graph" | "weights" | "asset" | "doc";

@@ -1,4 +1,10 @@
-import type { InspectionReport, Manifest, VersionFile, Visibility } from "@modulehub/core";
+import {
+  type InspectionReport,
+  inUrl,
+  type Manifest,
+  type VersionFile,
+  type Visibility,
+} from "@modulehub/core";
 
 /** Everything that the page of a version says, as the hub knows it. */
 export interface ModuleView {
@@ -36,16 +42,14 @@ export interface VersionRow {
   yanked?: boolean;
 }
 
-const encodedPath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
-
 /** The path of a version's API on its hub. */
 export const versionPath = ({ module, version }: { module: string; version: number }): string =>
-  `/v1/modules/${encodedPath(module)}/versions/${version}`;
+  `/v1/modules/${inUrl(module)}/versions/${version}`;
 
 /** The path of a file of a version on its hub. */
 export const filePath = (version: { module: string; version: number }, path: string): string =>
-  `${versionPath(version)}/files/${encodedPath(path)}`;
+  `${versionPath(version)}/files/${inUrl(path)}`;
 
 /** The path of the page of a module, a version of it, or a publisher. */
 export const pagePath = (name: string, version?: number): string =>
-  `/${encodedPath(name)}${version === undefined ? "" : `/${version}`}`;
+  `/${inUrl(name)}${version === undefined ? "" : `/${version}`}`;

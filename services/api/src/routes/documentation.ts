@@ -1,4 +1,4 @@
-import type { Visibility } from "@modulehub/core";
+import { inUrl, type Visibility } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
@@ -179,7 +179,7 @@ export function documentationRoutes(app: App, deps: AppDeps): void {
       ...read,
       files: files.map((file) => ({
         ...file,
-        url: `${address}/${file.path.split("/").map(encodeURIComponent).join("/")}?revision=${read.revision}`,
+        url: `${address}/${inUrl(file.path)}?revision=${read.revision}`,
       })),
     };
   }

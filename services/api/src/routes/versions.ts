@@ -2,6 +2,7 @@ import {
   type FileRole,
   formatHandle,
   inspectionReportSchema,
+  inUrl,
   type ModuleName,
   manifestSchema,
   parseHandle,
@@ -205,10 +206,9 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
   /** Where the very bytes are that were listed: of documentation, which may be edited meanwhile, at its revision. */
   function fileAddress(module: Module, version: Version, path: string, role: FileRole): string {
     const address = `${publicUrl()}/v1/modules/${module.name}/versions/${version.number}`;
-    const escaped = path.split("/").map(encodeURIComponent).join("/");
     return role === "doc"
-      ? `${address}/documentation/files/${escaped}?revision=${version.documentationRevision}`
-      : `${address}/files/${escaped}`;
+      ? `${address}/documentation/files/${inUrl(path)}?revision=${version.documentationRevision}`
+      : `${address}/files/${inUrl(path)}`;
   }
 
   async function answerVersion({ module, version }: { module: Module; version: Version }) {
