@@ -1,3 +1,4 @@
+import { TIMEOUT_HEADER } from "@modulehub/core";
 import { textBody } from "../bench-hub.ts";
 import { type Scenario, withoutGenerator } from "../context.ts";
 import type { LoadReport } from "../load/contract.ts";
@@ -25,7 +26,7 @@ export const overload: Scenario = async (context) => {
   let others = 0;
   const open = async (): Promise<number> => {
     const report = await context.load.run({
-      to: minilm.direct,
+      to: { ...minilm.direct, headers: { ...minilm.direct.headers, [TIMEOUT_HEADER]: String(WORTH_MS) } },
       bodies: order.map((index) => textBody(model.corpus[index]!.text)),
       pace: { kind: "open", perSecond: 2 * capacity, forMs },
       keepAnswers: true,

@@ -42,6 +42,12 @@ export const WORKER_HEADERS = {
   requestId: "x-request-id",
 } as const;
 
+/**
+ * How long a client waits for its answer, in whole milliseconds: what could not be done by then is refused at once
+ * instead of being done in vain.
+ */
+export const TIMEOUT_HEADER = "modulehub-timeout-ms";
+
 /** The Open Inference Protocol's header: length of the JSON before the tensors' bytes. */
 export const BINARY_HEADER = "inference-header-content-length";
 

@@ -111,6 +111,16 @@ test("settings that do not fit are named, with the list of all", async () => {
   expect(text).toContain("MODULEHUB_DATA");
 });
 
+test("the API ends when nobody reads its log any more either", async () => {
+  const child = start({ MODULEHUB_LOG_LEVEL: "info" });
+  const hub = await listening(child);
+  child.stdout?.destroy();
+  for (let call = 0; call < 20; call++) await fetch(`${hub.url}/health/live`);
+  child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number | null];
+  expect(code).toBe(0);
+}, 30_000);
+
 test("the API ends when the process that started it is gone", async () => {
   const child = start();
   await listening(child);

@@ -88,6 +88,14 @@ await main(parsed.data).catch((error: unknown) => {
   process.exit(1);
 });
 
+/**
+ * Where the log goes. When nobody reads it any more, it is lost, and nothing else: pino's own stream would try again
+ * at the exit, for ever.
+ */
+function standardOutput(): NodeJS.WritableStream {
+  return process.stdout.on("error", () => undefined);
+}
+
 async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
   const data = resolve(settings.MODULEHUB_DATA);
   const lock = lockDataFolder(data);
@@ -110,6 +118,7 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     sweep: { grace: settings.MODULEHUB_GC_GRACE, interval: settings.MODULEHUB_GC_INTERVAL },
     maxInferenceBytes: settings.MODULEHUB_MAX_INFERENCE_BYTES,
     logLevel: settings.MODULEHUB_LOG_LEVEL,
+    logStream: standardOutput(),
     tracing: await openTracing("modulehub-api", settings.OTEL_EXPORTER_OTLP_ENDPOINT),
   });
 

@@ -43,7 +43,7 @@ const environmentSchema = z.object({
   MODULEHUB_QUEUE_SECONDS: z.coerce
     .number()
     .positive()
-    .default(0.5)
+    .default(5)
     .describe("longest estimated wait of a request for others; beyond it is refused with 429"),
   MODULEHUB_BATCHING: z
     .enum(["proven", "off"])
@@ -106,7 +106,8 @@ async function main(): Promise<void> {
       process.exit(1);
     },
     searchPath: settings.PATH,
-    logger: { level: settings.MODULEHUB_LOG_LEVEL },
+    // When nobody reads the log any more, it is lost; pino's own stream would try again at the exit, for ever.
+    logger: { level: settings.MODULEHUB_LOG_LEVEL, stream: process.stdout.on("error", () => undefined) },
     tracing: await openTracing("modulehub-worker", settings.OTEL_EXPORTER_OTLP_ENDPOINT),
   });
   const { setpriv, prlimit } = launchers(settings.PATH);

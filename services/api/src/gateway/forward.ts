@@ -1,13 +1,20 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { BINARY_HEADER, type ModuleName, ProblemError, problem, WORKER_HEADERS } from "@modulehub/core";
+import {
+  BINARY_HEADER,
+  type ModuleName,
+  ProblemError,
+  problem,
+  TIMEOUT_HEADER,
+  WORKER_HEADERS,
+} from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Resolution } from "../registry/resolver.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
 /** What a worker reads of a client's headers, and a client of a worker's. */
-const REQUEST_HEADERS = ["content-type", "content-length", "accept", BINARY_HEADER] as const;
+const REQUEST_HEADERS = ["content-type", "content-length", "accept", BINARY_HEADER, TIMEOUT_HEADER] as const;
 const ANSWER_HEADERS = [
   "content-type",
   "content-length",

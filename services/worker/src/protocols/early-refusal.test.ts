@@ -89,3 +89,28 @@ test("a connection outlasts a refusal where the body is short", async () => {
   expect(wrong.split("HTTP/1.1 400")).toHaveLength(3);
   expect(wrong).not.toMatch(/connection: close/i);
 });
+
+test("a request says how long its client waits; what can't begin by then is not begun", async () => {
+  const ask = (timeout: string, value: number) =>
+    worker.app.inject({
+      method: "POST",
+      url: "/v1/infer",
+      headers: {
+        ...worker.headers(module, "hasty"),
+        "content-type": "application/json",
+        "modulehub-timeout-ms": timeout,
+      },
+      payload: JSON.stringify({ inputs: { x: [value] } }),
+    });
+  for (const wrong of ["soon", "-1", "1.5", "0"]) {
+    const refused = await ask(wrong, 1);
+    expect(refused.json()).toMatchObject({ status: 400, code: "invalid-request" });
+  }
+  expect((await ask("30000", 1)).statusCode).toBe(200);
+  // Every core is taken for longer than these wait.
+  const counting = [1, 2, 3, 4].map(() => ask("30000", 1_500_000));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const hasty = await ask("1", 1);
+  expect([429, 504]).toContain(hasty.statusCode);
+  for (const answer of await Promise.all(counting)) expect([200, 429]).toContain(answer.statusCode);
+}, 120_000);

@@ -1,4 +1,4 @@
-import { type Digest, isDigest, problem, WORKER_HEADERS } from "@modulehub/core";
+import { type Digest, isDigest, problem, TIMEOUT_HEADER, WORKER_HEADERS } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Inference } from "../inference.ts";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
@@ -86,9 +86,18 @@ function submissionOf(request: FastifyRequest, reply: FastifyReply, requestMs: n
   return {
     caller: single(request, WORKER_HEADERS.caller),
     signal: goneSignal(reply),
-    deadline: performance.now() + requestMs,
+    deadline: performance.now() + Math.min(requestMs, timeoutOf(request) ?? requestMs),
     span: request.span,
   };
+}
+
+/** How long the client says it waits, in milliseconds. Throws `invalid-request`. */
+function timeoutOf(request: FastifyRequest): number | undefined {
+  const text = single(request, TIMEOUT_HEADER);
+  if (text === "") return undefined;
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw problem("invalid-request", `${TIMEOUT_HEADER} is a whole number of milliseconds, such as 1000.`);
+  return Number(text);
 }
 
 /** The client closed the connection: nobody waits for an answer. */
