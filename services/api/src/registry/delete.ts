@@ -84,7 +84,7 @@ export async function deleteModule(
         OR (holder_kind IN ('version', 'documentation')
           AND holder_id IN (SELECT id::text FROM version WHERE module_id = ${id}))`;
     for (const { lowerName } of await tx.moduleName.findMany({ where: { moduleId: id } }))
-      await bury(tx, { lowerName, visibility: module.visibility }, 0, { by: principal.account, reason });
+      await bury(tx, { ...module, lowerName }, 0, { by: principal.account, reason });
     await tx.draft.deleteMany({ where: { moduleId: id } });
     await tx.alias.deleteMany({ where: { moduleId: id } });
     await tx.versionFile.deleteMany({ where: { version: { moduleId: id } } });

@@ -8,6 +8,7 @@ import { changeModule } from "./change-module.ts";
 import { refreshListing } from "./listing.ts";
 import { namesOf } from "./modules.ts";
 import { findPublisher } from "./publishers.ts";
+import { deletedModule } from "./tombstones.ts";
 
 export interface ModuleSettings {
   visibility?: Visibility | undefined;
@@ -59,8 +60,8 @@ async function rename(tx: Queries, principal: Principal, module: Module, to: Mod
   });
   const others = known.filter(({ moduleId }) => moduleId !== module.id);
   const taken = others[0] ?? known.find(({ lowerName }) => lowerName !== names.lowerName);
-  if (taken?.moduleId === null && taken.lowerName === names.lowerName)
-    throw problem("gone", `${taken.name} was deleted; its name is not used again.`);
+  const deleted = await deletedModule(tx, principal, to);
+  if (deleted !== undefined) throw deleted;
   if (taken !== undefined) throw problem("name-taken", `The name clashes with ${taken.name}.`);
   if (known.length === 0)
     await tx.moduleName.create({

@@ -144,7 +144,7 @@ export async function deletePublisher(database: Database, principal: Principal, 
         AND holder_id IN (SELECT id FROM upload WHERE publisher_id = ${id})`;
     await tx.upload.deleteMany({ where: { publisherId: id } });
     await tx.publisher.delete({ where: { id } });
-    await tx.tombstone.create({ data: { lowerName: id } });
+    await tx.tombstone.create({ data: { lowerName: id, publisherId: id } });
     await recordAudit(tx, principal, { action: "publisher.delete", publisher: id });
   });
 }

@@ -1,4 +1,4 @@
-import { type ModuleName, type ProblemError, problem, publisherOf, type Visibility } from "@modulehub/core";
+import { type ModuleName, type ProblemError, problem, type Visibility } from "@modulehub/core";
 import type { Queries } from "../database/client.ts";
 import type { Module } from "../database/generated/client.ts";
 import { allows, type Principal } from "../identity/principal.ts";
@@ -9,15 +9,15 @@ export interface Burial {
   reason?: string | undefined;
 }
 
-/** Leaves word that a version, or with 0 the whole module, was deleted. */
+/** Leaves word that a version, or with 0 the whole module, was deleted, and whose it was then. */
 export async function bury(
   tx: Queries,
-  { lowerName, visibility }: { lowerName: string; visibility: string },
+  { lowerName, publisherId, visibility }: Pick<Module, "lowerName" | "publisherId" | "visibility">,
   version: number,
   { by, reason }: Burial,
 ): Promise<void> {
   await tx.tombstone.create({
-    data: { lowerName, version, visibility, deletedBy: by ?? null, reason: reason ?? null },
+    data: { lowerName, version, publisherId, visibility, deletedBy: by ?? null, reason: reason ?? null },
   });
 }
 
@@ -31,7 +31,10 @@ export async function deletedVersion(
   return row === null ? undefined : gone(`Version ${version}`, row);
 }
 
-/** That a module was deleted, for a principal that could see it: with who, when and why. */
+/**
+ * That a module was deleted, for a principal that could see it: with who, when and why. Whose it was when it was
+ * deleted counts, under its former names too, and not whom the name speaks of.
+ */
 export async function deletedModule(
   queries: Queries,
   principal: Principal,
@@ -39,8 +42,9 @@ export async function deletedModule(
 ): Promise<ProblemError | undefined> {
   const key = { lowerName: name.toLowerCase(), version: 0 };
   const row = await queries.tombstone.findUnique({ where: { lowerName_version: key } });
-  const resource = { publisher: publisherOf(name), visibility: (row?.visibility ?? "private") as Visibility };
-  return row !== null && allows(principal, "module.read", resource) ? gone("The module", row) : undefined;
+  if (row === null) return undefined;
+  const resource = { publisher: row.publisherId, visibility: row.visibility as Visibility };
+  return allows(principal, "module.read", resource) ? gone("The module", row) : undefined;
 }
 
 function gone(what: string, row: { deletedAt: Date; deletedBy: string | null; reason: string | null }) {

@@ -226,6 +226,32 @@ test("where a private module has gone is told to its readers only", async () => 
   expect(taken).toMatchObject({ status: 409, body: { code: "name-taken" } });
 });
 
+test("that a private module was deleted after a transfer is told to readers of the publisher that it had then", async () => {
+  const to = `third/m${count}`;
+  await change(module, { module: to, visibility: "private" });
+  const removed = await ask(hub, "DELETE", `/v1/modules/${to}?reason=Leaked.`);
+  expect(removed.status).toBe(204);
+  const reader = await hub.tokenOf("reader", "third");
+  const former = await hub.tokenOf("owner", "acme");
+  for (const name of [module, to]) {
+    const told = await ask(hub, "GET", `/v1/modules/${name}`, undefined, reader);
+    expect(told, name).toMatchObject({ status: 410, body: { detail: expect.stringContaining("Leaked.") } });
+    for (const headers of [former, {}]) {
+      const answer = await ask(hub, "GET", `/v1/modules/${name}`, undefined, headers);
+      expect(answer, name).toMatchObject({ status: 404, body: { code: "module-not-found" } });
+    }
+  }
+  // The old publisher does not get its name back either, and hears no more than that.
+  const files = [{ path: "module.json", size: 1, digest: digestOf("x") }];
+  const another = `acme/after${count}`;
+  await publish(hub, another, moduleFiles(another));
+  for (const answer of [
+    await ask(hub, "POST", `/v1/modules/${module}/drafts`, { files }, former),
+    await change(another, { module }, former),
+  ])
+    expect(answer).toMatchObject({ status: 409, body: { code: "name-taken" } });
+});
+
 test("settings that can't be are refused, and change nothing", async () => {
   for (const [settings, code] of [
     [{}, "invalid-request"],
