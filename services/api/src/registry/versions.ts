@@ -82,7 +82,7 @@ export async function findModuleVersion(
 }
 
 /**
- * A version's files by path, with those of its documentation as it was when the version was read: all, or those after
+ * A version's files by path, with those of its documentation at the revision that is given: all, or those after
  * a path.
  */
 export async function versionFiles(

@@ -179,6 +179,33 @@ test("bytes that the store has lost are the store's fault, never a file that is 
   }
 });
 
+test("every page of resolve lists the documentation that the first page did, though it was edited between them", async () => {
+  const assets = Array.from({ length: 1_000 }, (_, i) => [`assets/${i}.txt`, "same"]);
+  const files = { ...moduleFiles("paged"), "docs/use.md": "before", ...Object.fromEntries(assets) };
+  await publish(hub, "acme/paged", files, { visibility: "public" });
+  const page = (cursor = "") =>
+    ask<{ revision: string; files: { path: string; digest: string; url: string }[]; next?: string }>(
+      hub,
+      "GET",
+      `/v1/resolve?handle=acme/paged/1${cursor && `&cursor=${cursor}`}`,
+    );
+  const first = await page();
+  const edited = { "docs/added.md": "same", "docs/use.md": "same" };
+  const path = "/v1/modules/acme/paged/versions/1/documentation";
+  expect((await ask(hub, "PUT", path, { base: 1, files: listOf(edited) })).status).toBe(201);
+  const second = await page(first.body.next);
+  expect(second.body).toMatchObject({ revision: first.body.revision });
+  expect(second.body.next).toBeUndefined();
+  const listed = [...first.body.files, ...second.body.files];
+  const expected = listOf(files).map(({ path, digest }) => [path, digest]);
+  expect(listed.map(({ path, digest }) => [path, digest]).sort()).toEqual(expected.sort());
+  const last = listed.find(({ path }) => path === "docs/use.md")!;
+  expect(await (await fetch(last.url)).text()).toBe("before");
+  expect((await page()).body.revision).not.toBe(first.body.revision);
+  const ahead = Buffer.from('[3,"a"]').toString("base64url");
+  expect(await page(ahead)).toMatchObject({ status: 400, body: { code: "invalid-request" } });
+});
+
 test("what resolve lists is at the addresses that it names, also once the documentation was edited", async () => {
   const files = { ...moduleFiles("resolved"), "docs/more about it.md": "more" };
   await publish(hub, "acme/resolved", files, { visibility: "public" });

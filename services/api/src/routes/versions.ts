@@ -6,11 +6,13 @@ import {
   type ModuleName,
   manifestSchema,
   parseHandle,
+  problem,
   type Visibility,
 } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import type { Module, Version } from "../database/generated/client.ts";
+import { isStorable } from "../database/storable.ts";
 import { wantsPage } from "../http/accept.ts";
 import { allowCaching } from "../http/caching.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
@@ -35,6 +37,9 @@ import {
 
 /** The most files that one answer of resolve lists. */
 const RESOLVE_PAGE = 1000;
+
+/** The revision of the documentation that is listed, and the path that was listed last. */
+const resolvePosition = z.tuple([z.int32().min(1), z.string().refine(isStorable)]);
 
 const versionAnswer = z
   .object({
@@ -172,10 +177,10 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
     async (request, reply) => {
       const { handle, cursor } = request.query;
       const { module: name, reference } = parseHandle(handle);
-      const { module, version } = await underPresentName(name, (present) =>
+      const { module, version: current } = await underPresentName(name, (present) =>
         findModuleVersion(database.prisma, request.principal, "module.read", present, reference),
       );
-      const after = cursor === undefined ? "" : decodeCursor(z.string(), cursor);
+      const { version, after } = positionOf(current, cursor);
       const files = await versionFiles(database.prisma, version, { after, limit: RESOLVE_PAGE + 1 });
       const page = files.slice(0, RESOLVE_PAGE);
       const { handle: exact, url } = addressOf(module, version);
@@ -192,7 +197,9 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
           ...file,
           url: fileAddress(module, version, file.path, role),
         })),
-        ...(files.length > RESOLVE_PAGE && { next: encodeCursor(page.at(-1)!.path) }),
+        ...(files.length > RESOLVE_PAGE && {
+          next: encodeCursor([version.documentationRevision, page.at(-1)!.path]),
+        }),
       };
     },
   );
@@ -229,4 +236,13 @@ export function versionRoutes(app: App, deps: AppDeps, sendArchive: SendArchive)
       batching: batchingBySignature.parse(version.batching),
     };
   }
+}
+
+/** Where a page of resolve begins: with the documentation as the first page had it, though it was edited since. */
+function positionOf(version: Version, cursor: string | undefined): { version: Version; after: string } {
+  if (cursor === undefined) return { version, after: "" };
+  const [documentationRevision, after] = decodeCursor(resolvePosition, cursor);
+  if (documentationRevision > version.documentationRevision)
+    throw problem("invalid-request", "The cursor is of another list; begin this one again.");
+  return { version: { ...version, documentationRevision }, after };
 }

@@ -206,7 +206,7 @@ export async function prepareDraft(
     ...options,
   });
   if (draft.status !== 201) return draft;
-  for (const content of Object.values(files))
+  for (const content of new Set(Object.values(files)))
     if (draft.body.missing.includes(digestOf(content)))
       await uploadBytes(hub, module.split("/")[0]!, Buffer.from(content));
   return draft;
