@@ -71,6 +71,27 @@ test("accounts are made by the admin, under names of the publishers' grammar", a
   expect(ids).toContain("admin");
 });
 
+test("what accounts and publishers are called can be seen, and has no space around it", async () => {
+  await ask(hub, "POST", "/v1/accounts", { id: "named", displayName: " Named " });
+  await ask(hub, "POST", "/v1/publishers", { id: "called", displayName: "\tCalled" });
+  for (const displayName of ["", " ", "\n\u00a0\t"])
+    for (const [method, path, body] of [
+      ["POST", "/v1/accounts", { id: "blank", displayName }],
+      ["PATCH", "/v1/accounts/named", { displayName }],
+      ["POST", "/v1/publishers", { id: "blank", displayName }],
+      ["PATCH", "/v1/publishers/called", { displayName }],
+    ] as const)
+      expect(await ask(hub, method, path, body), `${method} ${path}`).toMatchObject({
+        status: 400,
+        body: { code: "invalid-request" },
+      });
+  const { body } = await ask<{ items: object[] }>(hub, "GET", "/v1/accounts");
+  expect(body.items).toContainEqual(expect.objectContaining({ id: "named", displayName: "Named" }));
+  expect(body.items).not.toContainEqual(expect.objectContaining({ id: "blank" }));
+  expect(await ask(hub, "GET", "/v1/publishers/called")).toMatchObject({ body: { displayName: "Called" } });
+  expect((await ask(hub, "GET", "/v1/publishers/blank")).status).toBe(404);
+});
+
 test("a publisher is deleted once it is empty, and its name is never used again", async () => {
   await ask(hub, "POST", "/v1/publishers", { id: "full" });
   await publish(hub, "full/words", moduleFiles("one"));

@@ -2,7 +2,7 @@ import { problem } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { changeAccount, createAccount, listAccounts, readAccount } from "../identity/accounts.ts";
-import { pageQuery, text } from "./schemas.ts";
+import { displayNameInput, pageQuery, text } from "./schemas.ts";
 
 const account = z
   .object({
@@ -24,7 +24,7 @@ export function accountRoutes(app: App, { database, identity }: AppDeps): void {
       schema: {
         summary: "Make an account, for a person or a program; its first token is made with POST /v1/tokens",
         tags: ["identity"],
-        body: z.strictObject({ id: text(64), displayName: text(200, 1).optional() }),
+        body: z.strictObject({ id: text(64), displayName: displayNameInput.optional() }),
         response: { 201: account },
       },
     },
@@ -68,7 +68,7 @@ export function accountRoutes(app: App, { database, identity }: AppDeps): void {
         summary: "Rename an account, or disable it: its tokens are refused until it is enabled again",
         tags: ["identity"],
         params: accountParams,
-        body: z.strictObject({ displayName: text(200, 1).optional(), disabled: z.boolean().optional() }),
+        body: z.strictObject({ displayName: displayNameInput.optional(), disabled: z.boolean().optional() }),
         response: { 200: account },
       },
     },

@@ -8,7 +8,7 @@ import {
   readPublisher,
   renamePublisher,
 } from "../registry/publishers.ts";
-import { pageQuery, text } from "./schemas.ts";
+import { displayNameInput, pageQuery, text } from "./schemas.ts";
 
 const publisher = z
   .object({ id: z.string(), displayName: z.string(), createdAt: z.string() })
@@ -26,7 +26,7 @@ export function publisherRoutes(app: App, { database, identity }: AppDeps): void
         tags: ["publishers"],
         body: z.strictObject({
           id: text(64),
-          displayName: text(200, 1).optional(),
+          displayName: displayNameInput.optional(),
           owner: text(64).optional(),
         }),
         response: { 201: publisher },
@@ -80,7 +80,7 @@ export function publisherRoutes(app: App, { database, identity }: AppDeps): void
         summary: "Change how a publisher is called on pages",
         tags: ["publishers"],
         params: publisherParams,
-        body: z.strictObject({ displayName: text(200, 1) }),
+        body: z.strictObject({ displayName: displayNameInput }),
         response: { 200: publisher },
       },
     },

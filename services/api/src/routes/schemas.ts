@@ -18,6 +18,9 @@ import { isStorable } from "../database/storable.ts";
 export const text = (max: number, min = 0) =>
   z.string().min(min).max(max).refine(isStorable, "must not hold NUL or half of a surrogate pair");
 
+/** What an account or a publisher is to be called: something that can be seen. */
+export const displayNameInput = text(200).trim().min(1);
+
 export const digestText = z.string().meta({ pattern: "^sha256:[0-9a-f]{64}$" });
 
 export const digestInput = digestSchema.meta({ type: "string", pattern: "^sha256:[0-9a-f]{64}$" });
