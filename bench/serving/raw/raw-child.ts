@@ -17,7 +17,10 @@ const items: RawItem[] = deserialize(readFileSync(itemsFile!));
 const rows = new Map<number, Float32Array>();
 
 const before = performance.now();
-const session = await openSession(graph!, { threads: Number(threads) });
+const session = await openSession(graph!, {
+  threads: Number(threads),
+  spinMicroseconds: Number(threads) > 1 ? 200 : 0,
+});
 const createMs = performance.now() - before;
 await session.run(items[0]!);
 tell({ kind: "ready", createMs, runMs: performance.now() - before - createMs });

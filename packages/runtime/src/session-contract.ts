@@ -8,8 +8,11 @@ export interface SessionOptions {
   executionProviders?: readonly string[];
   /** Keep freed memory for the next run. Default false: one long input would hold its peak for ever. */
   arena?: boolean;
-  /** Let idle threads spin. Default false: two sessions that spin on the same cores halve each other's speed. */
-  spinning?: boolean;
+  /**
+   * How long an idle thread looks for work before it sleeps. Default 0: two sessions that spin on the same cores halve
+   * each other's speed. For one that runs alone on several threads 200 saves a seventh of a short run's time.
+   */
+  spinMicroseconds?: number;
   /** How far ONNX Runtime rewrites the graph. Default `all`. */
   optimization?: "disabled" | "basic" | "extended" | "all";
 }

@@ -53,7 +53,7 @@ async function openModel(
     graphOptimizationLevel: options.optimization ?? "all",
     enableCpuMemArena: options.arena ?? false,
     enableMemPattern: options.arena ?? false,
-    extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" }, ...config } },
+    extra: { session: { intra_op: spinning(options.spinMicroseconds ?? 0), ...config } },
   });
   const inputs = session.inputMetadata.map(sessionValue);
   const outputs = session.outputMetadata.map(sessionValue);
@@ -68,6 +68,11 @@ async function openModel(
   }
   return new OpenGraph(session, inputs, outputs, executionProviders);
 }
+
+const spinning = (microseconds: number): Record<string, string> =>
+  microseconds > 0
+    ? { allow_spinning: "1", spin_duration_us: String(microseconds) }
+    : { allow_spinning: "0" };
 
 /**
  * Writes what ONNX Runtime makes of a graph for this machine to a file that ends in `.ort`, weights included. Throws

@@ -3,7 +3,7 @@ import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
 import { basename } from "node:path";
 import { ProblemError, problem } from "@modulehub/core/problem";
-import type { CompiledGraph, CompileTask, Session } from "@modulehub/runtime";
+import type { CompiledGraph, CompileTask, Session, SessionOptions } from "@modulehub/runtime";
 import { findCompiled, graphPath } from "@modulehub/runtime/compile-task";
 import { findOptimized, keepOptimized } from "@modulehub/runtime/optimized-graph";
 import {
@@ -97,7 +97,7 @@ async function openOptimized(
   const optimized = await findOptimized(graphPath(folder, task), optimizedFor());
   if (optimized === undefined) return undefined;
   try {
-    return await openSession(optimized, { threads });
+    return await openSession(optimized, optionsFor(threads));
   } catch (error) {
     if (!(error instanceof ProblemError) || error.code !== "session-failed") throw error;
     await rm(optimized, { force: true });
@@ -105,9 +105,15 @@ async function openOptimized(
   }
 }
 
+/** A session on several threads is for when nothing else runs: its threads may look for work for a moment. */
+const optionsFor = (threads: number): SessionOptions => ({
+  threads,
+  spinMicroseconds: threads > 1 ? 200 : 0,
+});
+
 async function openGraph(folder: string, task: CompileTask, threads: number): Promise<Session> {
   const found = await findCompiled(folder, task);
-  if (found) return openSession(found.path, { threads });
+  if (found) return openSession(found.path, optionsFor(threads));
   const { compileGraph, compiledBytes } = await import("@modulehub/runtime/compile");
   keepCode();
   let compiled: CompiledGraph;
@@ -116,9 +122,9 @@ async function openGraph(folder: string, task: CompileTask, threads: number): Pr
   } catch (error) {
     if (!(error instanceof Error && "code" in error) || !FULL.has(String(error.code))) throw error;
     const { bytes, dataFolder } = await compiledBytes(folder, task);
-    return openSessionFromBytes(bytes, dataFolder, { threads });
+    return openSessionFromBytes(bytes, dataFolder, optionsFor(threads));
   }
-  return openSession(compiled.path, { threads });
+  return openSession(compiled.path, optionsFor(threads));
 }
 
 /** A disk without room is no reason not to serve: the graph is compiled again with each load. */
