@@ -72,6 +72,19 @@ test("a published version names whoever asked for it, though a job made it", asy
     });
 });
 
+test("a publish that moves aliases says where they were before", async () => {
+  const module = "acme/moving";
+  const entry = async () => (await audit(`module=${module}&limit=1`)).items[0];
+  await publish(hub, module, moduleFiles("one"), { aliases: ["stable"] });
+  expect((await entry())?.detail).not.toHaveProperty("moved");
+  const files = moduleFiles("two");
+  for (const moved of [{ moved: [{ alias: "stable", before: 1 }] }, {}]) {
+    const { id, digest } = await publish(hub, module, files, { version: 2, aliases: ["stable", "next"] });
+    expect(await entry()).toMatchObject({ action: "module.publish", version: 2 });
+    expect((await entry())?.detail).toEqual({ draft: id, digest, aliases: ["stable", "next"], ...moved });
+  }
+});
+
 test("what was refused or failed leaves no entry", async () => {
   const before = (await audit("limit=1")).items[0]!.id;
   const alias = "/v1/modules/acme/words/aliases/stable";

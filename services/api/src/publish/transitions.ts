@@ -113,12 +113,7 @@ export async function publishVersion(database: Database, id: string, verified: V
       return true;
     }
     const versionId = existing?.id ?? (await insertVersion(tx, draft, number, verified));
-    for (const name of draft.aliases)
-      await tx.alias.upsert({
-        where: { moduleId_name: { moduleId, name } },
-        create: { moduleId, name, versionId },
-        update: { versionId, updatedAt: new Date() },
-      });
+    const moved = await setAliases(tx, draft, versionId);
     const nextVersion = Math.max(module.next_version, number + 1);
     await tx.module.update({ where: { id: moduleId }, data: { nextVersion } });
     await refreshListing(tx, moduleId);
@@ -129,11 +124,27 @@ export async function publishVersion(database: Database, id: string, verified: V
       publisher: draft.publisher,
       module: draft.module,
       version: number,
-      detail: { draft: id, digest, aliases: draft.aliases },
+      detail: { draft: id, digest, aliases: draft.aliases, ...(moved.length > 0 && { moved }) },
     });
     await end(tx, id, "published", []);
     return true;
   });
+}
+
+/** Makes a draft's aliases stand for its version. Answers with those that stood for another, and for which. */
+async function setAliases(tx: Queries, { moduleId, aliases }: Draft, versionId: number) {
+  const known = await tx.alias.findMany({
+    where: { moduleId, name: { in: aliases }, versionId: { not: versionId } },
+    orderBy: { name: "asc" },
+    include: { version: { select: { number: true } } },
+  });
+  for (const name of aliases)
+    await tx.alias.upsert({
+      where: { moduleId_name: { moduleId, name } },
+      create: { moduleId, name, versionId },
+      update: { versionId, updatedAt: new Date() },
+    });
+  return known.map(({ name, version }) => ({ alias: name, before: version.number }));
 }
 
 /** After the highest number there is no next one. */
