@@ -16,6 +16,8 @@ const NAMESPACE = ["--mount", ...(process.getuid?.() === 0 ? [] : ["--user", "--
 const CAN_MOUNT =
   process.platform === "linux" &&
   spawnSync("unshare", [...NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
+if (!CAN_MOUNT)
+  console.info("A hub on a full disk is not tested: no file system can be mounted in a namespace here.");
 
 interface SmallHub {
   url: string;

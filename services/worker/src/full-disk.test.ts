@@ -20,6 +20,10 @@ const NAMESPACE = ["--mount", ...(process.getuid?.() === 0 ? [] : ["--user", "--
 const CAN_MOUNT =
   process.platform === "linux" &&
   spawnSync("unshare", [...NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
+if (!CAN_MOUNT)
+  console.info(
+    "A full disk under a worker is not tested: no file system can be mounted in a namespace here.",
+  );
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

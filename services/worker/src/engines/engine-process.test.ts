@@ -116,7 +116,10 @@ test("what is asked of an engine that has died is refused at once", async () => 
   });
 });
 
-test.runIf(process.platform === "linux")("an engine sees nothing of the worker's environment", async () => {
+const LINUX = process.platform === "linux";
+if (!LINUX) console.info("Environment and memory of engines are not tested: there is no /proc here.");
+
+test.runIf(LINUX)("an engine sees nothing of the worker's environment", async () => {
   process.env.SECRET_FOR_THIS_TEST = "must not leak";
   const { engine } = await engineWith("endless", endless());
   const names = readFileSync(`/proc/${engine.pid}/environ`, "utf8")
@@ -133,7 +136,7 @@ test.runIf(process.platform === "linux")("an engine sees nothing of the worker's
   expect(readFileSync(`/proc/${engine.pid}/oom_score_adj`, "utf8").trim()).toBe("1000");
 });
 
-test.runIf(process.platform === "linux")("an engine with nothing loaded takes little memory", async () => {
+test.runIf(LINUX)("an engine with nothing loaded takes little memory", async () => {
   // The first one compiles the code, and keeps it for the next.
   await engineWith("endless", endless());
   await new Promise((resolve) => setTimeout(resolve, 1000));

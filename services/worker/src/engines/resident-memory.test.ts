@@ -19,20 +19,20 @@ async function growing() {
   return child;
 }
 
-test.runIf(existsSync("/bin/ps"))(
-  "without /proc, ps tells what a process holds as it grows and ends",
-  async () => {
-    const memory = new PsMemory(20);
-    const child = await growing();
-    const before = memory.of(child.pid!);
-    expect(before).toBeGreaterThan(10e6);
-    child.stdin!.write("grow");
-    await once(child.stdout!, "data");
-    await expect.poll(() => memory.of(child.pid!)).toBeGreaterThan(before + 190e6);
-    if (existsSync("/proc/self/status"))
-      expect(Math.abs(memory.of(child.pid!) / procMemory.of(child.pid!) - 1)).toBeLessThan(0.1);
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    await expect.poll(() => memory.of(child.pid!)).toBe(0);
-  },
-);
+const HAS_PS = existsSync("/bin/ps");
+if (!HAS_PS) console.info("Memory as ps tells it is not tested: there is no /bin/ps here.");
+
+test.runIf(HAS_PS)("without /proc, ps tells what a process holds as it grows and ends", async () => {
+  const memory = new PsMemory(20);
+  const child = await growing();
+  const before = memory.of(child.pid!);
+  expect(before).toBeGreaterThan(10e6);
+  child.stdin!.write("grow");
+  await once(child.stdout!, "data");
+  await expect.poll(() => memory.of(child.pid!)).toBeGreaterThan(before + 190e6);
+  if (existsSync("/proc/self/status"))
+    expect(Math.abs(memory.of(child.pid!) / procMemory.of(child.pid!) - 1)).toBeLessThan(0.1);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await expect.poll(() => memory.of(child.pid!)).toBe(0);
+});
