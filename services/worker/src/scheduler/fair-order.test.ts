@@ -103,3 +103,36 @@ test("nothing is left of what was served or dropped", () => {
   expect(order.waitingMs).toBe(0);
   expect(order.workUntilDone("a", 0)).toBe(0);
 });
+
+test("an item that runs again loses nobody's turn, also after its caller was forgotten and came back", () => {
+  const order = new FairOrder<Named>();
+  const item = (name: string, workMs: number): Named => ({ name, workMs });
+  const first = order.open("a", "m");
+  const killed = item("killed", 1);
+  order.add(first, killed);
+  order.remove(first, killed, "served");
+  // Another caller has more of the machine meanwhile, so that nothing is held against the first any more.
+  for (const name of ["b0", "b1"]) {
+    const ticket = order.open("b", "m");
+    const other = item(name, 10);
+    order.add(ticket, other);
+    expect(order.next(() => true)).toBe(other);
+    order.remove(ticket, other, "served");
+  }
+  expect(order.next(() => true)).toBeUndefined();
+  const second = order.open("a", "m");
+  const later = item("later", 1);
+  order.add(second, later);
+  order.add(first, killed, "first");
+  const served = new Set<Named | undefined>();
+  for (const [ticket, expected] of [
+    [first, killed],
+    [second, later],
+  ] as const) {
+    served.add(order.next((each) => each === expected));
+    order.remove(ticket, expected, "served");
+  }
+  expect(served).toEqual(new Set([killed, later]));
+  expect(order.waiting).toBe(0);
+  expect(order.next(() => true)).toBeUndefined();
+});

@@ -1,6 +1,6 @@
 /** A part of the queue: a caller, one of the caller's modules, or one request. */
 interface Share<Item> {
-  readonly parent: Share<Item> | undefined;
+  parent: Share<Item> | undefined;
   readonly name: string;
   /** Milliseconds of compute that it has had; newcomers begin with what the least served of their kind has. */
   served: number;
@@ -46,16 +46,27 @@ export class FairOrder<Item extends { readonly workMs: number }> {
 
   /** Lets an item wait, after the others of its request or before them. */
   add({ share: place }: Ticket<Item>, item: Item, where: "last" | "first" = "last"): void {
+    if (place.waiting === 0) this.#settle(place);
     const others = where === "first" ? [...place.items] : [];
     if (where === "first") place.items.clear();
     place.items.add(item);
     for (const other of others) place.items.add(other);
     for (let at: Share<Item> | undefined = place; at; at = at.parent) {
-      // What was forgotten for want of work is known again.
-      at.parent?.parts.set(at.name, at);
       at.waiting += 1;
       at.waitingMs += item.workMs;
     }
+  }
+
+  /**
+   * Puts a request in its place among those of its module and caller. These may have been forgotten while nothing of
+   * theirs waited, and made anew by a later request: then it joins what is there now, in which others wait.
+   */
+  #settle(place: Share<Item>): void {
+    const { parent: module } = place;
+    const { parent: caller } = module ?? place;
+    if (!module || !caller) throw new Error("a ticket's share is that of a request");
+    place.parent = part(part(this.#root, caller.name), module.name);
+    place.parent.parts.set(place.name, place);
   }
 
   /** Takes an item out: because it is served, or nobody waits for it any more. */
