@@ -28,6 +28,11 @@ export const IMPORT_RULES: ImportRule[] = [
     neverFrom: /^packages\/onnx\//,
   },
   {
+    reason: "data sets are read with core and parsers of their forms only",
+    imports: /^(?!(node:|(@modulehub\/core|csv-parse|tar-stream|yauzl)($|\/)))[^.]/,
+    neverFrom: /^packages\/dataset\//,
+  },
+  {
     reason: "ONNX Runtime is imported by the session file alone, so that no other process ever loads it",
     imports: /^onnxruntime-/,
     onlyFrom: /^packages\/runtime\/src\/session\.ts$/,

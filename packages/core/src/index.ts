@@ -1,6 +1,9 @@
+export * from "./data-reading.ts";
+export * from "./data-report.ts";
 export * from "./digest.ts";
 export * from "./documentation.ts";
 export * from "./dtype.ts";
+export * from "./evaluation.ts";
 export * from "./field-errors.ts";
 export * from "./file-path.ts";
 export * from "./handle.ts";
@@ -8,6 +11,7 @@ export * from "./inspection.ts";
 export * from "./manifest.ts";
 export * from "./permissions.ts";
 export * from "./problem.ts";
+export * from "./problem-document.ts";
 export * from "./reserved.ts";
 export * from "./revision.ts";
 export * from "./signature.ts";

@@ -103,6 +103,59 @@ export const PROBLEMS = {
   },
   "run-failed": { status: 422, title: "ONNX Runtime could not run the module on these inputs." },
 
+  // The caller's fault: a data set to train on or to evaluate with.
+  "data-format": {
+    status: 422,
+    title: "This is no data set: give a folder or archive with a folder per class, CSV, TSV or JSONL.",
+  },
+  "data-corrupt": { status: 422, title: "The data set is damaged or cut off; make or download it again." },
+  "data-empty": { status: 422, title: "The data set holds no examples." },
+  "data-too-large": { status: 422, title: "The data set is larger than is taken, packed or unpacked." },
+  "data-archive-unsafe": {
+    status: 422,
+    title: "The archive holds something other than files and folders inside itself; pack it again without.",
+  },
+  "data-layout": {
+    status: 422,
+    title: "The folders are not one per class, optionally below train, validation and test.",
+  },
+  "data-file-unknown": {
+    status: 422,
+    title: "A class holds a file that is neither a text (.txt) nor an image (.jpg, .png, .webp).",
+  },
+  "data-mixed": { status: 422, title: "Texts and images are mixed; make a data set of each." },
+  "data-column-missing": { status: 422, title: "The table has no column of this name." },
+  "data-row-invalid": { status: 422, title: "A row of the table can't be read." },
+  "data-encoding": {
+    status: 422,
+    title: "A text is not UTF-8, or holds NUL; convert it, or have such examples left out.",
+  },
+  "data-text-too-long": { status: 422, title: "A text of the data set is longer than is taken; shorten it." },
+  "data-image-invalid": {
+    status: 422,
+    title: "A file of the data set is not a JPEG, PNG or WebP image of a size that is taken.",
+  },
+  "data-label-invalid": {
+    status: 422,
+    title: "An example has no label, or one that does not fit the target.",
+  },
+  "data-label-unknown": { status: 422, title: "The data set has a label that the module does not know." },
+  "data-split-invalid": {
+    status: 422,
+    title:
+      "An example is in a split other than train, validation and test, or in none beside others that are.",
+  },
+  "data-one-class": { status: 422, title: "There must be examples of at least two classes." },
+  "data-too-many-classes": {
+    status: 422,
+    title: "There are more classes than a head can have; is this the column of the labels?",
+  },
+  "data-class-empty": { status: 422, title: "A class has no examples to train on; add some or take it out." },
+  "data-classes-differ": {
+    status: 422,
+    title: "The test or validation split has classes that train lacks; take them out or train on them.",
+  },
+
   // The module's fault: a draft is rejected with these.
   "manifest-missing": { status: 422, title: "The module has no module.json at its root." },
   "manifest-invalid": { status: 422, title: "module.json does not fit the schema of manifests." },
