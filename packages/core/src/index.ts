@@ -8,6 +8,7 @@ export * from "./field-errors.ts";
 export * from "./file-path.ts";
 export * from "./handle.ts";
 export * from "./inspection.ts";
+export * from "./jobs/index.ts";
 export * from "./manifest.ts";
 export * from "./permissions.ts";
 export * from "./problem.ts";
