@@ -33,8 +33,12 @@ const version = z.object({
   digest: digestSchema,
 });
 
-const checkpointSchema = z.object({ digest: digestSchema, size: z.int().min(0), step: z.int().min(0) });
-export type JobCheckpoint = z.infer<typeof checkpointSchema>;
+export const jobCheckpointSchema = z.object({
+  digest: digestSchema,
+  size: z.int().min(0),
+  step: z.int().min(0),
+});
+export type JobCheckpoint = z.infer<typeof jobCheckpointSchema>;
 
 export const jobTaskSchema = z.discriminatedUnion("kind", [
   z.object({
@@ -46,7 +50,7 @@ export const jobTaskSchema = z.discriminatedUnion("kind", [
     requireAccuracy: z.number().optional(),
     /** What the module's card is made of; absent where nothing is published. */
     card: z.object({ title: z.string().optional() }).optional(),
-    checkpoint: checkpointSchema.optional(),
+    checkpoint: jobCheckpointSchema.optional(),
   }),
   z.object({
     kind: z.literal("evaluate"),
@@ -81,7 +85,7 @@ export const jobMessageSchema = z.discriminatedUnion("message", [
   z.object({ message: z.literal("log"), level: z.enum(LOG_LEVELS), text: z.string() }),
   z.object({ message: z.literal("report"), report: dataReportSchema }),
   /** The checkpoint's bytes are with the API: it is the one to go on from. */
-  z.object({ message: z.literal("checkpoint"), checkpoint: checkpointSchema }),
+  z.object({ message: z.literal("checkpoint"), checkpoint: jobCheckpointSchema }),
   z.object({ message: z.literal("result"), result: jobResultSchema, files: z.array(madeFile) }),
   /** 4xx: nothing would be otherwise at another try. 5xx: it is tried again. */
   z.object({ message: z.literal("problem"), problem: problemDocumentSchema }),
