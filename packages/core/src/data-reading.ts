@@ -15,7 +15,7 @@ export type Split = z.infer<typeof splitSchema>;
 export const MAX_TEXT_BYTES = 1_048_576;
 /** The most bytes of an image's file. */
 export const MAX_IMAGE_BYTES = 33_554_432;
-/** The most examples of a data set, which bounds what is remembered of each: about 150 bytes. */
+/** The most examples of a data set; about 60 bytes are remembered of each. */
 export const MAX_EXAMPLES = 1_000_000;
 /** The most classes, or labels that hold independently. */
 export const MAX_CLASSES = 1_000;

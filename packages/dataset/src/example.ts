@@ -52,6 +52,8 @@ export interface ClassFolders {
   splits?: ReadonlyMap<string, Split>;
   /** Whether it has the form of aclImdb: `pos`, `neg` and perhaps `unsup`, with `<id>_<rating>.txt`. */
   ratings: boolean;
+  /** Classes that have a folder somewhere without a text or image in it. */
+  empty: readonly string[];
 }
 
 /** The first pass: the report for people, and the plan for the second pass. */
