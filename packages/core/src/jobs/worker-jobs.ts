@@ -40,11 +40,15 @@ export const jobCheckpointSchema = z.object({
 });
 export type JobCheckpoint = z.infer<typeof jobCheckpointSchema>;
 
+/** A data set with its bytes' number, so that no more are read. */
+const assignedData = dataSetSchema.extend({ size: z.int().min(0) });
+export type AssignedData = z.infer<typeof assignedData>;
+
 export const jobTaskSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("train"),
     base: version,
-    dataSet: dataSetSchema,
+    dataSet: assignedData,
     settings: trainingSettingsSchema,
     epochs: z.int().optional(),
     requireAccuracy: z.number().optional(),
@@ -55,13 +59,13 @@ export const jobTaskSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("evaluate"),
     module: version,
-    dataSet: dataSetSchema,
+    dataSet: assignedData,
     requireAccuracy: z.number().optional(),
   }),
   z.object({
     kind: z.literal("rank"),
     candidates: z.array(version),
-    dataSet: dataSetSchema,
+    dataSet: assignedData,
     examples: z.int(),
   }),
 ]);

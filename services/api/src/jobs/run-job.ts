@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type JobTask, type ProblemCode, ProblemError, problem } from "@modulehub/core";
 import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
+import { storedBlob } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
 import type { WorkerClient } from "../gateway/worker-client.ts";
 import { actingFor } from "../identity/acting-for.ts";
@@ -129,7 +130,9 @@ async function taskOf({ database }: RunDeps, job: StoredJob): Promise<JobTask> {
   const versions = subjects.map(({ handle, digest }) => ({ handle, digest }));
   const [first] = versions;
   if (first === undefined) throw new Error(`Job ${job.id} names no module.`);
-  const { dataSet } = request;
+  const blob = await storedBlob(database.prisma, request.dataSet.digest);
+  if (blob === undefined) throw new Error(`Job ${job.id} has lost its data set.`);
+  const dataSet = { ...request.dataSet, size: blob.size };
   switch (request.kind) {
     case "rank":
       return { kind: "rank", candidates: versions, dataSet, examples: request.examples };
