@@ -18,6 +18,7 @@ import { Faults } from "./faults.ts";
 import { lengthsOf } from "./lengths.ts";
 import { evaluationProblems, trainingProblems } from "./problems.ts";
 import { splitsOf } from "./splits.ts";
+import { Strays } from "./strays.ts";
 import { warningsOf } from "./warnings.ts";
 
 export interface SurveyOptions {
@@ -53,6 +54,7 @@ export async function surveyDataset(
     otherFiles: 0,
   };
   const { columns, faults } = seen;
+  const strays = new Strays();
   const declare = (name: string) => void columns.names.indexOf(name);
   if (reading.target === "class" && reading.label === "folder") folders?.empty.forEach(declare);
   for await (const row of readRows(source, reading, folders, limits)) {
@@ -61,6 +63,7 @@ export async function surveyDataset(
       seen[row.content.kind] += 1;
       const digest = contentDigest(row.content);
       const draw = (split: Split) => drawOf(reading.split.seed, split, digest);
+      strays.see(row.id, row.split);
       columns.add({
         label: row.label,
         split: row.split,
@@ -100,6 +103,7 @@ export async function surveyDataset(
   };
   report.problems = [
     ...(reading.faulty === "refuse" ? faults.problems() : []),
+    ...strays.problems(),
     ...mixedProblems(seen),
     ...(options.classes ? evaluationProblems(report, names) : trainingProblems(report)),
   ];

@@ -18,7 +18,7 @@ export function warningsOf(report: DataReport, reading: DataReading): string[] {
   );
   warn(
     duplicates.testInTrain > 0,
-    `${some(duplicates.testInTrain, "example", "examples")} of the test split are in train or validation too, so that its figures are too good.`,
+    `Examples of the test split that are in train or validation too: ${duplicates.testInTrain}. Its figures will be too good.`,
   );
   warn(
     duplicates.otherLabel > 0,

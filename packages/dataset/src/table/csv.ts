@@ -33,7 +33,6 @@ export async function* csvRecords(
     delimiter: tabs ? "\t" : ",",
     quote: (reading.quotes ?? !tabs) ? '"' : null,
     escape: (reading.quotes ?? !tabs) ? '"' : null,
-    bom: true,
     // Fields stay bytes: whether they are UTF-8 is each row's own affair.
     encoding: null,
     relax_column_count: true,
@@ -42,7 +41,9 @@ export async function* csvRecords(
     max_record_size: most,
   });
   const stop = new AbortController();
-  const done = pipeline(Readable.from(readBytes(source, limits)), parser, { signal: stop.signal });
+  const done = pipeline(Readable.from(withoutMark(readBytes(source, limits))), parser, {
+    signal: stop.signal,
+  });
   done.catch(() => undefined);
   let columns: CsvColumns | undefined;
   let row = 0;
@@ -61,6 +62,24 @@ export async function* csvRecords(
     stop.abort();
     await done.catch(() => undefined);
   }
+}
+
+const MARK = Buffer.from("\ufeff");
+
+/** Without a byte order mark at the beginning: a quote may follow it. The parser would take it off with the bytes' form. */
+async function* withoutMark(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let first: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    if (first === undefined) {
+      yield chunk;
+      continue;
+    }
+    first = Buffer.concat([first, chunk]);
+    if (first.length < MARK.length) continue;
+    yield first.subarray(first.indexOf(MARK) === 0 ? MARK.length : 0);
+    first = undefined;
+  }
+  if (first !== undefined && first.length > 0) yield first;
 }
 
 function header(fields: readonly Buffer[], reading: DataReading): CsvColumns {
