@@ -32,6 +32,7 @@ export const PROBLEMS = {
   "blob-not-found": { status: 404, title: "There is no blob with this digest here." },
   "draft-not-found": { status: 404, title: "There is no such draft, or this token may not see it." },
   "upload-not-found": { status: 404, title: "There is no such upload, or this token may not see it." },
+  "job-not-found": { status: 404, title: "There is no such job, or this token may not see it." },
   "account-not-found": { status: 404, title: "There is no such account." },
   "member-not-found": { status: 404, title: "The account is no member of this publisher." },
   "token-not-found": { status: 404, title: "There is no such token, or it belongs to another account." },
@@ -81,6 +82,10 @@ export const PROBLEMS = {
     title: "The bytes do not have the length that was promised; send them again.",
   },
   "too-many-requests": { status: 429, title: "Too much is queued; try again after the time in Retry-After." },
+  "too-many-jobs": {
+    status: 429,
+    title: "The publisher has as many jobs under way as it may; wait for one, or cancel one.",
+  },
   "headers-too-large": { status: 431, title: "The request's headers are too large." },
 
   // The caller's fault: inputs of an inference.
@@ -182,6 +187,30 @@ export const PROBLEMS = {
     status: 422,
     title: "External data must lie in a file of the module, at offsets inside it.",
   },
+  "gradient-missing": {
+    status: 422,
+    title: "An operator between trained weights and the output has no gradient rule; train the head alone.",
+  },
+  "trainable-missing": {
+    status: 422,
+    title: "The base has no weights that can be trained; train the head alone.",
+  },
+  "training-diverged": {
+    status: 422,
+    title: "Training came to numbers that are not finite; try a smaller learning rate.",
+  },
+  "base-unavailable": {
+    status: 422,
+    title: "A module that the job needs was deleted, or may not be read any more by whoever started it.",
+  },
+  "data-set-missing": {
+    status: 422,
+    title: "The publisher has no bytes of this digest; upload the data set first.",
+  },
+  "accuracy-too-low": { status: 422, title: "The accuracy is lower than the job requires." },
+  "job-timeout": { status: 422, title: "The job took longer than jobs may; give it less to do." },
+  "job-memory": { status: 422, title: "The job took more memory than jobs may; give it less to do." },
+  "checkpoint-invalid": { status: 422, title: "The checkpoint is damaged or of another run; start anew." },
   "asset-invalid": { status: 422, title: "A file that a step refers to can't be used." },
   "session-failed": { status: 422, title: "ONNX Runtime could not open the model." },
   "example-failed": { status: 422, title: "An example of module.json could not be run." },
@@ -194,6 +223,7 @@ export const PROBLEMS = {
 
   // The world's fault.
   internal: { status: 500, title: "Something went wrong in the hub; the request id finds it in the log." },
+  "job-crashed": { status: 500, title: "The process that did the job died again and again." },
   "module-crashed": { status: 500, title: "The module crashed the engine on this input." },
   "store-unavailable": { status: 503, title: "The blob store can't be reached; try again later." },
   "database-unavailable": { status: 503, title: "The database can't be reached; try again later." },

@@ -60,5 +60,14 @@ export { OPERATORS, type OperatorName } from "./operators/table.ts";
 export { reduce, squeeze, unsqueeze } from "./portable.ts";
 export * from "./schema.ts";
 export { EXTERNAL, rawLength, tensorFromProto, tensorShape, tensorToProto } from "./tensor-proto.ts";
+export type {
+  Initialization,
+  MaskSpec,
+  ParameterSpec,
+  StateSpec,
+  TableProgram,
+  TrainingProgram,
+} from "./training/program.ts";
+export type { TrainableBase, TrainableTable } from "./training/trainable-base.ts";
 export { Value } from "./value.ts";
 export { type Dimension, tensorValue, type ValueType, valueType } from "./value-type.ts";

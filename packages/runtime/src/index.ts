@@ -7,3 +7,14 @@ export type { CompiledGraph, Module, Prepared, Truncation } from "./module.ts";
 export { openModule, readManifest } from "./open-module.ts";
 export { planSignature } from "./plan.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
+export type {
+  CheckpointStore,
+  ExampleSet,
+  Features,
+  Labels,
+  RunTraining,
+  TableRows,
+  TrainingEvent,
+  TrainingResult,
+  TrainingRun,
+} from "./training/contract.ts";

@@ -24,7 +24,11 @@ import { answerUnreadable, answerWithProblems } from "./http/problem-answers.ts"
 import { rewriteUrl } from "./http/request-path.ts";
 import { endSlowConnections } from "./http/slow-connections.ts";
 import type { Identity } from "./identity/identity.ts";
+import { createJobMetrics } from "./jobs/job-metrics.ts";
 import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
+import { JOB_SETTINGS, type JobSettings } from "./jobs/job-settings.ts";
+import { createJobSignals } from "./jobs/job-signals.ts";
+import { runJob } from "./jobs/run-job.ts";
 import { SWEEP_TIMES, type SweepTimes, startSweeping } from "./jobs/sweep.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
@@ -40,6 +44,9 @@ import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { internalRoutes } from "./routes/internal.ts";
+import { jobFileRoutes } from "./routes/job-files.ts";
+import { jobRoutes } from "./routes/jobs.ts";
+import { lineageRoutes } from "./routes/lineage.ts";
 import { memberRoutes } from "./routes/members.ts";
 import { moduleSettingsRoutes } from "./routes/module-settings.ts";
 import { moduleRoutes } from "./routes/modules.ts";
@@ -68,6 +75,8 @@ export interface AppDeps {
   partSize?: number;
   /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
   sweep?: SweepTimes;
+  /** How many jobs there may be, and for how long. Default `JOB_SETTINGS`. */
+  jobSettings?: JobSettings;
   logLevel: string;
   /** Where spans of requests go. Default: nowhere. */
   tracing?: Tracing;
@@ -152,6 +161,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   documentationRoutes(app, deps);
   await uploadRoutes(app, deps);
   internalRoutes(app, deps);
+  await jobFileRoutes(app, deps);
+  lineageRoutes(app, deps);
 
   const { database, store, worker } = deps;
   const events = createDraftEvents();
@@ -160,17 +171,30 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   yankRoutes(app, deps, resolver);
   moduleSettingsRoutes(app, deps, resolver);
   deletionRoutes(app, deps, resolver, events);
-  const jobs = createJobQueue(database, app.log, deps.retries);
+  const jobSettings = deps.jobSettings ?? JOB_SETTINGS;
+  const jobs = createJobQueue(database, app.log, deps.retries, jobSettings);
+  const signals = createJobSignals();
   draftRoutes(app, deps, jobs, events);
+  jobRoutes(app, deps, { jobs, signals, draftEvents: events, settings: jobSettings });
   await inferenceRoutes(app, deps, resolver);
   if (!deps.describeOnly) {
     const verify: VerifyDeps = { database, store, worker, events, log: app.log, forget: resolver.forget };
     let endSweeping = async (): Promise<void> => undefined;
     app.addHook("onReady", async () => {
-      endSweeping = startSweeping({ ...deps, events, log: app.log, registry }, deps.sweep ?? SWEEP_TIMES);
+      const { rememberedSeconds } = jobSettings;
+      endSweeping = startSweeping(
+        { ...deps, events, log: app.log, registry, rememberedSeconds },
+        deps.sweep ?? SWEEP_TIMES,
+      );
     });
     app.addHook("onClose", () => endSweeping());
-    app.addHook("onReady", () => jobs.start({ inspect: (job) => verifyDraft(verify, job) }));
+    const run = {
+      ...{ database, store, worker, jobs, signals, draftEvents: events, log: app.log, ...jobSettings },
+      metrics: createJobMetrics(registry, database),
+    };
+    app.addHook("onReady", () =>
+      jobs.start({ inspect: (job) => verifyDraft(verify, job), work: (job) => runJob(run, job) }),
+    );
     app.addHook("onClose", () => jobs.stop());
   }
 

@@ -10,6 +10,7 @@ import { migrate } from "./database/migrate.ts";
 import { connectWorker } from "./gateway/worker-client.ts";
 import { adminToken } from "./identity/admin-token.ts";
 import { createIdentity } from "./identity/identity.ts";
+import { JOB_SETTINGS } from "./jobs/job-settings.ts";
 import { SWEEP_TIMES } from "./jobs/sweep.ts";
 import { PART_SIZE } from "./publish/uploads.ts";
 
@@ -61,6 +62,30 @@ const settingsSchema = z.object({
     .max(86_400)
     .default(SWEEP_TIMES.interval)
     .describe("Seconds between two looks for expired drafts, uploads and bytes."),
+  MODULEHUB_JOBS_PER_PUBLISHER: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(JOB_SETTINGS.perPublisher)
+    .describe("Training and evaluation jobs of one publisher that run at once."),
+  MODULEHUB_JOBS_QUEUED: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(JOB_SETTINGS.mostUnderWay)
+    .describe("Jobs of one publisher that may be queued or running."),
+  MODULEHUB_JOB_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(JOB_SETTINGS.mostSeconds)
+    .describe("The most seconds that a job may take, not counting what it waits."),
+  MODULEHUB_JOB_RETENTION: z.coerce
+    .number()
+    .int()
+    .min(60)
+    .default(JOB_SETTINGS.rememberedSeconds)
+    .describe("Seconds that a job is told of after its end, and its data set kept."),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url()
     .optional()
@@ -116,6 +141,13 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     publicUrl: () => url ?? "",
     partSize: settings.MODULEHUB_UPLOAD_PART_SIZE,
     sweep: { grace: settings.MODULEHUB_GC_GRACE, interval: settings.MODULEHUB_GC_INTERVAL },
+    jobSettings: {
+      ...JOB_SETTINGS,
+      perPublisher: settings.MODULEHUB_JOBS_PER_PUBLISHER,
+      mostUnderWay: settings.MODULEHUB_JOBS_QUEUED,
+      mostSeconds: settings.MODULEHUB_JOB_SECONDS,
+      rememberedSeconds: settings.MODULEHUB_JOB_RETENTION,
+    },
     maxInferenceBytes: settings.MODULEHUB_MAX_INFERENCE_BYTES,
     logLevel: settings.MODULEHUB_LOG_LEVEL,
     logStream: standardOutput(),

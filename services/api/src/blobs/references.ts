@@ -3,8 +3,8 @@ import type { Queries } from "../database/client.ts";
 
 /** What keeps a blob alive. */
 export interface Holder {
-  kind: "version" | "documentation" | "draft" | "upload";
-  /** Of documentation, its version's: one holder keeps the files of every revision. */
+  kind: "version" | "documentation" | "draft" | "upload" | "data-set" | "checkpoint" | "job-file";
+  /** Of documentation, its version's: one holder keeps the files of every revision. The last three are of a job. */
   id: string;
   publisher: string;
 }
