@@ -21,8 +21,8 @@ const mistake = {
 const shared = {
   examples: count,
   /**
-   * Which examples were evaluated: sha256 over `id` NUL `label` LF, in their order. Two evaluations with the same
-   * one are of the same data.
+   * Which examples were evaluated: sha256 over `id` NUL, sha256 of the content in hex, NUL `label` LF, in their order;
+   * several labels are joined by commas. Two evaluations with the same one are of the same data.
    */
   examplesDigest: digestSchema,
 };
@@ -59,9 +59,11 @@ export const labelsEvaluationSchema = z.object({
   subsetAccuracy: share,
   /** Wrong decisions about a label, of all. */
   hammingLoss: share,
+  /** With its area under the ROC curve, where both kinds occur and 16 million scores are not exceeded. */
   labels: z.array(perClass.extend({ rocAuc: share.optional() })),
   macro: precisionRecallSchema,
   micro: precisionRecallSchema,
+  /** Those furthest off, over their wrong labels together, first. */
   mistakes: z.array(
     z.object({ ...mistake, truth: z.array(z.string()), predicted: z.array(z.string()), wrong: count }),
   ),
@@ -78,6 +80,7 @@ export const regressionEvaluationSchema = z.object({
   rootMeanSquaredError: z.number().min(0),
   /** 1 − Σ(prediction − truth)² ÷ Σ(truth − mean)²; absent where every truth is the same. */
   r2: z.number().max(1).optional(),
+  /** Those furthest off, first. */
   mistakes: z.array(z.object({ ...mistake, truth: z.number(), predicted: z.number() })),
 });
 
@@ -109,8 +112,7 @@ export const evaluationComparisonSchema = z.object({
       /** Right in the first only, and in the second only. */
       onlyFirst: count,
       onlySecond: count,
-      /** `exact`: two-sided binomial, for fewer than 25 of them; else chi-squared with continuity correction. */
-      method: z.enum(["exact", "chi-squared"]),
+      /** Exact, two-sided: how likely chance alone would part them as unevenly. */
       pValue: share,
     })
     .optional(),

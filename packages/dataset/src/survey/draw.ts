@@ -11,10 +11,10 @@ export const drawOf = (seed: number, split: Split, digest: string): number =>
   digestNumber(hash("sha256", `${seed} ${split} ${digest}`, "hex")) * 2 ** -52;
 
 /**
- * The greatest draw that belongs to the split, so that it gets its fraction of the stratum, rounded; those that draw
- * the same stay together. −1 where it gets none.
+ * The greatest draw that belongs to the split, so that it gets its fraction of the stratum, rounded, and never all of
+ * it; those that draw the same stay together. −1 where it gets none.
  */
 export function threshold(draws: Float64Array, fraction: number): number {
-  const count = Math.round(draws.length * fraction);
-  return count === 0 ? -1 : draws.toSorted()[count - 1]!;
+  const count = Math.min(Math.round(draws.length * fraction), draws.length - 1);
+  return count <= 0 ? -1 : draws.toSorted()[count - 1]!;
 }
