@@ -64,4 +64,4 @@ CREATE INDEX "evaluation_version_id_created_at_job_id_idx" ON "evaluation" ("ver
 
 ALTER TABLE "blob_reference" DROP CONSTRAINT "blob_reference_holder_kind_check";
 ALTER TABLE "blob_reference" ADD CONSTRAINT "blob_reference_holder_kind_check"
-  CHECK ("holder_kind" IN ('version', 'documentation', 'draft', 'upload', 'data-set', 'checkpoint', 'job-file'));
+  CHECK ("holder_kind" IN ('version', 'documentation', 'draft', 'upload', 'head', 'data-set', 'checkpoint', 'job-file'));

@@ -12,6 +12,7 @@ import { addLogLine } from "./job-log.ts";
 import type { JobMetrics } from "./job-metrics.ts";
 import type { JobQueue, QueuedJob } from "./job-queue.ts";
 import type { JobSignals } from "./job-signals.ts";
+import { cardFor } from "./module-card.ts";
 import { readJob, type StoredJob } from "./stored-job.ts";
 import { checkSubjects } from "./subjects.ts";
 import { type Attempt, AttemptOver, beginAttempt, fail } from "./transitions.ts";
@@ -146,9 +147,7 @@ async function taskOf({ database }: RunDeps, job: StoredJob): Promise<JobTask> {
         settings: request.settings,
         ...(request.epochs !== undefined && { epochs: request.epochs }),
         ...(request.requireAccuracy !== undefined && { requireAccuracy: request.requireAccuracy }),
-        ...(request.publish !== undefined && {
-          card: request.publish.title === undefined ? {} : { title: request.publish.title },
-        }),
+        ...(request.publish !== undefined && { card: await cardFor(database.prisma, job, request.publish) }),
         ...(job.checkpoint !== null && { checkpoint: job.checkpoint }),
       };
   }

@@ -1,7 +1,7 @@
 import {
   type EvaluateResult,
-  evaluateResultSchema,
   type Evaluation,
+  evaluateResultSchema,
   type Job,
   type JobAssignment,
   type JobMessage,
@@ -107,7 +107,8 @@ export async function trainTo(
 
 export const startJob = async (hub: TestHub, request: unknown, headers = hub.admin): Promise<Job> => {
   const { status, body } = await ask<Job>(hub, "POST", "/v1/jobs", request, headers);
-  if (status !== 202) throw new Error(JSON.stringify(body) + hub.log.filter((l) => l.includes("\"level\":50")).slice(-1));
+  if (status !== 202)
+    throw new Error(JSON.stringify(body) + hub.log.filter((l) => l.includes('"level":50')).slice(-1));
   return body;
 };
 

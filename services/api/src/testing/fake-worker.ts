@@ -109,7 +109,15 @@ export async function startFakeWorker(token: string): Promise<FakeWorker> {
   }
 
   await listen();
-  return { url: `http://127.0.0.1:${port}`, behaviour, inspections, assignments, shut, open: listen, close: shut };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    behaviour,
+    inspections,
+    assignments,
+    shut,
+    open: listen,
+    close: shut,
+  };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { link, mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { canonicalJson, type DataReading, type Digest } from "@modulehub/core";
 
@@ -81,14 +81,18 @@ export class EmbeddingsCache {
       complete: false,
       keep: async () => {
         const { size } = await stat(own);
-        entry = { bytes: size, users: 1, lastUsed: Date.now() };
-        // Whoever holds it by its present name keeps reading it: the name is all that changes.
-        await rename(own, path);
+        entry = this.#entries.get(name) ?? { bytes: size, users: 0, lastUsed: Date.now() };
+        entry.users += 1;
+        // A second name: the process that wrote it goes on reading by the first.
+        await link(own, path).catch(async (error: unknown) => {
+          // Another job made the same meanwhile.
+          if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+        });
         this.#entries.set(name, entry);
       },
       release: async () => {
-        if (entry === undefined) await rm(own, { force: true });
-        else await this.#releaseOnce(entry)();
+        await rm(own, { force: true });
+        if (entry !== undefined) await this.#releaseOnce(entry)();
       },
     };
   }

@@ -1,5 +1,6 @@
 import {
   dataReportSchema,
+  isSafeFilePath,
   jobProgressSchema,
   jobResultSchema,
   jobTaskSchema,
@@ -39,8 +40,12 @@ export type JobArgument = z.infer<typeof jobArgumentSchema>;
 /** The name of a file in the job's folder. */
 const fileName = z.string().regex(/^[\w-]{1,64}$/);
 
-/** Paths of a module's files, as the draft will list them. */
-const madeFile = z.object({ path: z.string().max(512), file: fileName });
+/** A file of a module, by the path that it will have: one of the job's folder, or one of the base as it is. */
+const madeFile = z.union([
+  z.object({ path: z.string().max(512), file: fileName }),
+  z.object({ path: z.string().max(512), ofBase: z.string().max(512).refine(isSafeFilePath) }),
+]);
+export type MadeFile = z.infer<typeof madeFile>;
 
 export const jobWordSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("progress"), progress: jobProgressSchema }),

@@ -38,7 +38,8 @@ export function jobRoute(
       .work(parsed.data, say, gone)
       .catch((error: unknown) => {
         if (gone.aborted) return;
-        const known = error instanceof ProblemError ? error : problem("internal", undefined, { cause: error });
+        const known =
+          error instanceof ProblemError ? error : problem("internal", undefined, { cause: error });
         const log = { err: error, cause: known.cause, job: parsed.data.job };
         if (known.status >= 500) request.log.error(log, "a job failed");
         else request.log.info(log, "a job failed");

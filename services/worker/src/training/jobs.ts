@@ -120,7 +120,7 @@ export class Jobs {
     signal: AbortSignal,
   ): Promise<void> {
     const { files, limits, inference, threads, checkpointMs } = this.#parts;
-    const send = (file: string) => files.send({ job, attempt }, join(place.folder, file), signal);
+    const send = (path: string) => files.send({ job, attempt }, path, signal);
     const told = async (word: Told) => {
       if (word.kind === "progress") say({ message: "progress", progress: word.progress });
       else if (word.kind === "log") say({ message: "log", level: word.level, text: word.text });
@@ -130,7 +130,7 @@ export class Jobs {
     const asked = async (word: Asked, tensors: Map<string, Tensor>): Promise<Map<string, Tensor>> => {
       if (word.kind === "run")
         return runItems(inference, at(place.modules, word.module), word, tensors, signal);
-      const sent = await send(word.file);
+      const sent = await send(join(place.folder, word.file));
       say({ message: "checkpoint", checkpoint: { ...sent, step: word.step } });
       return new Map();
     };
@@ -147,7 +147,11 @@ export class Jobs {
       };
       const { result, files: made } = await runJobProcess(argument, limits, { told, asked }, signal);
       const sent = [];
-      for (const { path, file } of made) sent.push({ path, ...(await send(file)) });
+      for (const file of made) {
+        const from =
+          "file" in file ? join(place.folder, file.file) : join(at(place.modules, 0).folder, file.ofBase);
+        sent.push({ path: file.path, ...(await send(from)) });
+      }
       say({ message: "result", result, files: sent });
     };
     if (task.kind !== "train" || task.checkpoint === undefined) await work();

@@ -1,7 +1,7 @@
 import { type EvaluateResult, type JobTask, problem, type Split } from "@modulehub/core";
-import { evaluatorFor } from "@modulehub/dataset";
+import { evaluatorFor } from "@modulehub/dataset/metrics";
 import type { JobArgument } from "../job-messages.ts";
-import { chunksOf, inOrder, itemsOf, windowsOf, lengthOf } from "./embed-data.ts";
+import { chunksOf, inOrder, itemsOf, lengthOf, windowsOf } from "./embed-data.ts";
 import { examplesOf, openData } from "./read-data.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
 
@@ -50,7 +50,10 @@ export async function evaluate(
         const by = new Map(row.map((label, rank) => [label, scores.data[index * width + rank]!]));
         if (!known) checkLabels(data.plan.classes, by);
         known = true;
-        outputs.set(place, Float32Array.from(data.plan.classes, (name) => by.get(name) ?? 0));
+        outputs.set(
+          place,
+          Float32Array.from(data.plan.classes, (name) => by.get(name) ?? 0),
+        );
       }
       done += chunk.length;
       await progress();

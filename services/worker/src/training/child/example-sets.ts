@@ -1,4 +1,4 @@
-import { type HeadSettings, problem, type Split, SPLITS } from "@modulehub/core";
+import { type HeadSettings, problem, SPLITS, type Split } from "@modulehub/core";
 import type { ExampleSet, Features, Labels } from "@modulehub/runtime";
 import { type Data, examplesOf } from "./read-data.ts";
 
@@ -29,7 +29,11 @@ export async function readLabels(data: Data, output: HeadSettings["output"]): Pr
     else if (labels.kind === "sigmoid" && target.kind === "labels")
       for (const label of target.labels) labels.values[at * width + label] = 1;
     else if (labels.kind === "linear" && target.kind === "number") labels.values[at] = target.value;
-    else throw problem("data-label-invalid", `The head's output is ${output}, the example's label another kind.`);
+    else
+      throw problem(
+        "data-label-invalid",
+        `The head's output is ${output}, the example's label another kind.`,
+      );
   }
   return { labels, width, places };
 }

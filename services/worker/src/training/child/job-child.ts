@@ -20,7 +20,10 @@ try {
   const made =
     task.kind === "train"
       ? await train(pipe, argument, task)
-      : { result: await (task.kind === "rank" ? rank(pipe, argument, task) : evaluate(pipe, argument, task)), files: [] };
+      : {
+          result: await (task.kind === "rank" ? rank(pipe, argument, task) : evaluate(pipe, argument, task)),
+          files: [],
+        };
   await pipe.end({ kind: "result", ...made });
 } catch (error) {
   const known = asDiskFull(error);

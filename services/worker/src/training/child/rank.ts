@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { type JobTask, problem, type RankResult } from "@modulehub/core";
-import { nearestNeighbour, sampleRows } from "@modulehub/dataset";
+import { nearestNeighbour, sampleRows } from "@modulehub/dataset/metrics";
 import type { JobArgument } from "../job-messages.ts";
 import { embedData } from "./embed-data.ts";
 import { examplesOf, openData } from "./read-data.ts";
@@ -18,7 +18,10 @@ export async function rank(
   const started = performance.now();
   const data = await openData(pipe, argument);
   if (task.dataSet.reading.target !== "class")
-    throw problem("data-label-invalid", "Neighbours are compared by one class each; the target must be class.");
+    throw problem(
+      "data-label-invalid",
+      "Neighbours are compared by one class each; the target must be class.",
+    );
   const rows = sampleRows(data.examples, task.examples, task.dataSet.reading.split.seed);
   const which = Uint32Array.from(rows);
   const labels = await labelsAt(data, which);
@@ -54,10 +57,7 @@ export async function rank(
   };
 }
 
-async function labelsAt(
-  data: Parameters<typeof examplesOf>[0],
-  which: Uint32Array,
-): Promise<Int32Array> {
+async function labelsAt(data: Parameters<typeof examplesOf>[0], which: Uint32Array): Promise<Int32Array> {
   const labels = new Int32Array(which.length);
   let next = 0;
   for await (const { at, target } of examplesOf(data)) {

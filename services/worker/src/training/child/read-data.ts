@@ -1,4 +1,4 @@
-import { problem, type Split, SPLITS } from "@modulehub/core";
+import { problem, SPLITS, type Split } from "@modulehub/core";
 import { type DataPlan, type DataSource, type Example, readDataset, surveyDataset } from "@modulehub/dataset";
 import type { JobArgument } from "../job-messages.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
@@ -21,7 +21,8 @@ export async function openData(pipe: WorkerPipe, { data, task }: JobArgument): P
   const source = { file: data };
   const { report, plan } = await surveyDataset(source, task.dataSet.reading);
   await pipe.tell({ kind: "report", report });
-  for (const text of report.warnings) await pipe.tell({ kind: "log", level: "warn", text: text.slice(0, 2000) });
+  for (const text of report.warnings)
+    await pipe.tell({ kind: "log", level: "warn", text: text.slice(0, 2000) });
   const [first, ...others] = report.problems;
   for (const { detail, title } of others)
     await pipe.tell({ kind: "log", level: "error", text: (detail ?? title).slice(0, 2000) });

@@ -1,5 +1,5 @@
 import type { HeadSettings, Split, SplitEvaluations } from "@modulehub/core";
-import { evaluatorFor } from "@modulehub/dataset";
+import { evaluatorFor } from "@modulehub/dataset/metrics";
 import type { Labelled } from "./example-sets.ts";
 import { type Data, examplesOf, splitsOf } from "./read-data.ts";
 

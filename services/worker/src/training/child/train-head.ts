@@ -1,30 +1,30 @@
 import type { TrainingSettings } from "@modulehub/core";
 import { buildTrainingProgram, encodeModel, type HeadEnds } from "@modulehub/onnx";
-import type { Features, TrainingResult } from "@modulehub/runtime";
-import { openSessionFromBytes } from "@modulehub/runtime/session";
 import {
+  denseFeatures,
   featureScaling,
   openFeatures,
   predictLogits,
   runTraining,
-} from "@modulehub/runtime/training";
+  type TrainingResult,
+} from "@modulehub/runtime";
+import { openSessionFromBytes } from "@modulehub/runtime/session";
 import type { JobArgument } from "../job-messages.ts";
 import { embedData } from "./embed-data.ts";
 import { type Labelled, subset } from "./example-sets.ts";
 import { JobCheckpoints } from "./job-checkpoints.ts";
-import type { TrainableModule } from "./open-base.ts";
 import type { Data } from "./read-data.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
 
-/** A head, and perhaps its base, that was trained. */
+/** A head that was trained. */
 export interface Trained {
   settings: TrainingSettings;
   ends: HeadEnds;
   result: TrainingResult;
   /** Row-major [places, outputs], of examples at some places. */
   logits(places: Uint32Array): Promise<Float32Array>;
-  /** Where the features came from, of a base that was not trained: the file of its embeddings. */
-  embeddings: string | undefined;
+  /** Of one embedding that is given. */
+  logitsOfRow(row: Float32Array): Promise<Float32Array>;
   seconds: { embedding: number; training: number };
 }
 
@@ -32,24 +32,23 @@ interface Plan {
   settings: TrainingSettings;
   data: Data;
   labelled: Labelled;
-  /** Absent: the base stays as it is, and its embeddings are all that is needed of it. */
-  base: TrainableModule | undefined;
 }
 
 /** Trains, from the job's checkpoint on where there is one. Throws as `runTraining` does. */
 export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: Plan): Promise<Trained> {
-  const { settings, data, labelled, base } = plan;
-  const source = await featuresOf(pipe, argument, plan);
-  const { features, width } = source;
+  const { settings, data, labelled } = plan;
+  const embedded = await embedData(pipe, argument, 0, data);
+  const width = embedded.features;
+  const features = openFeatures(embedded.path, width);
   const ends: HeadEnds = {
     features: width,
     outputs: labelled.width,
     ...(settings.head.standardize && { scaling: featureScaling(features, width, labelled.places.train) }),
   };
-  const program = buildTrainingProgram(settings, ends, base?.lifted);
+  const program = buildTrainingProgram(settings, ends);
   const options = { threads: argument.threads, arena: true };
   const open = (model: typeof program.step) =>
-    openSessionFromBytes(encodeModel(model), argument.folder, options);
+    openSessionFromBytes(Buffer.concat([...encodeModel(model)]), argument.folder, options);
   const [step, evaluate] = [await open(program.step), await open(program.evaluate)];
   const checkpoints = new JobCheckpoints(pipe, argument);
   const started = performance.now();
@@ -60,7 +59,6 @@ export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: P
     ...(labelled.places.validation.length > 0 && {
       validation: subset(features, labelled.labels, labelled.places.validation),
     }),
-    ...(base && { tables: base.tables() }),
   });
   const result = await follow(pipe, run, checkpoints, settings.steps);
   await checkpoints.flush();
@@ -71,8 +69,8 @@ export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: P
     result,
     logits: (places) =>
       predictLogits(program, evaluate, result, subset(features, labelled.labels, places).features),
-    embeddings: source.path,
-    seconds: { embedding: source.seconds, training: (performance.now() - started) / 1_000 },
+    logitsOfRow: (row) => predictLogits(program, evaluate, result, denseFeatures(row, width)),
+    seconds: { embedding: embedded.seconds, training: (performance.now() - started) / 1_000 },
   };
 }
 
@@ -104,22 +102,6 @@ async function follow(
   }
 }
 
-async function featuresOf(
-  pipe: WorkerPipe,
-  argument: JobArgument,
-  { data, base }: Plan,
-): Promise<{ features: Features; width: number; seconds: number; path: string | undefined }> {
-  if (base !== undefined) {
-    const started = performance.now();
-    const features = await base.features(pipe, data);
-    const seconds = (performance.now() - started) / 1_000;
-    return { features, width: base.lifted.features, seconds, path: undefined };
-  }
-  const { path, features: width, seconds } = await embedData(pipe, argument, 0, data);
-  return { features: openFeatures(path, width), width, seconds, path };
-}
-
 /** A checkpoint of other data, or of another base, is of no use. */
 const identityOf = ({ task, modules }: JobArgument): string =>
   JSON.stringify([modules.map(({ digest }) => digest), task.dataSet.digest, task.dataSet.reading]);
-

@@ -8,10 +8,9 @@ import {
   type TrainingSettings,
   type TrainResult,
 } from "@modulehub/core";
-import type { JobArgument } from "../job-messages.ts";
-import { composeModule, type MadeFile } from "./compose-module.ts";
+import type { JobArgument, MadeFile } from "../job-messages.ts";
+import { composeModule } from "./compose-module.ts";
 import { readLabels } from "./example-sets.ts";
-import { openBase, type TrainableModule } from "./open-base.ts";
 import { openData } from "./read-data.ts";
 import { scoreSplits } from "./score-splits.ts";
 import { trainHead } from "./train-head.ts";
@@ -29,12 +28,11 @@ export async function train(
   task: TrainTask,
 ): Promise<{ result: TrainResult; files: MadeFile[] }> {
   const started = performance.now();
-  const base: TrainableModule | undefined = task.settings.trainable ? await openBase(argument) : undefined;
   const data = await openData(pipe, argument);
   const settings = settingsFor(task, data.plan.counts.train);
   const { output } = settings.head;
   const labelled = await readLabels(data, output);
-  const trained = await trainHead(pipe, argument, { settings, data, labelled, base });
+  const trained = await trainHead(pipe, argument, { settings, data, labelled });
   await pipe.tell({ kind: "progress", progress: { stage: "evaluating" } });
   const logits = new Map<Split, Float32Array>();
   for (const split of SPLITS)
@@ -76,7 +74,11 @@ async function tellOf(pipe: WorkerPipe, evaluations: SplitEvaluations): Promise<
       evaluation.target === "number"
         ? `root mean squared error ${evaluation.rootMeanSquaredError.toPrecision(4)}`
         : `accuracy ${accuracy?.toFixed(4)}`;
-    await pipe.tell({ kind: "log", level: "info", text: `${split}: ${said} on ${evaluation.examples} examples.` });
+    await pipe.tell({
+      kind: "log",
+      level: "info",
+      text: `${split}: ${said} on ${evaluation.examples} examples.`,
+    });
   }
 }
 
