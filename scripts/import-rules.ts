@@ -41,7 +41,7 @@ export const IMPORT_RULES: ImportRule[] = [
     reason: "sessions are opened in engine processes, never in the services themselves",
     imports: /^@modulehub\/runtime\/session$/,
     onlyFrom:
-      /^services\/worker\/src\/engines\/engine-child\.ts$|^services\/worker\/src\/inspection\/inspect-module\.ts$|^examples\/|^packages\/client\//,
+      /^services\/worker\/src\/engines\/engine-child\.ts$|^services\/worker\/src\/inspection\/inspect-module\.ts$|^services\/worker\/src\/training\/child\/|^examples\/|^packages\/client\//,
   },
   {
     reason: "the AWS SDK belongs to the S3 blob store",

@@ -61,3 +61,7 @@ CREATE TABLE "evaluation" (
   "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT now()
 );
 CREATE INDEX "evaluation_version_id_created_at_job_id_idx" ON "evaluation" ("version_id", "created_at", "job_id");
+
+ALTER TABLE "blob_reference" DROP CONSTRAINT "blob_reference_holder_kind_check";
+ALTER TABLE "blob_reference" ADD CONSTRAINT "blob_reference_holder_kind_check"
+  CHECK ("holder_kind" IN ('version', 'documentation', 'draft', 'upload', 'head', 'data-set', 'checkpoint', 'job-file'));

@@ -24,6 +24,8 @@ export const headSettingsSchema = z.strictObject({
    * its own binary cross-entropy. `linear`: numbers, by the squared error.
    */
   output: z.enum(["softmax", "sigmoid", "linear"]).default("softmax"),
+  /** Bring each feature to mean 0 and deviation 1 over the training set before the first layer; part of the result. */
+  standardize: z.boolean().default(false),
 });
 /** The layers of a head, without the sizes that its base and its labels say. */
 export type HeadSettings = z.infer<typeof headSettingsSchema>;
@@ -40,7 +42,7 @@ export const optimizerSettingsSchema = z.discriminatedUnion("name", [
     name: z.literal("adagrad"),
     /** What each sum of squares begins with: 0.1 in TensorFlow, 0 in PyTorch. */
     initialAccumulator: z.number().min(0).finite().default(0.1),
-    epsilon: z.number().min(0).finite().default(1e-10),
+    epsilon: positive.default(1e-10),
   }),
   z.strictObject({
     name: z.literal("adam"),

@@ -7,14 +7,17 @@ export type { CompiledGraph, Module, Prepared, Truncation } from "./module.ts";
 export { openModule, readManifest } from "./open-module.ts";
 export { planSignature } from "./plan.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
+export { checkpointFile } from "./training/checkpoint.ts";
 export type {
   CheckpointStore,
   ExampleSet,
   Features,
   Labels,
-  RunTraining,
   TableRows,
   TrainingEvent,
   TrainingResult,
   TrainingRun,
 } from "./training/contract.ts";
+export { predictLogits } from "./training/evaluate.ts";
+export { denseFeatures, featureScaling, openFeatures } from "./training/features.ts";
+export { runTraining } from "./training/run-training.ts";

@@ -40,28 +40,42 @@ export const jobCheckpointSchema = z.object({
 });
 export type JobCheckpoint = z.infer<typeof jobCheckpointSchema>;
 
+/** A data set with its bytes' number, so that no more are read. */
+const assignedData = dataSetSchema.extend({ size: z.int().min(0) });
+export type AssignedData = z.infer<typeof assignedData>;
+
+/** Front matter of a README. What is the base's holds for what is made of it. */
+export const moduleCardSchema = z.object({
+  title: z.string().optional(),
+  license: z.string().optional(),
+  languages: z.array(z.string()).optional(),
+  /** Left out where readers of the module may not know the base. */
+  baseModel: z.string().optional(),
+});
+export type ModuleCard = z.infer<typeof moduleCardSchema>;
+
 export const jobTaskSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("train"),
     base: version,
-    dataSet: dataSetSchema,
+    dataSet: assignedData,
     settings: trainingSettingsSchema,
     epochs: z.int().optional(),
     requireAccuracy: z.number().optional(),
-    /** What the module's card is made of; absent where nothing is published. */
-    card: z.object({ title: z.string().optional() }).optional(),
+    /** What the module's card is to say beside what the job knows; absent where nothing is published. */
+    card: moduleCardSchema.optional(),
     checkpoint: jobCheckpointSchema.optional(),
   }),
   z.object({
     kind: z.literal("evaluate"),
     module: version,
-    dataSet: dataSetSchema,
+    dataSet: assignedData,
     requireAccuracy: z.number().optional(),
   }),
   z.object({
     kind: z.literal("rank"),
     candidates: z.array(version),
-    dataSet: dataSetSchema,
+    dataSet: assignedData,
     examples: z.int(),
   }),
 ]);

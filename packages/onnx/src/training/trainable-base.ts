@@ -13,9 +13,14 @@ export interface TrainableBase {
   tables: readonly TrainableTable[];
   /** Further outputs of the front that the rest of the graph reads: inputs of the step under the same names. */
   feeds: readonly { name: string; width: number }[];
+  /** Opset that the rest of the graph is written for. */
+  opset: number;
   /** Numbers of the base's output. */
   features: number;
-  /** Appends the rest of the graph behind what the program feeds, and gives the base's output [batch, features]. */
+  /**
+   * Appends the rest of the graph and gives the base's output [batch, features]. `inputs` has, by name, what was read of
+   * each table (the sums of an example's rows [batch, dimensions], or its rows [batch, any, dimensions]), and the feeds.
+   */
   append(g: GraphBuilder, inputs: ReadonlyMap<string, Value>): Value;
   /** The base with other tables, float32, row-major. */
   withTables(tables: ReadonlyMap<string, Float32Array>): ModelProto;

@@ -48,6 +48,11 @@ export interface TrainingRun {
   /** Row-major start of each of the program's tables. They are trained in place. */
   tables?: ReadonlyMap<string, Float32Array>;
   checkpoint?: CheckpointStore;
+  /**
+   * What else the run depends on, such as digests of base and data. A checkpoint of another identity, or of other
+   * settings, is refused.
+   */
+  identity?: string;
   /** Ends the run between two steps; the run then throws the signal's reason, after a checkpoint. */
   signal?: AbortSignal;
 }
@@ -87,9 +92,3 @@ export interface TrainingResult {
   /** Trained tables, row-major. */
   tables: Map<string, Float32Array>;
 }
-
-/**
- * Trains. Throws `training-diverged` at the first loss or gradient that is no finite number, with the step and what to
- * try, and `checkpoint-invalid` where the stored one is damaged or of another run.
- */
-export type RunTraining = (run: TrainingRun) => AsyncGenerator<TrainingEvent, TrainingResult>;

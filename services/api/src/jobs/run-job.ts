@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type JobTask, type ProblemCode, ProblemError, problem } from "@modulehub/core";
 import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
+import { storedBlob } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
 import type { WorkerClient } from "../gateway/worker-client.ts";
 import { actingFor } from "../identity/acting-for.ts";
@@ -11,6 +12,7 @@ import { addLogLine } from "./job-log.ts";
 import type { JobMetrics } from "./job-metrics.ts";
 import type { JobQueue, QueuedJob } from "./job-queue.ts";
 import type { JobSignals } from "./job-signals.ts";
+import { cardFor } from "./module-card.ts";
 import { readJob, type StoredJob } from "./stored-job.ts";
 import { checkSubjects } from "./subjects.ts";
 import { type Attempt, AttemptOver, beginAttempt, fail } from "./transitions.ts";
@@ -129,7 +131,9 @@ async function taskOf({ database }: RunDeps, job: StoredJob): Promise<JobTask> {
   const versions = subjects.map(({ handle, digest }) => ({ handle, digest }));
   const [first] = versions;
   if (first === undefined) throw new Error(`Job ${job.id} names no module.`);
-  const { dataSet } = request;
+  const blob = await storedBlob(database.prisma, request.dataSet.digest);
+  if (blob === undefined) throw new Error(`Job ${job.id} has lost its data set.`);
+  const dataSet = { ...request.dataSet, size: blob.size };
   switch (request.kind) {
     case "rank":
       return { kind: "rank", candidates: versions, dataSet, examples: request.examples };
@@ -143,9 +147,7 @@ async function taskOf({ database }: RunDeps, job: StoredJob): Promise<JobTask> {
         settings: request.settings,
         ...(request.epochs !== undefined && { epochs: request.epochs }),
         ...(request.requireAccuracy !== undefined && { requireAccuracy: request.requireAccuracy }),
-        ...(request.publish !== undefined && {
-          card: request.publish.title === undefined ? {} : { title: request.publish.title },
-        }),
+        ...(request.publish !== undefined && { card: await cardFor(database.prisma, job, request.publish) }),
         ...(job.checkpoint !== null && { checkpoint: job.checkpoint }),
       };
   }
