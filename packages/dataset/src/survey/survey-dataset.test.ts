@@ -146,10 +146,10 @@ test("rows without a split beside others that have one are told", async () => {
 test("to evaluate a module the data may lack classes, but have none that it doesn't know", async () => {
   const source = await jsonl([row("x", "test"), row("z", "test")]);
   const reading = dataReadingSchema.parse({ ...JSONL, split: { test: 0 } });
-  const known = await surveyDataset(source, reading, { classes: ["z", "y", "x"] });
+  const known = await surveyDataset(source, reading, { purpose: "evaluation", classes: ["z", "y", "x"] });
   expect(known.report.problems).toEqual([]);
   expect(known.plan.classes).toEqual(["z", "y", "x"]);
-  const unknown = await surveyDataset(source, reading, { classes: ["y", "z"] });
+  const unknown = await surveyDataset(source, reading, { purpose: "evaluation", classes: ["y", "z"] });
   expect(unknown.report.problems).toMatchObject([
     { code: "data-label-unknown", detail: 'The module knows "y", "z", but not "x".' },
   ]);

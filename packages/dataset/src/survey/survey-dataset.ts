@@ -22,10 +22,9 @@ import { Strays } from "./strays.ts";
 import { warningsOf } from "./warnings.ts";
 
 export interface SurveyOptions {
-  /**
-   * The classes, or labels, that a module knows, in their order: the data set is to be evaluated with it, and may have
-   * no others. Absent: it is to be trained on.
-   */
+  /** What the data set is for, which decides what stands in the way. Default `training`. */
+  purpose?: "training" | "evaluation";
+  /** The classes, or labels, that a module knows, in their order: to evaluate it, the data may have no others. */
   classes?: readonly string[];
   limits?: DataLimits;
   signal?: AbortSignal;
@@ -105,7 +104,7 @@ export async function surveyDataset(
     ...(reading.faulty === "refuse" ? faults.problems() : []),
     ...strays.problems(),
     ...mixedProblems(seen),
-    ...(options.classes ? evaluationProblems(report, names) : trainingProblems(report)),
+    ...(options.purpose === "evaluation" ? evaluationProblems(report, names) : trainingProblems(report)),
   ];
   report.warnings = warningsOf(report, reading);
   const plan: DataPlan = {
