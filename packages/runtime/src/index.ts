@@ -30,3 +30,4 @@ export { predictLogits } from "./training/evaluate.ts";
 export { denseFeatures, featureScaling, openFeatures } from "./training/features.ts";
 export { runTraining } from "./training/run-training.ts";
 export { TableFeatures } from "./training/table-features.ts";
+export { areQuickTexts } from "./steps/quick-tokenizer.ts";
