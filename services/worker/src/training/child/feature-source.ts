@@ -1,4 +1,11 @@
-import { type EmbeddingRole, embeddingOutput, type InputTensor, problem, type TrainingSettings } from "@modulehub/core";
+import { dirname, join } from "node:path";
+import {
+  type EmbeddingRole,
+  embeddingOutput,
+  type InputTensor,
+  problem,
+  type TrainingSettings,
+} from "@modulehub/core";
 import type { Example } from "@modulehub/dataset";
 import {
   buildTrainingProgram,
@@ -19,7 +26,6 @@ import {
   TableFeatures,
 } from "@modulehub/runtime";
 import { openSession, openSessionFromBytes } from "@modulehub/runtime/session";
-import { dirname, join } from "node:path";
 import type { JobArgument } from "../job-messages.ts";
 import { chunksOf, embedData, itemsOf } from "./embed-data.ts";
 import { type Data, examplesOf } from "./read-data.ts";

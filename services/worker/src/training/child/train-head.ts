@@ -1,13 +1,8 @@
 import type { TrainingSettings } from "@modulehub/core";
-import { buildTrainingProgram, type HeadEnds, type ModelProto, modelBytes } from "@modulehub/onnx";
-import {
-  featureScaling,
-  predictLogits,
-  runTraining,
-  type TrainingResult,
-} from "@modulehub/runtime";
-import { openSessionFromBytes } from "@modulehub/runtime/session";
 import type { Example } from "@modulehub/dataset";
+import { buildTrainingProgram, type HeadEnds, type ModelProto, modelBytes } from "@modulehub/onnx";
+import { featureScaling, predictLogits, runTraining, type TrainingResult } from "@modulehub/runtime";
+import { openSessionFromBytes } from "@modulehub/runtime/session";
 import type { JobArgument } from "../job-messages.ts";
 import { type Labelled, subset } from "./example-sets.ts";
 import type { FeatureSource } from "./feature-source.ts";
@@ -46,8 +41,7 @@ export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: P
   };
   const program = buildTrainingProgram(settings, ends, source.cut);
   const options = { threads: argument.threads, arena: true };
-  const open = (model: ModelProto) =>
-    openSessionFromBytes(modelBytes(model), argument.folder, options);
+  const open = (model: ModelProto) => openSessionFromBytes(modelBytes(model), argument.folder, options);
   const [steps, evaluate] = [await open(program.steps), await open(program.evaluate)];
   const checkpoints = new JobCheckpoints(pipe, argument);
   const started = performance.now();
@@ -69,8 +63,7 @@ export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: P
     result,
     logits: (places) =>
       predictLogits(program, evaluate, result, subset(features, labelled.labels, places).features),
-    logitsOf: async (examples) =>
-      predictLogits(program, evaluate, result, await source.alone(examples)),
+    logitsOf: async (examples) => predictLogits(program, evaluate, result, await source.alone(examples)),
     source,
     seconds: { embedding: seconds, training: (performance.now() - started) / 1_000 },
   };
