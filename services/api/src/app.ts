@@ -14,6 +14,8 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fas
 import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
+import { HEAD_QUIET, type HeadDeps } from "./heads/commit.ts";
+import { publishQuietHead } from "./heads/publish-head.ts";
 import { guardRoutes } from "./http/access.ts";
 import { revalidateTexts } from "./http/caching.ts";
 import { closeLastConnections } from "./http/last-connections.ts";
@@ -37,6 +39,7 @@ import { deletionRoutes } from "./routes/deletions.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { headRoutes } from "./routes/heads.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { internalRoutes } from "./routes/internal.ts";
@@ -66,6 +69,8 @@ export interface AppDeps {
   describeOnly?: boolean;
   /** The least size of an upload's parts, in bytes. Default `PART_SIZE`. */
   partSize?: number;
+  /** How long a head is left alone before it is published by itself, in seconds. Default `HEAD_QUIET`. */
+  headQuiet?: number;
   /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
   sweep?: SweepTimes;
   logLevel: string;
@@ -162,6 +167,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   deletionRoutes(app, deps, resolver, events);
   const jobs = createJobQueue(database, app.log, deps.retries);
   draftRoutes(app, deps, jobs, events);
+  const heads: HeadDeps = { database, store, jobs, quiet: deps.headQuiet ?? HEAD_QUIET };
+  headRoutes(app, deps, heads, resolver);
   await inferenceRoutes(app, deps, resolver);
   if (!deps.describeOnly) {
     const verify: VerifyDeps = { database, store, worker, events, log: app.log, forget: resolver.forget };
@@ -170,7 +177,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
       endSweeping = startSweeping({ ...deps, events, log: app.log, registry }, deps.sweep ?? SWEEP_TIMES);
     });
     app.addHook("onClose", () => endSweeping());
-    app.addHook("onReady", () => jobs.start({ inspect: (job) => verifyDraft(verify, job) }));
+    app.addHook("onReady", () =>
+      jobs.start({
+        inspect: (job) => verifyDraft(verify, job),
+        publishHead: (job) => publishQuietHead(heads, job),
+      }),
+    );
     app.addHook("onClose", () => jobs.stop());
   }
 

@@ -191,6 +191,7 @@ export interface DraftBody {
   missing: string[];
   version?: number;
   digest?: string;
+  revision?: string;
   problems?: { code: string; detail?: string }[];
 }
 
