@@ -7,6 +7,7 @@ import { openFilesystemStore } from "./blobs/filesystem-store.ts";
 import { type DatabaseLocation, openDatabase, TRANSACTION_TIMEOUT } from "./database/client.ts";
 import { lockDataFolder } from "./database/data-lock.ts";
 import { migrate } from "./database/migrate.ts";
+import { syncFolderPath } from "./durable-folder.ts";
 import { connectWorker } from "./gateway/worker-client.ts";
 import { adminToken } from "./identity/admin-token.ts";
 import { createIdentity } from "./identity/identity.ts";
@@ -103,7 +104,12 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     settings.MODULEHUB_DATABASE_URL === undefined
       ? { kind: "folder", path: resolve(data, "database") }
       : { kind: "postgresql", url: settings.MODULEHUB_DATABASE_URL };
-  const database = await openDatabase(location);
+  await syncFolderPath(data);
+  // Nothing that is promised after this would hold; the next start repairs what is on the disk.
+  const database = await openDatabase(location, (fault) => {
+    process.stderr.write(`${fault.message} ${String(fault.cause)}\n`);
+    process.exit(1);
+  });
   await migrate(database);
   const workerToken = settings.MODULEHUB_WORKER_TOKEN ?? randomBytes(32).toString("base64url");
   const worker = connectWorker({ url: settings.MODULEHUB_WORKER_URL, token: workerToken });

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { digestOfHex, ProblemError, problem } from "@modulehub/core";
+import { makeFolder, syncFolder } from "../durable-folder.ts";
 import type { BlobStore, StoredName, StoredNames } from "./blob-store.ts";
 import { FilePieces } from "./file-pieces.ts";
 import { filesystemPaths, isBlobFolder, isStoredName } from "./filesystem-paths.ts";
@@ -16,13 +17,13 @@ const PAGE = 1_000;
 /** A blob store in a folder, which is created. Paths: filesystem-paths.ts. */
 export async function openFilesystemStore(root: string): Promise<BlobStore> {
   const paths = filesystemPaths(root);
-  await mkdir(paths.blobs, { recursive: true, mode: 0o700 });
-  await mkdir(paths.uploads, { recursive: true, mode: 0o700 });
+  await makeFolder(paths.blobs);
+  await makeFolder(paths.uploads);
 
   return {
     writePart: (upload, number, body, size) =>
       storing(async () => {
-        await mkdir(paths.upload(upload), { recursive: true, mode: 0o700 });
+        await makeFolder(paths.upload(upload));
         const onItsWay = paths.partOnItsWay(upload, number, randomUUID());
         await writeWhole(onItsWay, async (file) => {
           let received = 0;
@@ -39,11 +40,12 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
             );
         });
         await rename(onItsWay, paths.part(upload, number));
+        await syncFolder(paths.upload(upload));
       }),
 
     assemble: (upload, parts, key) =>
       storing(async () => {
-        await mkdir(paths.upload(upload), { recursive: true, mode: 0o700 });
+        await makeFolder(paths.upload(upload));
         const whole = paths.whole(upload, key);
         const hash = createHash("sha256");
         let size = 0;
@@ -65,7 +67,7 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
           }
         });
         const blob = paths.blob(key);
-        await mkdir(dirname(blob), { recursive: true, mode: 0o700 });
+        await makeFolder(dirname(blob));
         await rename(whole, blob);
         await syncFolder(dirname(blob));
         return { size, digest: digestOfHex(hash.digest("hex")) };
@@ -152,17 +154,6 @@ async function writeWhole(path: string, write: (file: FileHandle) => Promise<voi
 async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   for (let offset = 0; offset < bytes.byteLength; )
     offset += (await file.write(bytes, offset, bytes.byteLength - offset)).bytesWritten;
-}
-
-/** So that a renamed file is there after a power cut. Windows can't open folders, and needs no such thing. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** Errors of the file system as the store's; those of a request that broke off stay what they are. */
