@@ -7,6 +7,9 @@ const INSPECT = "inspect";
 /** Seconds between looks for jobs that no notification told of. */
 const POLL = 0.5;
 
+/** Seconds between looks for jobs, and drafts, that nobody works on any more. */
+const LOOK_AFTER = 10;
+
 export interface InspectionJob {
   draft: string;
   /** Whether a failure now is the last: there are no retries after it. */
@@ -36,11 +39,19 @@ export function createJobQueue(
   log: FastifyBaseLogger,
   retries: RetryPolicy = { limit: 4, delay: 1 },
 ): JobQueue {
-  const boss = new PgBoss({ ...database.jobOptions, useListenNotify: true, schedule: false });
+  const boss = new PgBoss({
+    ...database.jobOptions,
+    useListenNotify: true,
+    schedule: false,
+    // How soon the jobs of a process that died are found: by default a minute after their last beat.
+    superviseIntervalSeconds: LOOK_AFTER,
+    monitorIntervalSeconds: LOOK_AFTER,
+  });
   boss.on("error", (err) => log.error({ err }, "job queue"));
   boss.on("warning", (warning) => log.warn({ warning }, "job queue"));
   const stopping = new AbortController();
   let started = false;
+  let looking: NodeJS.Timeout | undefined;
 
   return {
     async sendInspection(tx, draft) {
@@ -60,7 +71,12 @@ export function createJobQueue(
         deleteAfterSeconds: 3_600,
       });
       started = true;
-      if (database.exclusive) await sendAgain();
+      if (database.exclusive) await boss.deleteAllJobs(INSPECT);
+      await takeUp();
+      looking = setInterval(
+        () => takeUp().catch((err: unknown) => log.warn({ err }, "drafts without a job are not seen")),
+        LOOK_AFTER * 1_000,
+      );
       await boss.work(
         INSPECT,
         {
@@ -79,17 +95,20 @@ export function createJobQueue(
     },
     async stop() {
       stopping.abort();
+      clearInterval(looking);
       if (started) await boss.stop({ graceful: true, timeout: 5_000, close: true });
     },
   };
 
-  /** With no other process there can be nobody at work: what was being verified is taken up at once. */
-  async function sendAgain(): Promise<void> {
-    await boss.deleteAllJobs(INSPECT);
-    const drafts = await database.prisma.draft.findMany({
-      where: { state: "verifying" },
-      select: { id: true },
-    });
+  /**
+   * Sends what is being verified and has no job, so that a draft always ends: with no other process nobody can be at
+   * work at the start; and a job whose processes died, or lost the database at its last try, is given up by the queue.
+   */
+  async function takeUp(): Promise<void> {
+    const drafts = await database.prisma.$queryRaw<{ id: string }[]>`
+      SELECT d.id FROM draft d WHERE d.state = 'verifying' AND NOT EXISTS (
+        SELECT FROM pgboss.job j
+        WHERE j.name = ${INSPECT} AND j.state < 'completed' AND j.data->>'draft' = d.id)`;
     for (const { id } of drafts) await boss.send(INSPECT, { draft: id });
   }
 }
