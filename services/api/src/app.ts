@@ -26,8 +26,9 @@ import { answerUnreadable, answerWithProblems } from "./http/problem-answers.ts"
 import { rewriteUrl } from "./http/request-path.ts";
 import { endSlowConnections } from "./http/slow-connections.ts";
 import type { Identity } from "./identity/identity.ts";
-import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
+import { createJobQueue, type JobHandlers, type RetryPolicy } from "./jobs/job-queue.ts";
 import { SWEEP_TIMES, type SweepTimes, startSweeping } from "./jobs/sweep.ts";
+import { verifyUpload } from "./publish/complete-upload.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
@@ -155,7 +156,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);
   documentationRoutes(app, deps);
-  await uploadRoutes(app, deps);
+  const jobs = createJobQueue(deps.database, app.log, deps.retries);
+  await uploadRoutes(app, { ...deps, jobs });
   internalRoutes(app, deps);
 
   const { database, store, worker } = deps;
@@ -165,7 +167,6 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   yankRoutes(app, deps, resolver);
   moduleSettingsRoutes(app, deps, resolver);
   deletionRoutes(app, deps, resolver, events);
-  const jobs = createJobQueue(database, app.log, deps.retries);
   draftRoutes(app, deps, jobs, events);
   const heads: HeadDeps = { database, store, jobs, quiet: deps.headQuiet ?? HEAD_QUIET };
   headRoutes(app, deps, heads, resolver);
@@ -177,12 +178,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
       endSweeping = startSweeping({ ...deps, events, log: app.log, registry }, deps.sweep ?? SWEEP_TIMES);
     });
     app.addHook("onClose", () => endSweeping());
-    app.addHook("onReady", () =>
-      jobs.start({
-        inspect: (job) => verifyDraft(verify, job),
-        publishHead: (job) => publishQuietHead(heads, job),
-      }),
-    );
+    const handlers: JobHandlers = {
+      inspect: (job) => verifyDraft(verify, job),
+      verify: (job) => verifyUpload({ ...deps, log: app.log }, job),
+      publishHead: (job) => publishQuietHead(heads, job),
+    };
+    app.addHook("onReady", () => jobs.start(handlers));
     app.addHook("onClose", () => jobs.stop());
   }
 

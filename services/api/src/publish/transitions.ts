@@ -13,8 +13,7 @@ import {
 } from "@modulehub/core";
 import { dropReferences, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
-import type { Prisma } from "../database/generated/client.ts";
-import { storableJson } from "../database/storable.ts";
+import { storableValue } from "../database/storable.ts";
 import { inTransaction } from "../database/transaction.ts";
 import { settleHead } from "../heads/settle-head.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
@@ -137,8 +136,8 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
       moduleId: draft.moduleId,
       number,
       digest,
-      manifest: json(manifest),
-      report: json(report),
+      manifest: storableValue(manifest),
+      report: storableValue(report),
       batching,
       derived: draft.derived,
     },
@@ -242,12 +241,5 @@ async function setState(
   state: DraftState,
   problems: ProblemDocument[],
 ): Promise<void> {
-  await tx.draft.update({ where: { id }, data: { state, problems: json(problems) } });
+  await tx.draft.update({ where: { id }, data: { state, problems: storableValue(problems) } });
 }
-
-/**
- * What was parsed by a schema is JSON; Prisma's type for that has no optional fields. Reports and problems
- * quote names of the model, in which any character may be.
- */
-const json = (value: Manifest | InspectionReport | ProblemDocument[]): Prisma.InputJsonValue =>
-  JSON.parse(storableJson(value));
