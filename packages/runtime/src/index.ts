@@ -7,3 +7,4 @@ export type { CompiledGraph, Module, Prepared, Truncation } from "./module.ts";
 export { openModule, readManifest } from "./open-module.ts";
 export { planSignature } from "./plan.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
+export { areQuickTexts } from "./steps/quick-tokenizer.ts";

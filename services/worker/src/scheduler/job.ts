@@ -19,6 +19,12 @@ export interface Submission {
   signal: AbortSignal;
   /** On performance.now()'s clock: what hasn't begun by then isn't begun. */
   deadline: number;
+  /**
+   * `background`: work that serves nobody now, such as a training job's embeddings. It is never refused for want of
+   * room (who submits it waits for each answer before the next), runs one batch at a time at the lowest priority, and
+   * only while no other work waits. Default: someone waits for it.
+   */
+  priority?: "background";
   /** Told what the request waited for and what ran of it. */
   span?: Pick<RequestSpan, "part">;
 }
