@@ -13,6 +13,7 @@ import { adminToken } from "./identity/admin-token.ts";
 import { createIdentity } from "./identity/identity.ts";
 import { SWEEP_TIMES } from "./jobs/sweep.ts";
 import { PART_SIZE } from "./publish/uploads.ts";
+import { makeMissingListings } from "./registry/missing-listings.ts";
 
 /** Every setting of the API; nothing else reads the environment. */
 const settingsSchema = z.object({
@@ -111,6 +112,7 @@ async function main(settings: z.infer<typeof settingsSchema>): Promise<void> {
     process.exit(1);
   });
   await migrate(database);
+  await makeMissingListings(database);
   const workerToken = settings.MODULEHUB_WORKER_TOKEN ?? randomBytes(32).toString("base64url");
   const worker = connectWorker({ url: settings.MODULEHUB_WORKER_URL, token: workerToken });
   let url = settings.MODULEHUB_PUBLIC_URL?.replace(/\/+$/, "");
