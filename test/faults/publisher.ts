@@ -26,11 +26,19 @@ export class Publisher {
   #made = 0;
   #over: AbortSignal | undefined;
 
-  constructor(hub: Hub, module: string, random: Random, log: (line: string) => void) {
+  /** `record`: of a client that was there before. */
+  constructor(
+    hub: Hub,
+    module: string,
+    random: Random,
+    log: (line: string) => void,
+    record = newRecord(module),
+  ) {
     this.#hub = hub;
     this.#random = random;
     this.#log = log;
-    this.record = newRecord(module);
+    this.record = record;
+    this.#made = record.contents.size;
   }
 
   /** Does one thing, or leaves it where it is over. Returns whether it was answered throughout. */

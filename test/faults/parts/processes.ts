@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -27,12 +28,14 @@ export interface ApiSettings {
   /** Of Node, before the service's main file. */
   nodeFlags?: string[];
   env?: { [name: string]: string };
+  /** A command that runs it: a tracer. It ends when the API does. */
+  through?: string[];
 }
 
 /** The API as it is really started, on a port of its own. */
 export function apiPart(
   name: string,
-  { data, workerUrl, databaseUrl, nodeFlags = [], env = {} }: ApiSettings,
+  { data, workerUrl, databaseUrl, nodeFlags = [], env = {}, through }: ApiSettings,
 ): ApiPart {
   let child: ChildProcess | undefined;
   let url = "";
@@ -55,7 +58,8 @@ export function apiPart(
           ...(databaseUrl !== undefined && { MODULEHUB_DATABASE_URL: databaseUrl }),
           ...env,
         },
-        execArgv: nodeFlags,
+        ...(through && { execPath: through[0]! }),
+        execArgv: through ? [...through.slice(1), process.execPath, ...nodeFlags] : nodeFlags,
         stdio: ["ignore", "ignore", "pipe", "ipc"],
       });
       child = started;
@@ -69,7 +73,7 @@ export function apiPart(
       url = first[0].url;
       token = (await readFile(join(data, "admin-token"), "utf8")).trim();
     },
-    kill: async () => killed(child),
+    kill: async () => killed(child, through !== undefined),
   };
 }
 
@@ -91,10 +95,13 @@ export async function workerPart(): Promise<Part & { url: string }> {
   };
 }
 
-async function killed(child: ChildProcess | undefined): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+/** `inside`: what is to die is the child of a process that ends with it. */
+async function killed(child: ChildProcess | undefined, inside = false): Promise<void> {
+  if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
-  child.kill("SIGKILL");
+  if (inside)
+    process.kill(Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")), "SIGKILL");
+  else child.kill("SIGKILL");
   await gone;
 }
 
