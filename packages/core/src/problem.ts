@@ -137,6 +137,19 @@ export const PROBLEMS = {
     status: 422,
     title: "External data must lie in a file of the module, at offsets inside it.",
   },
+  "gradient-missing": {
+    status: 422,
+    title: "An operator between trained weights and the output has no gradient rule; train the head alone.",
+  },
+  "trainable-missing": {
+    status: 422,
+    title: "The base has no weights that can be trained; train the head alone.",
+  },
+  "training-diverged": {
+    status: 422,
+    title: "Training came to numbers that are not finite; try a smaller learning rate.",
+  },
+  "checkpoint-invalid": { status: 422, title: "The checkpoint is damaged or of another run; start anew." },
   "asset-invalid": { status: 422, title: "A file that a step refers to can't be used." },
   "session-failed": { status: 422, title: "ONNX Runtime could not open the model." },
   "example-failed": { status: 422, title: "An example of module.json could not be run." },
