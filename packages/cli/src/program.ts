@@ -12,6 +12,7 @@ import { downloadCommand } from "./commands/download.ts";
 import { draftsCommand } from "./commands/drafts.ts";
 import { embedCommand } from "./commands/embed.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
+import { headCommand } from "./commands/head.ts";
 import { inferCommand } from "./commands/infer.ts";
 import { jobsCommand } from "./commands/jobs.ts";
 import { lineageCommand } from "./commands/lineage.ts";
@@ -68,6 +69,7 @@ export function program(context: Context, version: string): Command {
       docsCommand(context),
       settingsCommand(context),
       draftsCommand(context),
+      headCommand(context),
     ],
     "Who may what:": [
       loginCommand(context),

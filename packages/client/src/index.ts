@@ -7,6 +7,7 @@ export { type ReadingOptions, readingOf, reportOf } from "./jobs/data-file.ts";
 export type { RunEvent } from "./jobs/event.ts";
 export type { LoadEvent } from "./load/event.ts";
 export type { LoadedModule, RunResult } from "./load/loaded-module.ts";
+export type { CommitOptions } from "./operations/commit.ts";
 export type { DownloadOptions } from "./operations/download.ts";
 export type { EditDocumentationOptions } from "./operations/edit-documentation.ts";
 export type { EvaluateOptions } from "./operations/evaluate.ts";

@@ -14,6 +14,8 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fas
 import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
+import { HEAD_QUIET, type HeadDeps } from "./heads/commit.ts";
+import { publishQuietHead } from "./heads/publish-head.ts";
 import { guardRoutes } from "./http/access.ts";
 import { revalidateTexts } from "./http/caching.ts";
 import { closeLastConnections } from "./http/last-connections.ts";
@@ -25,11 +27,12 @@ import { rewriteUrl } from "./http/request-path.ts";
 import { endSlowConnections } from "./http/slow-connections.ts";
 import type { Identity } from "./identity/identity.ts";
 import { createJobMetrics } from "./jobs/job-metrics.ts";
-import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
+import { createJobQueue, type JobHandlers, type RetryPolicy } from "./jobs/job-queue.ts";
 import { JOB_SETTINGS, type JobSettings } from "./jobs/job-settings.ts";
 import { createJobSignals } from "./jobs/job-signals.ts";
 import { runJob } from "./jobs/run-job.ts";
 import { SWEEP_TIMES, type SweepTimes, startSweeping } from "./jobs/sweep.ts";
+import { verifyUpload } from "./publish/complete-upload.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
@@ -41,6 +44,7 @@ import { deletionRoutes } from "./routes/deletions.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { headRoutes } from "./routes/heads.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { internalRoutes } from "./routes/internal.ts";
@@ -73,6 +77,8 @@ export interface AppDeps {
   describeOnly?: boolean;
   /** The least size of an upload's parts, in bytes. Default `PART_SIZE`. */
   partSize?: number;
+  /** How long a head is left alone before it is published by itself, in seconds. Default `HEAD_QUIET`. */
+  headQuiet?: number;
   /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
   sweep?: SweepTimes;
   /** How many jobs there may be, and for how long. Default `JOB_SETTINGS`. */
@@ -159,7 +165,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);
   documentationRoutes(app, deps);
-  await uploadRoutes(app, deps);
+  const jobSettings = deps.jobSettings ?? JOB_SETTINGS;
+  const jobs = createJobQueue(deps.database, app.log, deps.retries, jobSettings);
+  await uploadRoutes(app, { ...deps, jobs });
   internalRoutes(app, deps);
   await jobFileRoutes(app, deps);
   lineageRoutes(app, deps);
@@ -171,10 +179,10 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   yankRoutes(app, deps, resolver);
   moduleSettingsRoutes(app, deps, resolver);
   deletionRoutes(app, deps, resolver, events);
-  const jobSettings = deps.jobSettings ?? JOB_SETTINGS;
-  const jobs = createJobQueue(database, app.log, deps.retries, jobSettings);
   const signals = createJobSignals();
   draftRoutes(app, deps, jobs, events);
+  const heads: HeadDeps = { database, store, jobs, quiet: deps.headQuiet ?? HEAD_QUIET };
+  headRoutes(app, deps, heads, resolver);
   jobRoutes(app, deps, { jobs, signals, draftEvents: events, settings: jobSettings });
   await inferenceRoutes(app, deps, resolver);
   if (!deps.describeOnly) {
@@ -192,9 +200,13 @@ export async function buildApp(deps: AppDeps): Promise<App> {
       ...{ database, store, worker, jobs, signals, draftEvents: events, log: app.log, ...jobSettings },
       metrics: createJobMetrics(registry, database),
     };
-    app.addHook("onReady", () =>
-      jobs.start({ inspect: (job) => verifyDraft(verify, job), work: (job) => runJob(run, job) }),
-    );
+    const handlers: JobHandlers = {
+      inspect: (job) => verifyDraft(verify, job),
+      verify: (job) => verifyUpload({ ...deps, log: app.log }, job),
+      publishHead: (job) => publishQuietHead(heads, job),
+      work: (job) => runJob(run, job),
+    };
+    app.addHook("onReady", () => jobs.start(handlers));
     app.addHook("onClose", () => jobs.stop());
   }
 

@@ -1,6 +1,6 @@
 import { type Digest, type JobRequestInput, ProblemError } from "@modulehub/core";
 import { createJob } from "../operations/create-job.ts";
-import { withPublisher } from "../operations/publishers.ts";
+import { withPublisher } from "../operations/with-publisher.ts";
 import { hashFile } from "../publish/source-file.ts";
 import { upload } from "../publish/upload.ts";
 import { EventChannel } from "../tasks/event-channel.ts";

@@ -19,7 +19,7 @@ import { paced } from "../tasks/paced.ts";
 import { runAll } from "../tasks/run-all.ts";
 import { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
-import { withPublisher } from "./publishers.ts";
+import { withPublisher } from "./with-publisher.ts";
 
 export interface PublishOptions {
   /** Of a module that this draft creates; `private` unless said. */

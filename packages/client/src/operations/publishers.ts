@@ -1,4 +1,3 @@
-import { ProblemError } from "@modulehub/core";
 import { z } from "zod";
 import type { Transport } from "../transport.ts";
 import type { PageOptions } from "./list-modules.ts";
@@ -51,25 +50,4 @@ export async function renamePublisher(
 /** Deletes a publisher for ever. Throws `publisher-not-empty` while it has modules, and as `Transport.call` does. */
 export async function deletePublisher(transport: Transport, id: string): Promise<void> {
   await transport.call("DELETE", publisherPath(id), z.unknown());
-}
-
-/**
- * Does what needs a publisher, and makes that where it is missing and the token may. It may be missing, or be no one's
- * business: then doing it again says which.
- */
-export async function withPublisher<T>(
-  transport: Transport,
-  publisher: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ProblemError) || error.code !== "not-found") throw error;
-    await createPublisher(transport, publisher).catch((refusal: unknown) => {
-      // Who may not make publishers learns more from the first refusal.
-      throw refusal instanceof ProblemError && refusal.code === "name-taken" ? error : refusal;
-    });
-    return work();
-  }
 }

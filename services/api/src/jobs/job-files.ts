@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { type Digest, ProblemError, problem } from "@modulehub/core";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { storedBlob, takeReferences } from "../blobs/references.ts";
+import { storeStream } from "../blobs/store-stream.ts";
 import type { Database, Queries } from "../database/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
 import { inTransaction } from "../database/transaction.ts";
@@ -25,16 +26,10 @@ export async function receiveJobFile(
     body.resume();
     return;
   }
-  const [upload, key] = [randomUUID(), randomUUID()];
-  try {
-    await store.writePart(upload, 1, body, file.size);
-    const { digest } = await store.assemble(upload, [1], key);
-    if (digest !== file.digest) {
-      await store.delete(key);
-      throw problem("digest-mismatch");
-    }
-  } finally {
-    await store.discardUpload(upload);
+  const key = randomUUID();
+  if ((await storeStream(store, { key, ...file }, body)) !== file.digest) {
+    await store.delete(key);
+    throw problem("digest-mismatch");
   }
   const record = () => hold(database, attempt, file, key);
   // On an error other than a refusal the row may be there all the same, so the bytes stay: garbage at worst.
