@@ -47,11 +47,11 @@ export async function attemptJob(
   const book = bookOf(deps, job);
   const late = AbortSignal.timeout(secondsLeft * 1_000);
   const assignment = { job: job.id, attempt: job.attempt, secondsLeft, task };
+  let finished: Finished | undefined;
   try {
-    for await (const message of deps.worker.work(assignment, AbortSignal.any([signal, late]))) {
-      if (message.message !== "result") await book.write(message);
-      else await finish(deps, job, message);
-    }
+    for await (const message of deps.worker.work(assignment, AbortSignal.any([signal, late])))
+      if (message.message === "result") finished = message;
+      else await book.write(message);
   } catch (error) {
     signal.throwIfAborted();
     if (late.aborted) throw timeIsUp(deps);
@@ -59,6 +59,7 @@ export async function attemptJob(
   } finally {
     await book.close();
   }
+  if (finished !== undefined) await finish(deps, job, finished);
 }
 
 const timeIsUp = ({ mostSeconds }: RunDeps): ProblemError =>

@@ -108,7 +108,7 @@ export async function trainTo(
 export const startJob = async (hub: TestHub, request: unknown, headers = hub.admin): Promise<Job> => {
   const { status, body } = await ask<Job>(hub, "POST", "/v1/jobs", request, headers);
   if (status !== 202)
-    throw new Error(JSON.stringify(body) + hub.log.filter((l) => l.includes('"level":50')).slice(-1));
+    throw new Error(JSON.stringify(body));
   return body;
 };
 
