@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -22,13 +23,13 @@ const WORDS = {
   neg: "awful boring terrible dull stupid annoying poor horrible tedious ugly".split(" "),
 };
 
-/** Sentences about films, with a word that praises or damns; the last of each ten are the test. */
+/** Sentences about films, with a word that praises or damns; every seventh is for the test. */
 const rowsOf = (count: number) =>
   Array.from({ length: count }, (_, row) => {
     const label = row % 2 === 0 ? "pos" : "neg";
     const word = WORDS[label][(row >> 1) % 10]!;
     const subject = ["film", "movie", "story", "picture", "show"][row % 5]!;
-    return `what a ${word} ${subject} with number ${row},${label},${row % 10 < 8 ? "train" : "test"}`;
+    return `what a ${word} ${subject} with number ${row},${label},${row % 7 > 0 ? "train" : "test"}`;
   });
 const csv = (rows: string[]) => `text,label,split\n${rows.join("\n")}\n`;
 const READING = { format: "csv", columns: { split: "split" } };
@@ -40,7 +41,10 @@ interface JobAnswer {
   checkpointStep?: number;
   progress?: { stage: string };
   problem?: unknown;
-  result?: { published?: { handle: string; digest: string }; evaluations?: Record<string, { accuracy: number }> };
+  result?: {
+    published?: { handle: string; digest: string };
+    evaluations?: Record<string, { accuracy: number }>;
+  };
 }
 
 async function upload(content: string) {
@@ -146,8 +150,13 @@ test("whichever process is killed in the middle, the same seed comes to the same
     worker: async () => {
       process.kill(Number(readFileSync(join(hub.data, "cache/lock-holder"), "utf8")), "SIGKILL");
     },
+    // The command that runs both ends with it: whatever keeps it running starts it anew.
     api: async () => {
+      const { data } = hub;
+      const ended = once(hub.process, "exit");
       process.kill(apiProcess(hub), "SIGKILL");
+      await ended;
+      hub = await startHub({ data, env: ENV, examples: false });
     },
     both: async () => {
       const { data } = hub;
@@ -157,7 +166,11 @@ test("whichever process is killed in the middle, the same seed comes to the same
   };
   for (const [name, kill] of Object.entries(kills)) {
     const id = await begin(`killed-${name}`);
-    await until(`${name}: a checkpoint was made`, 60, async () => ((await look(id))?.checkpointStep ?? 0) >= 100);
+    await until(
+      `${name}: a checkpoint was made`,
+      60,
+      async () => ((await look(id))?.checkpointStep ?? 0) >= 100,
+    );
     await kill();
     const job = await succeeded(id);
     expect(job.attempts, name).toBeGreaterThanOrEqual(2);

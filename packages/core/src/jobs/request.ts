@@ -59,6 +59,11 @@ export const trainRequestSchema = z
         ["dataSet", "reading", "target"],
         `must be ${TARGETS[output]} for a head whose output is ${output}, not ${target}`,
       );
+    if (settings.trainable && settings.head.standardize)
+      fault(
+        ["settings", "head", "standardize"],
+        "needs embeddings that stay as they are; leave it out, or train the head alone",
+      );
     if (output === "linear" && requireAccuracy !== undefined)
       fault(["requireAccuracy"], "means nothing for a linear output: it has no accuracy");
     if (output === "linear" && settings.classWeights !== undefined)

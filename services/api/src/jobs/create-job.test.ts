@@ -30,7 +30,12 @@ test.each<[string, Record<string, unknown>, number, string]>([
   ["a name that differs by case", { publish: { module: "acme/BASE" } }, 409, "name-taken"],
   ["a name that no module can have", { publish: { module: "acme/x--y" } }, 400, "invalid-name"],
   ["a version that is there", { publish: { module: "acme/base", version: 1 } }, 409, "version-exists"],
-  ["a module of another visibility", { publish: { module: "acme/base", visibility: "private" } }, 400, "invalid-request"],
+  [
+    "a module of another visibility",
+    { publish: { module: "acme/base", visibility: "private" } },
+    400,
+    "invalid-request",
+  ],
   ["accuracy of a regression", { ...regression, requireAccuracy: 0.5 }, 400, "invalid-request"],
   ["a learning rate below 0", { settings: { learningRate: -1 } }, 400, "invalid-request"],
   ["a word that there isn't", { learningRate: 1 }, 400, "invalid-request"],

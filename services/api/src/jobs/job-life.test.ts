@@ -150,7 +150,10 @@ test("an evaluation is kept with its version, for those whom it concerns, withou
   const request = { kind: "evaluate", module: "acme/classifier", dataSet: DATA_SET };
   for (const publisher of ["acme", "others"]) {
     const end = await ended(hub, (await startJob(hub, { ...request, publisher })).id);
-    expect(end).toMatchObject({ state: "succeeded", result: { evaluation: { mistakes: [{ truth: "pos" }] } } });
+    expect(end).toMatchObject({
+      state: "succeeded",
+      result: { evaluation: { mistakes: [{ truth: "pos" }] } },
+    });
   }
   const listed = async (headers: Record<string, string>) => {
     const path = "/v1/modules/acme/classifier/versions/1/evaluations";

@@ -107,8 +107,7 @@ export async function trainTo(
 
 export const startJob = async (hub: TestHub, request: unknown, headers = hub.admin): Promise<Job> => {
   const { status, body } = await ask<Job>(hub, "POST", "/v1/jobs", request, headers);
-  if (status !== 202)
-    throw new Error(JSON.stringify(body));
+  if (status !== 202) throw new Error(JSON.stringify(body));
   return body;
 };
 

@@ -1,12 +1,12 @@
 import { copyFile, link, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type EmbeddingRole, type InputTensor, problem, type Tensor } from "@modulehub/core";
+import { type EmbeddingRole, problem, type Tensor } from "@modulehub/core";
 import type { Example } from "@modulehub/dataset";
 import { openLocalModule } from "@modulehub/runtime";
 import { openSession } from "@modulehub/runtime/session";
 import type { JobArgument, MadeFile } from "../job-messages.ts";
 import type { Composition } from "./compose-module.ts";
-import { LABELS, SCORES } from "./composed-manifest.ts";
+import { inputOf } from "./feature-source.ts";
 import { examplesOf } from "./read-data.ts";
 import { scoresOf } from "./score-splits.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
@@ -30,14 +30,16 @@ export async function checkComposed(
   const folder = await assembled(argument, parts.files);
   const options = { threads: argument.threads };
   const examples = await firstOf(composition);
-  const pair = await pairScores(argument, composition, examples, role);
+  const logits = await composition.trained.logitsOf(examples);
+  const { output } = composition.settings.head;
   const local = await openLocalModule(folder, openSession, options);
   try {
     let worst = 0;
     for (const [index, example] of examples.entries()) {
-      const { outputs } = await local.run("default", inputOf(role, example));
+      const { outputs } = await local.run("default", inputOf(role, [example]));
       const said = byClass(outputs, composition);
-      const expected = pair[index]!;
+      const width = logits.length / examples.length;
+      const expected = scoresOf(output, logits.subarray(index * width, (index + 1) * width));
       const scale = Math.max(1, ...expected.map(Math.abs));
       for (const [at, value] of said.entries())
         worst = Math.max(worst, Math.abs(value - (expected[at] ?? Number.NaN)) / scale);
@@ -80,44 +82,13 @@ async function firstOf({ data }: Composition): Promise<Example[]> {
   return examples;
 }
 
-/** What the base's embedding of each example alone, and then the head, come to. */
-async function pairScores(
-  argument: JobArgument,
-  { trained, settings }: Composition,
-  examples: readonly Example[],
-  role: EmbeddingRole,
-): Promise<Float32Array[]> {
-  const local = await openLocalModule(argument.modules[0]!.folder, openSession, {
-    threads: argument.threads,
-  });
-  try {
-    const scores: Float32Array[] = [];
-    for (const example of examples) {
-      const { outputs } = await local.run(role.signature, inputOf(role, example), [role.output]);
-      const row = outputs.get(role.output);
-      if (row?.dtype !== "float32") throw new Error("The base gave no embedding.");
-      scores.push(scoresOf(settings.head.output, await trained.logitsOfRow(row.data)));
-    }
-    return scores;
-  } finally {
-    await local.close();
-  }
-}
-
-function inputOf(role: EmbeddingRole, { content }: Example): Map<string, InputTensor> {
-  const tensor: InputTensor =
-    content.kind === "text"
-      ? { dtype: "string", shape: [1], data: [content.text] }
-      : { dtype: "image", shape: [1], data: [content.bytes] };
-  return new Map([[role.input, tensor]]);
-}
-
 /** Scores in the order of the classes; of a linear head, its numbers. */
 function byClass(outputs: ReadonlyMap<string, Tensor>, { data, settings }: Composition): Float32Array {
-  if (settings.head.output === "linear") return floats(outputs.get(SCORES));
-  const labels = outputs.get("top.labels");
-  const scores = floats(outputs.get("top.scores"));
-  if (labels?.dtype !== "string") throw new Error(`The composed module gave no labels of ${LABELS}.`);
+  if (settings.head.output === "linear") return floats([...outputs.values()][0]);
+  const named = (suffix: string) => [...outputs].find(([name]) => name.endsWith(suffix))?.[1];
+  const labels = named(".labels");
+  const scores = floats(named(".scores"));
+  if (labels?.dtype !== "string") throw new Error("The composed module gave no labels.");
   const by = new Map(labels.data.map((label, rank) => [label, scores[rank]!]));
   return Float32Array.from(data.plan.classes, (name) => by.get(name) ?? Number.NaN);
 }

@@ -6,6 +6,9 @@ import type { WorkerPipe } from "./worker-pipe.ts";
 
 const FILE = "checkpoint";
 
+/** Training takes at least so many times what checkpoints take. */
+const COST_SHARE = 20;
+
 /**
  * Checkpoints that the worker sends to the API, where they outlive both. Written at most every `checkpointMs`, for a
  * head may do thousands of steps a second; the training goes on while one is sent, and waits only for the one before.
@@ -14,6 +17,8 @@ export class JobCheckpoints implements CheckpointStore {
   readonly #pipe: WorkerPipe;
   readonly #argument: Pick<JobArgument, "folder" | "checkpoint" | "checkpointMs">;
   #written = performance.now();
+  /** Milliseconds that writing and sending the last one took. */
+  #cost = 0;
   #unsent = false;
   #sending: Promise<unknown> = Promise.resolve();
 
@@ -28,8 +33,9 @@ export class JobCheckpoints implements CheckpointStore {
   }
 
   async write(pieces: Iterable<Uint8Array>): Promise<void> {
-    if (performance.now() - this.#written < this.#argument.checkpointMs) return;
+    if (performance.now() - this.#written < this.#interval()) return;
     await this.#sending;
+    const started = performance.now();
     const path = join(this.#argument.folder, FILE);
     const unfinished = `${path}-unfinished`;
     try {
@@ -41,14 +47,24 @@ export class JobCheckpoints implements CheckpointStore {
     }
     await rename(unfinished, path);
     this.#written = performance.now();
+    this.#cost = this.#written - started;
     this.#unsent = true;
+  }
+
+  /** Tables of embeddings make hundreds of megabytes: what they cost stays a small part of the training. */
+  #interval(): number {
+    const { checkpointMs } = this.#argument;
+    return checkpointMs === 0 ? 0 : Math.max(checkpointMs, COST_SHARE * this.#cost);
   }
 
   /** A checkpoint of this step was written, or left out: one that was written is sent. */
   reached(step: number): void {
     if (!this.#unsent) return;
     this.#unsent = false;
-    const sending = this.#pipe.ask({ kind: "checkpoint", step, file: FILE });
+    const started = performance.now();
+    const sending = this.#pipe.ask({ kind: "checkpoint", step, file: FILE }).then(() => {
+      this.#cost += performance.now() - started;
+    });
     this.#sending = sending;
     // Thrown where it is waited for.
     sending.catch(() => undefined);

@@ -1,17 +1,11 @@
 import type { TrainingSettings } from "@modulehub/core";
-import { buildTrainingProgram, encodeModel, type HeadEnds } from "@modulehub/onnx";
-import {
-  denseFeatures,
-  featureScaling,
-  openFeatures,
-  predictLogits,
-  runTraining,
-  type TrainingResult,
-} from "@modulehub/runtime";
+import type { Example } from "@modulehub/dataset";
+import { buildTrainingProgram, type HeadEnds, type ModelProto, modelBytes } from "@modulehub/onnx";
+import { featureScaling, predictLogits, runTraining, type TrainingResult } from "@modulehub/runtime";
 import { openSessionFromBytes } from "@modulehub/runtime/session";
 import type { JobArgument } from "../job-messages.ts";
-import { embedData } from "./embed-data.ts";
 import { type Labelled, subset } from "./example-sets.ts";
+import type { FeatureSource } from "./feature-source.ts";
 import { JobCheckpoints } from "./job-checkpoints.ts";
 import type { Data } from "./read-data.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
@@ -23,8 +17,9 @@ export interface Trained {
   result: TrainingResult;
   /** Row-major [places, outputs], of examples at some places. */
   logits(places: Uint32Array): Promise<Float32Array>;
-  /** Of one embedding that is given. */
-  logitsOfRow(row: Float32Array): Promise<Float32Array>;
+  /** Of examples that are given, by the base and then the head, each alone. */
+  logitsOf(examples: readonly Example[]): Promise<Float32Array>;
+  source: FeatureSource;
   seconds: { embedding: number; training: number };
 }
 
@@ -32,28 +27,27 @@ interface Plan {
   settings: TrainingSettings;
   data: Data;
   labelled: Labelled;
+  source: FeatureSource;
 }
 
 /** Trains, from the job's checkpoint on where there is one. Throws as `runTraining` does. */
 export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: Plan): Promise<Trained> {
-  const { settings, data, labelled } = plan;
-  const embedded = await embedData(pipe, argument, 0, data);
-  const width = embedded.features;
-  const features = openFeatures(embedded.path, width);
+  const { settings, data, labelled, source } = plan;
+  const { features, width, seconds } = await source.of(data);
   const ends: HeadEnds = {
     features: width,
     outputs: labelled.width,
     ...(settings.head.standardize && { scaling: featureScaling(features, width, labelled.places.train) }),
   };
-  const program = buildTrainingProgram(settings, ends);
+  const program = buildTrainingProgram(settings, ends, source.cut);
   const options = { threads: argument.threads, arena: true };
-  const open = (model: typeof program.step) =>
-    openSessionFromBytes(Buffer.concat([...encodeModel(model)]), argument.folder, options);
-  const [step, evaluate] = [await open(program.step), await open(program.evaluate)];
+  const open = (model: ModelProto) => openSessionFromBytes(modelBytes(model), argument.folder, options);
+  const [steps, evaluate] = [await open(program.steps), await open(program.evaluate)];
   const checkpoints = new JobCheckpoints(pipe, argument);
   const started = performance.now();
   const run = runTraining({
-    ...{ program, settings, step, evaluate, checkpoint: checkpoints },
+    ...{ program, settings, steps, evaluate, checkpoint: checkpoints },
+    ...(source.tables && { tables: source.tables }),
     identity: identityOf(argument),
     train: subset(features, labelled.labels, labelled.places.train),
     ...(labelled.places.validation.length > 0 && {
@@ -62,15 +56,16 @@ export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: P
   });
   const result = await follow(pipe, run, checkpoints, settings.steps);
   await checkpoints.flush();
-  await step.close();
+  await steps.close();
   return {
     settings,
     ends,
     result,
     logits: (places) =>
       predictLogits(program, evaluate, result, subset(features, labelled.labels, places).features),
-    logitsOfRow: (row) => predictLogits(program, evaluate, result, denseFeatures(row, width)),
-    seconds: { embedding: embedded.seconds, training: (performance.now() - started) / 1_000 },
+    logitsOf: async (examples) => predictLogits(program, evaluate, result, await source.alone(examples)),
+    source,
+    seconds: { embedding: seconds, training: (performance.now() - started) / 1_000 },
   };
 }
 

@@ -11,6 +11,7 @@ import {
 import type { JobArgument, MadeFile } from "../job-messages.ts";
 import { composeModule } from "./compose-module.ts";
 import { readLabels } from "./example-sets.ts";
+import { openFeatureSource } from "./feature-source.ts";
 import { openData } from "./read-data.ts";
 import { scoreSplits } from "./score-splits.ts";
 import { trainHead } from "./train-head.ts";
@@ -28,11 +29,13 @@ export async function train(
   task: TrainTask,
 ): Promise<{ result: TrainResult; files: MadeFile[] }> {
   const started = performance.now();
+  // Before anything is read: a base that can't be trained is said to be so at once.
+  const source = await openFeatureSource(pipe, argument, task.settings);
   const data = await openData(pipe, argument);
   const settings = settingsFor(task, data.plan.counts.train);
   const { output } = settings.head;
   const labelled = await readLabels(data, output);
-  const trained = await trainHead(pipe, argument, { settings, data, labelled });
+  const trained = await trainHead(pipe, argument, { settings, data, labelled, source });
   await pipe.tell({ kind: "progress", progress: { stage: "evaluating" } });
   const logits = new Map<Split, Float32Array>();
   for (const split of SPLITS)
@@ -43,6 +46,7 @@ export async function train(
     task.card === undefined || isTooLow(task, evaluations)
       ? []
       : await composeModule(pipe, argument, { task, settings, data, evaluations, trained });
+  await source.close();
   const { steps, bestStep, ended } = trained.result;
   return {
     files,
