@@ -7,6 +7,7 @@ export type { CompiledGraph, Module, Prepared, Truncation } from "./module.ts";
 export { openModule, readManifest } from "./open-module.ts";
 export { planSignature } from "./plan.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
+export { areQuickTexts } from "./steps/quick-tokenizer.ts";
 export { checkpointFile } from "./training/checkpoint.ts";
 export {
   type ComposedModule,

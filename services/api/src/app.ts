@@ -14,6 +14,8 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fas
 import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
+import { HEAD_QUIET, type HeadDeps } from "./heads/commit.ts";
+import { publishQuietHead } from "./heads/publish-head.ts";
 import { guardRoutes } from "./http/access.ts";
 import { revalidateTexts } from "./http/caching.ts";
 import { closeLastConnections } from "./http/last-connections.ts";
@@ -24,8 +26,9 @@ import { answerUnreadable, answerWithProblems } from "./http/problem-answers.ts"
 import { rewriteUrl } from "./http/request-path.ts";
 import { endSlowConnections } from "./http/slow-connections.ts";
 import type { Identity } from "./identity/identity.ts";
-import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
+import { createJobQueue, type JobHandlers, type RetryPolicy } from "./jobs/job-queue.ts";
 import { SWEEP_TIMES, type SweepTimes, startSweeping } from "./jobs/sweep.ts";
+import { verifyUpload } from "./publish/complete-upload.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
@@ -37,6 +40,7 @@ import { deletionRoutes } from "./routes/deletions.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { headRoutes } from "./routes/heads.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { internalRoutes } from "./routes/internal.ts";
@@ -66,6 +70,8 @@ export interface AppDeps {
   describeOnly?: boolean;
   /** The least size of an upload's parts, in bytes. Default `PART_SIZE`. */
   partSize?: number;
+  /** How long a head is left alone before it is published by itself, in seconds. Default `HEAD_QUIET`. */
+  headQuiet?: number;
   /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
   sweep?: SweepTimes;
   logLevel: string;
@@ -150,7 +156,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);
   documentationRoutes(app, deps);
-  await uploadRoutes(app, deps);
+  const jobs = createJobQueue(deps.database, app.log, deps.retries);
+  await uploadRoutes(app, { ...deps, jobs });
   internalRoutes(app, deps);
 
   const { database, store, worker } = deps;
@@ -160,8 +167,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   yankRoutes(app, deps, resolver);
   moduleSettingsRoutes(app, deps, resolver);
   deletionRoutes(app, deps, resolver, events);
-  const jobs = createJobQueue(database, app.log, deps.retries);
   draftRoutes(app, deps, jobs, events);
+  const heads: HeadDeps = { database, store, jobs, quiet: deps.headQuiet ?? HEAD_QUIET };
+  headRoutes(app, deps, heads, resolver);
   await inferenceRoutes(app, deps, resolver);
   if (!deps.describeOnly) {
     const verify: VerifyDeps = { database, store, worker, events, log: app.log, forget: resolver.forget };
@@ -170,7 +178,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
       endSweeping = startSweeping({ ...deps, events, log: app.log, registry }, deps.sweep ?? SWEEP_TIMES);
     });
     app.addHook("onClose", () => endSweeping());
-    app.addHook("onReady", () => jobs.start({ inspect: (job) => verifyDraft(verify, job) }));
+    const handlers: JobHandlers = {
+      inspect: (job) => verifyDraft(verify, job),
+      verify: (job) => verifyUpload({ ...deps, log: app.log }, job),
+      publishHead: (job) => publishQuietHead(heads, job),
+    };
+    app.addHook("onReady", () => jobs.start(handlers));
     app.addHook("onClose", () => jobs.stop());
   }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
+import { readSettings, SettingsError } from "@modulehub/settings";
 import { openTracing } from "@modulehub/tracing";
 import { z } from "zod";
 import { launchers } from "./engines/child-process.ts";
@@ -68,16 +69,18 @@ function machineMemory(): number {
   return totalmem();
 }
 
-async function main(): Promise<void> {
-  const parsed = environmentSchema.safeParse(process.env);
-  if (!parsed.success) {
-    const help = Object.entries(environmentSchema.shape).map(
-      ([name, { description }]) => `  ${name}  ${description ?? ""}`,
-    );
-    console.error(`${z.prettifyError(parsed.error)}\n\nEnvironment:\n${help.join("\n")}`);
+function settingsOrExit() {
+  try {
+    return readSettings(environmentSchema, process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    process.stderr.write(error.message);
     process.exit(2);
   }
-  const settings = parsed.data;
+}
+
+async function main(): Promise<void> {
+  const settings = settingsOrExit();
   const memoryBudget = settings.MODULEHUB_MEMORY_BUDGET ?? Math.floor(machineMemory() * 0.6);
   const source = hubSource(
     settings.MODULEHUB_HUB_URL,
