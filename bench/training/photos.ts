@@ -58,7 +58,7 @@ export async function photos(folder: string): Promise<Row[]> {
   ];
 }
 
-async function featureVectors(images: readonly Uint8Array[]): Promise<Float32Array[]> {
+export async function featureVectors(images: readonly Uint8Array[]): Promise<Float32Array[]> {
   const listed = (await listExamples()).find(({ handle }) => handle === HANDLE);
   if (!listed) throw new Error(`${HANDLE} is no example`);
   const into = mkdtempSync(join(tmpdir(), "modulehub-photos-"));
