@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { assembleExample, listExamples } from "@modulehub/examples";
 import { denseFeatures, type ExampleSet, openLocalModule } from "@modulehub/runtime";
 import { openSession } from "@modulehub/runtime/session";
-import { assembleExample, listExamples } from "../../examples/assemble.ts";
 import { judged, type Row, told } from "../serving/row.ts";
 import { train } from "./runs.ts";
 
