@@ -49,6 +49,7 @@ class DocumentationHub {
         201,
         {
           id,
+          state: "open",
           partSize: 1 << 20,
           parts: [{ n: 1, url: `/v1/uploads/${id}/parts/1` }],
           received: this.#sent.has(id) ? [1] : [],
@@ -58,7 +59,7 @@ class DocumentationHub {
     const [, id = "", complete] = /^\/v1\/uploads\/(\d+)\/(?:parts\/1|(complete))$/.exec(url) ?? [];
     if (complete) this.blobs.set(JSON.parse(body.toString()).digest, String(this.#sent.get(id)));
     else this.#sent.set(id, body);
-    return [200, {}];
+    return [200, { id, state: complete ? "stored" : "open", partSize: 1 << 20, parts: [], received: [1] }];
   }
 
   #edit(edit: (typeof this.edits)[number]): [number, unknown] {
