@@ -22,7 +22,8 @@ export interface KillOptions {
 }
 
 export interface KillResult {
-  kills: Map<string, number>;
+  /** How often a part was killed. */
+  faults: Map<string, number>;
   answered: number;
   unanswered: number;
   versions: number;
@@ -70,7 +71,7 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
     worker,
     ...(postgresql ? [{ name: "postgresql", start: postgresql.start, kill: postgresql.kill }] : []),
   ];
-  const result: KillResult = { kills: new Map(), answered: 0, unanswered: 0, versions: 0 };
+  const result: KillResult = { faults: new Map(), answered: 0, unanswered: 0, versions: 0 };
   try {
     await worker.start();
     await api.start();
@@ -95,7 +96,7 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
       await sleep(random.next() ** 2 * 600);
       await part.kill();
       note(`── killed`);
-      result.kills.set(part.name, (result.kills.get(part.name) ?? 0) + 1);
+      result.faults.set(part.name, (result.faults.get(part.name) ?? 0) + 1);
       // The others go on without it for a moment: what they answer then is an answer too.
       if (part !== api) await sleep(random.below(100));
       await part.start();

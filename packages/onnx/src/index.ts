@@ -75,6 +75,6 @@ export type {
   TrainingProgram,
 } from "./training/program.ts";
 export { learningRateAt } from "./training/schedule.ts";
-export type { TrainableBase, TrainableTable } from "./training/trainable-base.ts";
+export { cutAtTables, type TrainableBase, type TrainableTable } from "./training/trainable-base.ts";
 export { Value } from "./value.ts";
 export { type Dimension, tensorValue, type ValueType, valueType } from "./value-type.ts";

@@ -9,6 +9,14 @@ export { planSignature } from "./plan.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
 export { areQuickTexts } from "./steps/quick-tokenizer.ts";
 export { checkpointFile } from "./training/checkpoint.ts";
+export {
+  type ComposedModule,
+  type Composition,
+  composeClassifier,
+  type EmbeddingGraph,
+  embeddingGraph,
+  LABELS_FILE,
+} from "./training/compose.ts";
 export type {
   CheckpointStore,
   ExampleSet,
@@ -22,3 +30,4 @@ export type {
 export { predictLogits } from "./training/evaluate.ts";
 export { denseFeatures, featureScaling, openFeatures } from "./training/features.ts";
 export { runTraining } from "./training/run-training.ts";
+export { TableFeatures } from "./training/table-features.ts";

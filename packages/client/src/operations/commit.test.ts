@@ -29,6 +29,8 @@ const answer = (files: object[], more: object = {}) => ({
   ...more,
 });
 
+const UPLOAD = { id: "u", partSize: 8, parts: [], received: [] };
+
 beforeEach(async () => {
   asked = [];
   missing = [];
@@ -58,15 +60,9 @@ beforeEach(async () => {
       return refuse(409, "blobs-missing", { errors });
     }
     if (line === "POST /v1/uploads")
-      return send(201, {
-        id: "u",
-        state: "open",
-        partSize: 8,
-        parts: [{ n: 1, url: "/part" }],
-        received: [],
-      });
-    // What the part and the completion are answered with; the client asks for nothing in between.
-    return send(200, { id: "u", state: "stored", partSize: 8, parts: [], received: [1] });
+      return send(201, { ...UPLOAD, state: "open", parts: [{ n: 1, url: "/part" }] });
+    if (line === "POST /v1/uploads/u/complete") return send(200, { ...UPLOAD, state: "stored" });
+    return send(200, {});
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   hub = new Hub({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: "t" });

@@ -2,11 +2,13 @@ import type { TrainingSettings } from "@modulehub/core";
 import { GraphBuilder } from "../graph-builder.ts";
 import { reduce } from "../portable.ts";
 import type { Value } from "../value.ts";
+import type { Dimension } from "../value-type.ts";
 import { differentiate } from "./differentiate.ts";
 import { appendHead, type HeadEnds, headMasks, headParameters } from "./head.ts";
 import { appendLoss, lossInputs } from "./loss.ts";
 import { appendUpdates, optimizerState, type StepNumbers, type Update } from "./optimizer.ts";
 import type { ParameterSpec, StateSpec, TableProgram, TrainingProgram } from "./program.ts";
+import { repeatStep } from "./repeat-step.ts";
 import type { TrainableBase } from "./trainable-base.ts";
 
 /** What of the settings the graphs depend on. */
@@ -38,8 +40,13 @@ export function buildTrainingProgram(
   );
   const masks = headMasks(settings.head);
   const plan = { settings, ends, base, parameters, tables, kept: kept.map(({ name }) => name) };
+  const carried = [
+    ...parameters.map(({ name }) => name),
+    ...state.map(({ name }) => name),
+    ...tables.flatMap((table) => [table, ...table.state].map(({ name }) => `${name}/touched`)),
+  ];
   return {
-    step: stepGraph(plan).toModel(),
+    steps: repeatStep(stepGraph(plan).toModel(), { carried, collected: ["loss", "finite"] }),
     evaluate: evaluateGraph(plan).toModel(),
     parameters,
     state,
@@ -64,11 +71,10 @@ function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: 
   const values = new Map(
     parameters.map(({ name, shape }): [string, Value] => [name, g.input(name, "float32", shape)]),
   );
-  const touched = tables.map(({ name, dimensions }) =>
-    g.input(`${name}/touched`, "float32", [`${name}/unique`, dimensions]),
-  );
+  for (const { name, dimensions } of tables)
+    values.set(`${name}/touched`, g.input(`${name}/touched`, "float32", [`${name}/unique`, dimensions]));
   const features = base
-    ? base.append(g, baseInputs(g, base, touched))
+    ? base.append(g, baseInputs(g, base, values))
     : g.input("features", "float32", ["batch", ends.features]);
   if (dropout)
     for (const { name, width } of headMasks(settings.head))
@@ -76,21 +82,20 @@ function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: 
   const logits = appendHead(g, settings.head, ends, features, values);
   const labels = lossInputs(g, settings.head.output, ends.outputs);
   const { loss, weight } = appendLoss(g, settings.head.output, settings.reduction, logits, labels);
-  return { values, touched, logits, loss, weight };
+  return { values, logits, loss, weight };
 }
 
 /** What the rest of a base reads: for each table the rows an example has or their sum, and what its front gives. */
 function baseInputs(
   g: GraphBuilder,
   { tables, feeds }: TrainableBase,
-  touched: readonly Value[],
+  values: ReadonlyMap<string, Value>,
 ): Map<string, Value> {
   const inputs = new Map(
     feeds.map(({ name, width }): [string, Value] => [name, g.input(name, "float32", ["batch", width])]),
   );
-  for (const [at, { name, reads, dimensions }] of tables.entries()) {
-    const rows = touched[at];
-    if (!rows) continue;
+  for (const { name, reads, dimensions } of tables) {
+    const rows = given(values, `${name}/touched`);
     if (reads === "sums") {
       const counts = g.input(`${name}/counts`, "float32", ["batch", `${name}/unique`]);
       inputs.set(name, g.matMul(counts, rows));
@@ -107,27 +112,41 @@ function baseInputs(
   return inputs;
 }
 
+/** A tensor that a step updates. */
+interface Trained {
+  input: string;
+  /** Inputs of the optimiser's state. */
+  state: readonly string[];
+  value: Value;
+  shape: readonly Dimension[];
+  isMatrix: boolean;
+  /** Whether its gradient tells of all that isn't finite in those before it. */
+  tells: boolean;
+}
+
 const newGraph = (name: string, base: TrainableBase | undefined): GraphBuilder =>
   new GraphBuilder({ name, ...(base && { opset: base.opset }) });
 
 function stepGraph(plan: Plan): GraphBuilder {
   const { settings, base, parameters, tables, kept } = plan;
   const g = newGraph("training-step", base);
-  const { values, touched, loss } = forward(g, plan, true);
-  const trained = [
+  const { values, loss } = forward(g, plan, true);
+  const trained: Trained[] = [
     ...parameters.map(({ name, shape }) => ({
-      name,
-      state: name,
+      input: name,
+      state: kept.map((one) => `${name}/${one}`),
       value: given(values, name),
       shape,
       isMatrix: shape.length > 1,
+      tells: shape.length === 1,
     })),
-    ...tables.map(({ name, dimensions }, at) => ({
-      name: `${name}/touched`,
-      state: name,
-      value: touched[at] ?? loss,
+    ...tables.map(({ name, dimensions, state }) => ({
+      input: `${name}/touched`,
+      state: state.map((one) => `${one.name}/touched`),
+      value: given(values, `${name}/touched`),
       shape: [`${name}/unique`, dimensions],
       isMatrix: true,
+      tells: true,
     })),
   ];
   const numbers: StepNumbers = {
@@ -140,26 +159,26 @@ function stepGraph(plan: Plan): GraphBuilder {
     trained.map(({ value }) => value),
   );
   const gradients = settings.clipNorm === undefined ? raw : clipped(g, raw, settings.clipNorm);
-  const updates = trained.map(({ name, state, value, shape, isMatrix }, at): Update => {
+  const updates = trained.map(({ value, state, shape, isMatrix }, at): Update => {
     const gradient = gradients[at] ?? loss;
-    const suffix = name.endsWith("/touched") ? "/touched" : "";
     return {
       value,
       gradient: settings.l2 > 0 && isMatrix ? g.add(gradient, g.mul(value, g.scalar(settings.l2))) : gradient,
-      state: kept.map((one) => g.input(`${state}/${one}${suffix}`, "float32", shape)),
+      state: state.map((name) => g.input(name, "float32", shape)),
       decays: isMatrix,
     };
   });
   appendUpdates(g, settings.optimizer, numbers, updates).forEach((next, at) => {
-    const { name, state } = trained[at] ?? { name: "", state: "" };
-    const suffix = name.endsWith("/touched") ? "/touched" : "";
-    g.output(`next/${name}`, next.value);
+    const { input = "", state = [] } = trained[at] ?? {};
+    g.output(`next/${input}`, next.value);
     next.state.forEach((value, which) => {
-      g.output(`next/${state}/${kept[which]}${suffix}`, value);
+      g.output(`next/${state[which]}`, value);
     });
   });
   g.output("loss", loss);
-  g.output("finite", allFinite(g, [loss, ...raw]));
+  // Every number of a layer's gradient is a summand of its bias's.
+  const telling = raw.filter((_, at) => trained[at]?.tells);
+  g.output("finite", allFinite(g, [loss, ...telling]));
   return g;
 }
 

@@ -1,4 +1,5 @@
 import type { Activation, HeadSettings } from "@modulehub/core";
+import { DTYPES, type Dtype } from "@modulehub/core/dtype";
 import { problem } from "@modulehub/core/problem";
 import type { TensorOf } from "@modulehub/core/tensor";
 import { GraphBuilder } from "../graph-builder.ts";
@@ -107,17 +108,18 @@ function standardized(g: GraphBuilder, features: Value, { scaling, features: wid
 
 /**
  * A trained head as a model of its own: `features` float32 [batch, features] → `logits` and `scores` [batch, outputs].
- * Scores are probabilities over the classes for softmax, one a class for sigmoid, the numbers themselves for linear.
+ * The features may be of another floating-point type. Scores are probabilities over the classes for softmax, one a class for sigmoid, the numbers themselves for linear.
  * Throws `graph-invalid` where a parameter is missing or of another size.
  */
 export function buildHead(
   head: HeadSettings,
   ends: HeadEnds,
   parameters: ReadonlyMap<string, Float32Array>,
-  opset = 17,
+  { opset = 17, dtype = "float32" }: { opset?: number; dtype?: Dtype } = {},
 ): ModelProto {
   const g = new GraphBuilder({ name: "head", opset });
-  const features = g.input("features", "float32", ["batch", ends.features]);
+  const input = g.input("features", dtype, ["batch", ends.features]);
+  const features = dtype === "float32" ? input : g.cast(input, { to: DTYPES.float32.code });
   const values = new Map(
     headParameters(head, ends).map(({ name, shape }): [string, Value] => {
       const data = parameters.get(name);

@@ -95,7 +95,11 @@ function momentum(g: GraphBuilder, settings: Of<"momentum">, numbers: StepNumber
 
 function adagrad(g: GraphBuilder, settings: Of<"adagrad">, numbers: StepNumbers, update: Update): Updated {
   const squares = g.add(kept(update, 0), g.mul(update.gradient, update.gradient));
-  const direction = g.div(update.gradient, g.add(g.sqrt(squares), g.scalar(settings.epsilon)));
+  const root = g.sqrt(squares);
+  // Squares never shrink. What is lost in rounding for the first of them is lost for all: the sum is left out.
+  const least = Math.sqrt(settings.initialAccumulator);
+  const isLost = Math.fround(Math.fround(least) + settings.epsilon) === Math.fround(least);
+  const direction = g.div(update.gradient, isLost ? root : g.add(root, g.scalar(settings.epsilon)));
   return { value: descend(g, update.value, numbers, direction), state: [squares] };
 }
 

@@ -6,20 +6,23 @@ import type { ModelProto } from "../schema.ts";
  *
  * | Tensor | In | Out |
  * |---|---|---|
- * | `features` [batch, width] (frozen base), or what `TrainableBase.feeds` names | all graphs | |
- * | `labels`: int64 [batch] for softmax; [batch, outputs] for sigmoid (0 or 1) and linear | step, evaluate | |
- * | `exampleWeights` [batch]: 0 leaves a row out, such as those that fill up a last short batch | step, evaluate | |
- * | `classWeights` [outputs] | step, evaluate | |
- * | `learningRate` [], `stepNumber` [] (from 1 on) | step | |
- * | each of `parameters` | all | `next/NAME` of step |
- * | each of `state` | step | `next/NAME` of step |
- * | each of `masks` [batch, width]: 0, or 1 ÷ (1 − dropout) | step | |
- * | `loss` []: without the L2 term; `finite` bool []: loss and all gradients are finite | | step |
+ * | `features` [batch, width] (frozen base), or what `TrainableBase.feeds` names | both graphs | |
+ * | `labels`: int64 [batch] for softmax; [batch, outputs] for sigmoid (0 or 1) and linear | both | |
+ * | `exampleWeights` [batch]: 0 leaves a row out | both | |
+ * | `classWeights` [outputs] | both | |
+ * | `learningRate` [], `stepNumber` [] (from 1 on) | steps | |
+ * | each of `masks` [batch, width]: 0, or 1 ÷ (1 − dropout) | steps | |
+ * | each of `parameters` | both | `next/NAME` of steps |
+ * | each of `state` | steps | `next/NAME` of steps |
+ * | `loss` []: without the L2 term; `finite` bool []: loss and all gradients are finite | | steps |
  * | `loss` []; `weight` []: what the loss was divided by, so that losses of batches add up; `logits` [batch, outputs] | | evaluate |
+ *
+ * One run of `steps` makes `count` (int64 []) steps. What changes from step to step has a first axis of `count` more than
+ * the table says; that is all but the parameters and the state. Its `loss` and `finite` are [count].
  */
 export interface TrainingProgram {
-  /** Forward, loss, backward, update. */
-  step: ModelProto;
+  /** Forward, loss, backward, update, so many times. */
+  steps: ModelProto;
   /** Forward and loss, without dropout. */
   evaluate: ModelProto;
   /** Trained tensors that go in and out whole, in a fixed order. */
@@ -64,7 +67,7 @@ export interface MaskSpec {
 
 /**
  * A table in the graphs. They take `NAME/touched` [unique, dimensions], the rows of the table that the batch needs,
- * each once, in any order; step gives them back updated as `next/NAME/touched`. The same for each state, under its own
+ * each once, in any order; steps gives them back updated as `next/NAME/touched`. The same for each state, under its own
  * name: `STATE/touched`, `next/STATE/touched`. Which of them an example has is said in one of two ways:
  *
  * - `sums`: `NAME/counts` [batch, unique], how often. The graph needs the sums of an example's rows only.

@@ -30,14 +30,14 @@ const OUTPUTS = 3;
 /** Both count in float32, in another order of sums. */
 const TOLERANCE = 2e-5;
 
-const scalar = (value: number): Tensor => float32([], [value]);
+const each = (value: number): Tensor => float32([1], [value]);
 const rowsOf = (values: number[], width: number, rows: number[]): number[] =>
   rows.flatMap((row) => values.slice(row * width, (row + 1) * width));
 
 function labelsOf(run: Run, { head }: TrainingSettings, batch: number[]): Tensor {
   return head.output === "softmax"
-    ? int64([batch.length], rowsOf(run.labels, 1, batch))
-    : float32([batch.length, OUTPUTS], rowsOf(run.labels, OUTPUTS, batch));
+    ? int64([1, batch.length], rowsOf(run.labels, 1, batch))
+    : float32([1, batch.length, OUTPUTS], rowsOf(run.labels, OUTPUTS, batch));
 }
 
 describe(source, () => {
@@ -49,22 +49,23 @@ describe(source, () => {
     );
     for (const { name, shape, initial } of program.state)
       weights[name] = float32([...shape], new Array<number>(shape.reduce((a, b) => a * b, 1)).fill(initial));
-    await withModel(program.step, async (step) => {
+    await withModel(program.steps, async (step) => {
       for (const [at, { batch, loss, masks }] of run.steps.entries()) {
         const fetched = await step({
+          count: int64([], [1]),
           ...weights,
           ...Object.fromEntries(
             program.masks.map(({ name, width, layer }) => [
               name,
-              float32([batch.length, width], masks[layer] ?? []),
+              float32([1, batch.length, width], masks[layer] ?? []),
             ]),
           ),
-          features: float32([batch.length, FEATURES], rowsOf(run.features, FEATURES, batch)),
+          features: float32([1, batch.length, FEATURES], rowsOf(run.features, FEATURES, batch)),
           labels: labelsOf(run, settings, batch),
-          exampleWeights: float32([batch.length], rowsOf(run.exampleWeights, 1, batch)),
-          classWeights: float32([OUTPUTS], run.classWeights),
-          learningRate: scalar(settings.learningRate),
-          stepNumber: scalar(at + 1),
+          exampleWeights: float32([1, batch.length], rowsOf(run.exampleWeights, 1, batch)),
+          classWeights: float32([1, OUTPUTS], run.classWeights),
+          learningRate: each(settings.learningRate),
+          stepNumber: each(at + 1),
         });
         expect(numbers(fetched.finite)).toEqual([1]);
         expect(Math.abs(numbers(fetched.loss)[0]! - loss)).toBeLessThan(TOLERANCE);

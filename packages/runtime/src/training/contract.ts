@@ -39,8 +39,8 @@ export interface ExampleSet {
 export interface TrainingRun {
   program: TrainingProgram;
   settings: TrainingSettings;
-  /** Sessions of `program.step` and `program.evaluate`. */
-  step: Session;
+  /** Sessions of `program.steps` and `program.evaluate`. */
+  steps: Session;
   evaluate: Session;
   train: ExampleSet;
   /** The loss on these decides which weights are kept, and early stopping. Without: the last weights are kept. */

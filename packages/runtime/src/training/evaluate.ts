@@ -97,8 +97,8 @@ async function* batches(
     ]);
     for (const [name, carrier] of carriers) {
       if (!set.features.tableRows) throw new TypeError("The features tell no rows of tables.");
-      for (const [input, tensor] of carrier.touch(set.features.tableRows(name, examples)).feeds)
-        feeds.set(input, tensor);
+      const { weights, which } = carrier.touch(set.features.tableRows(name, examples));
+      for (const [input, tensor] of [...weights, ...which]) feeds.set(input, tensor);
     }
     yield { examples, fetched: await evaluate.run(feeds) };
   }

@@ -5,6 +5,7 @@ import { type TrainingSettings, trainingSettingsSchema } from "@modulehub/core";
 import { buildTrainingProgram, modelBytes, RandomSequence } from "@modulehub/onnx";
 import { afterAll, expect, test } from "vitest";
 import { openSessionFromBytes } from "../session.ts";
+import type { Session } from "../session-contract.ts";
 import { checkpointFile } from "./checkpoint.ts";
 import type { ExampleSet, TrainingEvent, TrainingResult, TrainingRun } from "./contract.ts";
 import { predictLogits } from "./evaluate.ts";
@@ -40,13 +41,13 @@ async function withRun<T>(
 ): Promise<T> {
   const settings: TrainingSettings = trainingSettingsSchema.parse(given);
   const program = buildTrainingProgram(settings, { features: WIDTH, outputs: CLASSES });
-  const open = (model: typeof program.step) =>
+  const open = (model: typeof program.steps) =>
     openSessionFromBytes(modelBytes(model), folder, { threads: 1 });
-  const [step, evaluate] = [await open(program.step), await open(program.evaluate)];
+  const [steps, evaluate] = [await open(program.steps), await open(program.evaluate)];
   try {
-    return await use({ program, settings, step, evaluate, ...sets });
+    return await use({ program, settings, steps, evaluate, ...sets });
   } finally {
-    await step.close();
+    await steps.close();
     await evaluate.close();
   }
 }
@@ -99,32 +100,47 @@ test("the same seed gives the same bits, another seed others", async () => {
 test("a run that was stopped at any step goes on to the bits of one that wasn't", async () => {
   const sets = { train: points(40, 1), validation: points(20, 2) };
   const whole = await withRun(SETTINGS, sets, (run) => finish(run));
-  for (const stopAt of [1, 13, 20, 59]) {
+  for (const stopAt of [1, 2, 5]) {
     const path = join(folder, `stopped-${stopAt}.checkpoint`);
     const checkpoint = checkpointFile(path);
     const stop = new AbortController();
     const reason = new Error("stopped");
-    let steps = 0;
+    let runs = 0;
     await withRun(SETTINGS, { ...sets, checkpoint, signal: stop.signal }, async (run) => {
-      const counted = {
-        ...run.step,
-        inputs: run.step.inputs,
-        run: (...args: Parameters<typeof run.step.run>) => {
-          steps += 1;
-          if (steps === stopAt) stop.abort(reason);
-          return run.step.run(...args);
+      const counted: Session = {
+        inputs: run.steps.inputs,
+        outputs: run.steps.outputs,
+        executionProviders: run.steps.executionProviders,
+        run: (feeds, fetches) => {
+          runs += 1;
+          if (runs === stopAt) stop.abort(reason);
+          return run.steps.run(feeds, fetches);
         },
-        close: () => run.step.close(),
+        close: () => run.steps.close(),
       };
-      await expect(finish({ ...run, step: counted })).rejects.toBe(reason);
+      await expect(finish({ ...run, steps: counted })).rejects.toBe(reason);
     });
     const seen: TrainingEvent[] = [];
     const resumed = await withRun(SETTINGS, { ...sets, checkpoint }, (run) =>
-      finish(run, (one) => seen.push(one)),
+      finish(run, (event) => seen.push(event)),
     );
-    expect(seen[0]).toEqual({ kind: "resumed", step: stopAt });
+    expect(seen[0]).toMatchObject({
+      kind: "resumed",
+      step: expect.toSatisfy((step) => step > 0 && step < 60),
+    });
     expect(resumed).toEqual(whole);
   }
+});
+
+test("how many steps one run of the graph makes changes no bit", async () => {
+  const sets = { train: points(40, 1) };
+  const many = await withRun(SETTINGS, sets, (run) => finish(run));
+  // A checkpoint after every step leaves no run with more than one.
+  const checkpoint = checkpointFile(join(folder, "every-step.checkpoint"));
+  const single = await withRun({ ...SETTINGS, checkpointEvery: 1 }, { ...sets, checkpoint }, (run) =>
+    finish(run),
+  );
+  expect(single).toEqual(many);
 });
 
 test("a run whose checkpoint is whole ends at once, with the same result", async () => {

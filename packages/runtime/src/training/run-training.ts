@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TrainingSettings } from "@modulehub/core";
 import { problem } from "@modulehub/core/problem";
-import type { Tensor } from "@modulehub/core/tensor";
+import type { Tensor, TensorOf } from "@modulehub/core/tensor";
 import { dropoutMask, initialParameters, learningRateAt } from "@modulehub/onnx";
 import { checkpointPieces, parseCheckpoint, type RunState } from "./checkpoint.ts";
 import type { TrainingEvent, TrainingResult, TrainingRun } from "./contract.ts";
@@ -12,6 +12,8 @@ import { TableCarrier, zeroRows } from "./table-rows.ts";
 
 /** Least time between two events of steps. */
 const REPORT_MS = 250;
+/** Most steps in one run of the graph: a signal is looked at between runs. */
+const STEPS_A_RUN = 16;
 
 /**
  * Trains, step by step, and tells what happens on the way. Between two steps nothing but the run's state matters, so that
@@ -38,7 +40,7 @@ class Trainer {
   private parameters: Map<string, Float32Array>;
   private state: Map<string, Float32Array>;
   private readonly carriers: ReadonlyMap<string, TableCarrier>;
-  private readonly classWeights: Tensor;
+  private readonly classWeights: TensorOf<"float32">;
   private sampler: Sampler;
   private best: RunState["best"] = null;
   /** Weights of the best look at the validation split. */
@@ -69,9 +71,9 @@ class Trainer {
         await this.save();
         throw signal.reason;
       }
-      const { loss, examples } = await this.doStep();
+      const { loss, examples, steps } = await this.doSteps();
       const last = this.step === settings.steps;
-      const event = report.add(this.step, loss, examples, last);
+      const event = report.add({ step: this.step, loss, examples, steps, last });
       if (event) yield event;
       if (validation && (last || this.step % settings.validateEvery === 0)) yield await this.validate();
       if (checkpoint && (last || this.step % settings.checkpointEvery === 0)) {
@@ -87,34 +89,70 @@ class Trainer {
     return patience !== undefined && (this.best?.looksSince ?? 0) >= patience;
   }
 
-  private async doStep(): Promise<{ loss: number; examples: number }> {
-    const { settings, program, train } = this.run;
-    const step = this.step + 1;
-    const examples = this.sampler.next();
+  /** The batches of the next run: of one size, and not beyond a step after which there is something else to do. */
+  private nextBatches(): Uint32Array[] {
+    const { settings, validation, checkpoint, program } = this.run;
+    const stops = [
+      settings.steps,
+      ...(validation ? [nextMultiple(this.step, settings.validateEvery)] : []),
+      ...(checkpoint ? [nextMultiple(this.step, settings.checkpointEvery)] : []),
+    ];
+    // Rows that one step changes the next may touch: tables go in and out each time.
+    const most =
+      program.tables.length > 0 ? 1 : Math.min(STEPS_A_RUN, ...stops.map((stop) => stop - this.step));
+    const batches = [this.sampler.next()];
+    while (batches.length < most && this.sampler.nextSize === batches[0]!.length)
+      batches.push(this.sampler.next());
+    return batches;
+  }
+
+  /** One run of the graph. Gives the sum of the steps' losses. */
+  private async doSteps(): Promise<{ loss: number; examples: number; steps: number }> {
+    const { program, train, settings } = this.run;
+    const batches = this.nextBatches();
+    const count = batches.length;
+    const examples = joined(batches);
     const feeds = this.weightFeeds();
-    const scalar = (value: number): Tensor => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });
     for (const { name, shape } of program.state) feeds.set(name, float32(shape, this.state.get(name)));
-    for (const mask of program.masks)
-      feeds.set(mask.name, dropoutMask(mask, { seed: settings.seed, step, batch: examples.length }));
-    for (const [name, tensor] of train.features.feeds(examples)) feeds.set(name, tensor);
-    feeds.set("labels", labelFeed(train.labels, examples));
-    feeds.set("exampleWeights", exampleWeightFeed(train, examples));
-    feeds.set("classWeights", this.classWeights);
-    feeds.set("learningRate", scalar(learningRateAt(settings, step)));
-    feeds.set("stepNumber", scalar(step));
+    for (const [name, tensor] of train.features.feeds(examples)) feeds.set(name, split(tensor, count));
+    feeds.set("count", { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(count)) });
+    feeds.set("labels", split(labelFeed(train.labels, examples), count));
+    feeds.set("exampleWeights", split(exampleWeightFeed(train, examples), count));
+    this.feedNumbers(feeds, count, examples.length / count);
     const touched = [...this.carriers].map(([name, carrier]) => {
-      const { rows, feeds: ours } = carrier.touch(rowsOf(this.run, name, examples));
-      for (const [input, tensor] of [...ours, ...carrier.stateFeeds(rows)]) feeds.set(input, tensor);
+      const { rows, weights, which } = carrier.touch(rowsOf(this.run, name, examples));
+      for (const [input, tensor] of [...weights, ...carrier.stateFeeds(rows)]) feeds.set(input, tensor);
+      for (const [input, tensor] of which) feeds.set(input, split(tensor, count));
       return { carrier, rows };
     });
-    const fetched = await this.run.step.run(feeds);
-    const loss = Number(fetched.get("loss")?.data[0]);
-    if (fetched.get("finite")?.data[0] !== 1) throw diverged(step, settings);
+    const fetched = await this.run.steps.run(feeds);
+    const firstBad = [...(fetched.get("finite")?.data ?? [])].findIndex((finite) => Number(finite) !== 1);
+    if (firstBad >= 0) throw diverged(this.step + firstBad + 1, settings);
     for (const { name } of program.parameters) this.parameters.set(name, floats(fetched, `next/${name}`));
     for (const { name } of program.state) this.state.set(name, floats(fetched, `next/${name}`));
     for (const { carrier, rows } of touched) carrier.put(rows, fetched);
-    this.step = step;
-    return { loss, examples: examples.length };
+    this.step += count;
+    const loss = floats(fetched, "loss").reduce((a, b) => a + b, 0);
+    return { loss, examples: examples.length, steps: count };
+  }
+
+  /** What each step of a run has of its own, besides its examples. */
+  private feedNumbers(feeds: Map<string, Tensor>, count: number, batch: number): void {
+    const { program, settings } = this.run;
+    const steps = Array.from({ length: count }, (_, at) => this.step + at + 1);
+    const numbers = (values: readonly number[]): Tensor => float32([count], Float32Array.from(values));
+    feeds.set("learningRate", numbers(steps.map((step) => learningRateAt(settings, step))));
+    feeds.set("stepNumber", numbers(steps));
+    const { shape, data } = this.classWeights;
+    const weights = new Float32Array(count * data.length);
+    for (let at = 0; at < count; at++) weights.set(data, at * data.length);
+    feeds.set("classWeights", float32([count, ...shape], weights));
+    for (const mask of program.masks) {
+      const data = new Float32Array(count * batch * mask.width);
+      for (const [at, step] of steps.entries())
+        data.set(dropoutMask(mask, { seed: settings.seed, step, batch }).data, at * batch * mask.width);
+      feeds.set(mask.name, float32([count, batch, mask.width], data));
+    }
   }
 
   private weightFeeds(): Map<string, Tensor> {
@@ -217,6 +255,20 @@ function rowsOf({ train }: TrainingRun, table: string, examples: Uint32Array) {
   return train.features.tableRows(table, examples);
 }
 
+const nextMultiple = (step: number, of: number): number => (Math.floor(step / of) + 1) * of;
+
+function joined(batches: readonly Uint32Array[]): Uint32Array {
+  const [first] = batches;
+  if (first && batches.length === 1) return first;
+  return Uint32Array.from(batches.flatMap((batch) => [...batch]));
+}
+
+/** The rows of several steps, a step on each place of a new first axis. */
+function split(tensor: Tensor, count: number): Tensor {
+  const [rows = 0, ...rest] = tensor.shape;
+  return { ...tensor, shape: [count, rows / count, ...rest] };
+}
+
 function float32(shape: readonly number[], data: Float32Array | undefined): Tensor {
   if (!data) throw new TypeError("A tensor of the run is missing.");
   return { dtype: "float32", shape: [...shape], data };
@@ -252,10 +304,18 @@ class Report {
     this.settings = settings;
   }
 
-  add(step: number, loss: number, examples: number, last: boolean): TrainingEvent | undefined {
-    this.losses += loss;
-    this.steps += 1;
-    this.examples += examples;
+  /** `loss` is the sum over the steps. */
+  add(done: {
+    step: number;
+    loss: number;
+    examples: number;
+    steps: number;
+    last: boolean;
+  }): TrainingEvent | undefined {
+    const { step, last } = done;
+    this.losses += done.loss;
+    this.steps += done.steps;
+    this.examples += done.examples;
     const now = performance.now();
     const took = now - this.since;
     if (took < REPORT_MS && !last) return undefined;

@@ -30,6 +30,12 @@ export class Sampler {
     return { epoch: this.epoch, offset: this.offset };
   }
 
+  /** How many examples the next batch has. */
+  get nextSize(): number {
+    const left = this.order.length - this.offset;
+    return Math.min(this.batch, left > 0 ? left : this.order.length);
+  }
+
   next(): Uint32Array {
     if (this.offset >= this.order.length) this.begin(this.epoch + 1);
     const examples = this.order.slice(this.offset, this.offset + this.batch);

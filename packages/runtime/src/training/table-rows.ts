@@ -12,8 +12,10 @@ export interface TableWeights {
 export interface TouchedRows {
   /** Rows of the table, each once. */
   rows: Int32Array;
-  /** What the graphs are fed of the table, by name: the rows, and which an example has; see `TableProgram`. */
-  feeds: Map<string, Tensor>;
+  /** Feeds of the graphs, see `TableProgram`: the rows themselves. */
+  weights: Map<string, Tensor>;
+  /** And which of them an example has. */
+  which: Map<string, Tensor>;
 }
 
 /** Which rows of a table are all zeros: 1 for those. They stay so. */
@@ -47,14 +49,14 @@ export class TableCarrier {
     }
     const touched = Int32Array.from(found);
     const { name, reads } = this.program;
-    const feeds = new Map<string, Tensor>([
-      [`${name}/touched`, this.gather(this.weights.values, touched)],
+    const weights = new Map([[`${name}/touched`, this.gather(this.weights.values, touched)]]);
+    const which = new Map([
       reads === "sums"
         ? [`${name}/counts`, this.counts(rows, offsets, touched.length)]
         : [`${name}/positions`, this.positions(rows, offsets, touched.length)],
     ]);
     for (const row of touched) this.place[row] = -1;
-    return { rows: touched, feeds };
+    return { rows: touched, weights, which };
   }
 
   /** The touched rows of the optimiser's state, for a training step. */

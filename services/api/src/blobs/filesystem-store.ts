@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
-import { access, type FileHandle, link, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Digest, digestOfHex, ProblemError, problem } from "@modulehub/core";
 import { makeFolder, syncFolder } from "../durable-folder.ts";
@@ -23,7 +23,7 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
 
   const write: PartsByHub["write"] = ({ key }, { number, size }, body) =>
     storing(async () => {
-      await makeFolder(paths.upload(key));
+      await mkdir(paths.upload(key), { recursive: true, mode: 0o700 });
       const onItsWay = paths.partOnItsWay(key, number, randomUUID());
       await writeWhole(onItsWay, async (file) => {
         let received = 0;
@@ -41,6 +41,8 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
       });
       await rename(onItsWay, paths.part(key, number));
       await syncFolder(paths.upload(key));
+      // Also where another request made the folder, which may not have come this far.
+      await syncFolder(paths.uploads);
     });
 
   return {
@@ -55,16 +57,17 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
 
     assemble: ({ key }, parts) =>
       storing(async () => {
-        await makeFolder(paths.upload(key));
+        await mkdir(paths.upload(key), { recursive: true, mode: 0o700 });
         const whole = paths.whole(key, randomUUID());
         const digest = await joinParts(
           whole,
           parts.map(({ number, size }) => ({ path: paths.part(key, number), number, size })),
         );
         const blob = paths.blob(key);
-        await makeFolder(dirname(blob));
+        await mkdir(dirname(blob), { recursive: true, mode: 0o700 });
         const isFirst = await linkUnlessThere(whole, blob);
         await syncFolder(dirname(blob));
+        await syncFolder(paths.blobs);
         await rm(whole);
         // Bytes that somebody may rely on already stay what they are.
         return isFirst ? digest : digestOfFile(blob);

@@ -2,11 +2,12 @@ import type { Tensor } from "@modulehub/core";
 import type { EngineLease, PooledModule } from "../engines/pool.ts";
 import type { Quarantine } from "../engines/quarantine.ts";
 import { type BatchLimits, formBatch } from "./batch-forming.ts";
+import { BatchSizes } from "./batch-sizes.ts";
 import { traceBatch } from "./batch-spans.ts";
 import type { CostModel, RunMode } from "./cost-model.ts";
 import { asError, blameItem, mayBeOneOfThem, openTwice, runsAgain } from "./crash-rules.ts";
 import type { Ticket } from "./fair-order.ts";
-import type { Job, Lane, Submission } from "./job.ts";
+import { costOf, isBackground, type Job, type Lane, type Submission } from "./job.ts";
 import { ShortWork } from "./short-work.ts";
 import { type Run, type RunRole, Slots } from "./slots.ts";
 import { join, split } from "./work.ts";
@@ -84,6 +85,7 @@ export class Dispatcher {
   readonly #background = new WorkQueue();
   readonly #deps: DispatcherDeps;
   readonly #short = new ShortWork();
+  readonly #sizes = new BatchSizes();
   readonly #opening = new Set<string>();
   /** Work that ran in a wide engine for want of a narrow one, by module. */
   readonly #wanted = new Map<string, number>();
@@ -107,8 +109,8 @@ export class Dispatcher {
     for (const job of jobs) {
       this.#queueOf(job).add(job);
       if (isBackground(job)) continue;
-      const runMs = costs.runMs(job.lane.costKey, "wide", job.length);
-      if (busy && this.#short.isShort(runMs)) this.#short.came(job.workMs);
+      const coreMs = costs.coreMs(job.lane.costKey, job.length);
+      if (busy && this.#short.isShort(coreMs)) this.#short.came(job.workMs);
     }
   }
 
@@ -174,7 +176,7 @@ export class Dispatcher {
     const { order } = this.queue;
     if (order.waiting === 0 || this.slots.free > 0 || this.slots.has("passing") || !this.#short.mayPass)
       return undefined;
-    const passes = ({ lane, length }: Job) => this.#short.isShort(costs.runMs(lane.costKey, "wide", length));
+    const passes = ({ lane, length }: Job) => this.#short.isShort(costs.coreMs(lane.costKey, length));
     const job = order.next(
       (each) =>
         passes(each) && engines.canClaim(each.lane.target.module.digest, each.lane.target.signature, "wide"),
@@ -211,7 +213,8 @@ export class Dispatcher {
 
   /** The batch around a job; where several cores are free, no more than one core's share of what waits. */
   #form(job: Job, shares: number): Job[] {
-    const { limits, queue, costKey } = job.lane;
+    const { queue, costKey, key } = job.lane;
+    const limits = this.#sizes.next(key, job.lane.limits);
     if (shares < 2) return formed(job, queue, limits);
     let length = 0;
     for (const waiting of queue) length += waiting.length;
@@ -231,6 +234,10 @@ export class Dispatcher {
     if (mode === "wide" && cores > 0 && this.queue.order.waiting > 0) this.#want(module.digest, batch);
     const expectedMs = costs.runMs(lane.costKey, mode, costOf(batch));
     const started = performance.now();
+    for (const job of batch) {
+      job.begun?.(started - job.enqueued);
+      job.begun = undefined;
+    }
     const run: Run = { lane, batch, lease, role, cores, started, expectedMs, overstays: false };
     this.slots.runs.add(run);
     void this.#execute(run);
@@ -304,6 +311,8 @@ export class Dispatcher {
         cores,
       });
       this.#short.ran(milliseconds, cores);
+      const ran = { items: batch.length, cost, length, milliseconds };
+      if (lease.mode === "narrow") this.#sizes.ran(lane.key, lane.limits, ran);
     }
     const waste = 1 - length / cost;
     traceBatch(batch, { mode: lease.mode, started, ended, waste });
@@ -389,9 +398,3 @@ const formed = (job: Job, queue: readonly Job[], limits: BatchLimits): Job[] =>
   job.alone
     ? [job]
     : formBatch(job, queue.some(({ alone }) => alone) ? queue.filter(({ alone }) => !alone) : queue, limits);
-
-const isBackground = ({ submission }: Pick<Job, "submission">): boolean =>
-  submission.priority === "background";
-
-const costOf = (batch: readonly Job[]): number =>
-  Math.max(...batch.map(({ length }) => length)) * batch.length;

@@ -48,6 +48,8 @@ export interface Job extends Work {
   readonly workMs: number;
   readonly submission: Submission;
   readonly enqueued: number;
+  /** Told how many milliseconds it waited, when it first runs. */
+  begun?: ((waitedMs: number) => void) | undefined;
   /** It was in a batch that failed: it runs again without mates, so that they don't answer for one another. */
   alone: boolean;
   /** Engines that died while it ran alone. */
@@ -77,3 +79,10 @@ function limitsOf({ batching }: Target, feeds: ReadonlyMap<string, Tensor>): Bat
   const texts = [...feeds.values()].some(({ dtype }) => dtype === "string");
   return texts ? WORD_LIMITS : TENSOR_LIMITS;
 }
+
+/** Longest × count: what a batch computes, with its padding. */
+export const costOf = (batch: readonly Job[]): number =>
+  Math.max(...batch.map(({ length }) => length)) * batch.length;
+
+export const isBackground = ({ submission }: Pick<Job, "submission">): boolean =>
+  submission.priority === "background";

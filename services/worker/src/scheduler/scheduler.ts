@@ -88,6 +88,8 @@ export class Scheduler {
     const inBackground = submission.priority === "background";
     if (!inBackground) this.#admission.check(submission, ms, this.#costs.trust(costKey));
     const dispatcher = this.#dispatcher;
+    // Of a request of many items the wait of each says little.
+    const begun = inBackground || work.length > 1 ? undefined : this.#admission.letIn(submission.caller, ms);
     const letGo = this.#deps.engines.hold(digest);
     const ticket = dispatcher.open(submission, digest);
     const enqueued = performance.now();
@@ -97,7 +99,7 @@ export class Scheduler {
         new Promise<Map<string, Tensor>>((resolve, reject) => {
           const lane = laneFor(target, item.feeds);
           const state = { alone: false, deaths: 0, settled: false };
-          jobs.push({ ...item, ...state, lane, ticket, submission, enqueued, resolve, reject });
+          jobs.push({ ...item, ...state, lane, ticket, submission, enqueued, begun, resolve, reject });
         }),
     );
     const forget = () => {
