@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import { openTracing } from "@modulehub/tracing";
@@ -36,6 +35,12 @@ const environmentSchema = z.object({
     .min(1)
     .optional()
     .describe("cores that runs may use; default all that this process may"),
+  MODULEHUB_EXECUTION_PROVIDERS: z
+    .string()
+    .default("cpu")
+    .transform((list) => list.split(",").flatMap((name) => name.trim() || []))
+    .pipe(z.array(z.enum(["cpu", "cuda", "tensorrt", "webgpu", "coreml", "dml"])).min(1))
+    .describe("where modules run, best first, such as cuda,cpu; those that can't run anything are reported"),
   MODULEHUB_PINNED: z
     .string()
     .default("")
@@ -57,16 +62,8 @@ const environmentSchema = z.object({
   PATH: z.string().default(""),
 });
 
-/** Bytes that this process may use: the machine's, or its control group's limit. */
-function machineMemory(): number {
-  try {
-    const limit = Number(readFileSync("/sys/fs/cgroup/memory.max", "utf8"));
-    if (Number.isFinite(limit)) return Math.min(limit, totalmem());
-  } catch {
-    // No control groups here: the machine's memory is the limit.
-  }
-  return totalmem();
-}
+/** Bytes that this process may use: the machine's, or the least limit of its control groups, whichever version. */
+const machineMemory = (): number => Math.min(process.constrainedMemory() || totalmem(), totalmem());
 
 async function main(): Promise<void> {
   const parsed = environmentSchema.safeParse(process.env);
@@ -97,6 +94,7 @@ async function main(): Promise<void> {
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
     cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
+    executionProviders: settings.MODULEHUB_EXECUTION_PROVIDERS,
     pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
     extraIdleMs: 120_000,
     longestWaitMs: settings.MODULEHUB_QUEUE_SECONDS * 1000,
