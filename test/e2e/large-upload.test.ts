@@ -1,6 +1,14 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -64,7 +72,8 @@ async function publish(name: string, bytes: number): Promise<unknown> {
   closeSync(weights);
   const token = readFileSync(join(data, "admin-token"), "utf8").trim();
   let last: unknown;
-  for await (const event of new Hub({ url, token }).publish(folder, name, { createPublisher: true })) last = event;
+  for await (const event of new Hub({ url, token }).publish(folder, name, { createPublisher: true }))
+    last = event;
   return last;
 }
 

@@ -47,6 +47,11 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "modulehub docs acme/words/3 --history",
   ],
   drafts: ["modulehub drafts list acme/words --state failed", "modulehub drafts publish 0198c0de"],
+  head: [
+    'modulehub head commit acme/words my-module -m "Better vectors"',
+    "modulehub head publish acme/words --alias stable",
+    "modulehub head log acme/words",
+  ],
   settings: [
     "modulehub settings acme/words --visibility private",
     "modulehub settings acme/words --rename acme/english-words",

@@ -10,6 +10,7 @@ import { docsCommand } from "./commands/docs.ts";
 import { downloadCommand } from "./commands/download.ts";
 import { draftsCommand } from "./commands/drafts.ts";
 import { embedCommand } from "./commands/embed.ts";
+import { headCommand } from "./commands/head.ts";
 import { inferCommand } from "./commands/infer.ts";
 import { listCommand } from "./commands/list.ts";
 import { loginCommand } from "./commands/login.ts";
@@ -54,6 +55,7 @@ export function program(context: Context, version: string): Command {
       docsCommand(context),
       settingsCommand(context),
       draftsCommand(context),
+      headCommand(context),
     ],
     "Who may what:": [
       loginCommand(context),

@@ -13,6 +13,7 @@ export type { ClassifyAnswer, ClassifyInput, ClassifyOptions } from "./operation
 export type { DeleteOptions } from "./operations/deletions.ts";
 export type { Documentation, DocumentationPage } from "./operations/documentation.ts";
 export type { EmbedAnswer, EmbedInput } from "./operations/embed.ts";
+export type { CommitPage, Head, PublishedRevision } from "./operations/head.ts";
 export type { InferAnswer, InferInput, InferOptions } from "./operations/infer.ts";
 export type { AliasPage } from "./operations/list-aliases.ts";
 export type { AuditPage } from "./operations/list-audit.ts";

@@ -20,6 +20,16 @@ import {
   listDocumentation,
 } from "./operations/documentation.ts";
 import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts";
+import {
+  type CommitPage,
+  discardHead,
+  type Head,
+  listCommits,
+  type PublishedRevision,
+  publishHead,
+  readHead,
+  showRevision,
+} from "./operations/head.ts";
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
 import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
 import { type AuditPage, listAudit } from "./operations/list-audit.ts";
@@ -251,6 +261,31 @@ export class HubCalls {
   /** Takes a withdrawal back. */
   unyank(handle: string): Promise<void> {
     return unyank(this.transport, handle);
+  }
+
+  /** What the writers of a module work on: its head, with a page of its files. */
+  readHead(module: string, options?: PageOptions): Promise<Head> {
+    return readHead(this.transport, module, options);
+  }
+
+  /** A page of the commits that led to a module's head, newest first. */
+  listCommits(module: string, options?: PageOptions): Promise<CommitPage> {
+    return listCommits(this.transport, module, options);
+  }
+
+  /** Has a module's head published now, as the next version or as the one that is named. */
+  publishHead(module: string, options?: { version?: number; aliases?: readonly string[] }): Promise<Head> {
+    return publishHead(this.transport, module, options);
+  }
+
+  /** Throws away the commits of a head that no version has: it is the latest version again. */
+  discardHead(module: string): Promise<Head> {
+    return discardHead(this.transport, module);
+  }
+
+  /** Which version, with which of its documentation, a revision of 40 hex digits is published as. */
+  showRevision(module: string, revision: string): Promise<PublishedRevision> {
+    return showRevision(this.transport, module, revision);
   }
 
   /** A page of the drafts of modules that the token may write, newest first. */

@@ -1,10 +1,12 @@
 import type { DownloadEvent } from "./download/event.ts";
 import { type HubAddress, HubCalls } from "./hub-calls.ts";
 import type { LoadedModule } from "./load/loaded-module.ts";
+import { type CommitOptions, commit } from "./operations/commit.ts";
 import type { Documentation } from "./operations/documentation.ts";
 import { documentationFile } from "./operations/documentation-file.ts";
 import { type DownloadOptions, download } from "./operations/download.ts";
 import { type EditDocumentationOptions, editDocumentation } from "./operations/edit-documentation.ts";
+import type { Head } from "./operations/head.ts";
 import { type LoadOptions, load } from "./operations/load.ts";
 import { type PublishOptions, publish } from "./operations/publish.ts";
 import type { PublishEvent } from "./publish/event.ts";
@@ -38,6 +40,15 @@ export class Hub extends HubCalls {
     options?: EditDocumentationOptions,
   ): Promise<Documentation> {
     return editDocumentation(this.transport, handle, source, options);
+  }
+
+  /** Commits a folder's files, or files by their paths, to a module's head; what the hub has already is not sent. */
+  commit(
+    module: string,
+    source: string | Readonly<Record<string, string | Uint8Array>>,
+    options?: CommitOptions,
+  ): Promise<Head> {
+    return commit(this.transport, module, source, options);
   }
 
   /** The bytes of one file of a version's documentation. */

@@ -5,6 +5,7 @@ export type { DownloadEvent } from "./download/event.ts";
 export { Hub, type HubOptions } from "./hub.ts";
 export type { LoadEvent } from "./load/event.ts";
 export type { LoadedModule, RunResult } from "./load/loaded-module.ts";
+export type { CommitOptions } from "./operations/commit.ts";
 export type { DownloadOptions } from "./operations/download.ts";
 export type { EditDocumentationOptions } from "./operations/edit-documentation.ts";
 export type { LoadOptions } from "./operations/load.ts";

@@ -6,6 +6,7 @@ import { accountAnswer, accountPage } from "./operations/accounts.ts";
 import { classifyAnswer } from "./operations/classify.ts";
 import { documentationAnswer, documentationPage } from "./operations/documentation.ts";
 import { embedAnswer } from "./operations/embed.ts";
+import { commitPage, headAnswer, publishedRevision } from "./operations/head.ts";
 import { inferAnswer } from "./operations/infer.ts";
 import { aliasPage } from "./operations/list-aliases.ts";
 import { auditPage } from "./operations/list-audit.ts";
@@ -122,6 +123,12 @@ test.each<[string, string, z.ZodType]>([
   ["post", `${MODULE}/versions/{version}/infer`, inferAnswer],
   ["post", `${MODULE}/embed`, embedAnswer],
   ["post", `${MODULE}/classify`, classifyAnswer],
+  ["get", `${MODULE}/head`, headAnswer],
+  ["delete", `${MODULE}/head`, headAnswer],
+  ["post", `${MODULE}/head/commits`, headAnswer],
+  ["get", `${MODULE}/head/commits`, commitPage],
+  ["post", `${MODULE}/head/publish`, headAnswer],
+  ["get", `${MODULE}/commits/{revision}`, publishedRevision],
   ["post", `${MODULE}/drafts`, draftSchema],
   ["get", "/v1/drafts", draftPage],
   ["get", "/v1/drafts/{id}", draftSchema],
@@ -155,6 +162,8 @@ test.each([
   ["get", `${MODULE}/versions/{version}/documentation`, ["revision"]],
   ["get", `${MODULE}/versions/{version}/documentation/revisions`, ["limit", "cursor"]],
   ["get", `${MODULE}/aliases`, ["limit", "cursor"]],
+  ["get", `${MODULE}/head`, ["limit", "cursor"]],
+  ["get", `${MODULE}/head/commits`, ["limit", "cursor"]],
   ["get", "/v1/drafts", ["module", "state", "limit", "cursor"]],
   ["get", "/v1/uploads/{id}", ["from"]],
   ["get", "/v1/accounts", ["limit", "cursor"]],

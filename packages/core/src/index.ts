@@ -27,5 +27,6 @@ export * from "./tensor.ts";
 export * from "./tensor-binary.ts";
 export * from "./tensor-from-json.ts";
 export * from "./tensor-to-json.ts";
+export * from "./training-settings.ts";
 export * from "./url-path.ts";
 export * from "./worker-contract.ts";

@@ -38,6 +38,9 @@ export const ACTIONS = [
   "module.yank",
   "module.delete",
   "module.settings",
+  /** The module's head: a tree that its writers change by commits. */
+  "head.read",
+  "head.write",
   "draft.read",
   "draft.write",
   "upload.read",

@@ -14,6 +14,8 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fas
 import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
+import { HEAD_QUIET, type HeadDeps } from "./heads/commit.ts";
+import { publishQuietHead } from "./heads/publish-head.ts";
 import { guardRoutes } from "./http/access.ts";
 import { revalidateTexts } from "./http/caching.ts";
 import { closeLastConnections } from "./http/last-connections.ts";
@@ -38,6 +40,7 @@ import { deletionRoutes } from "./routes/deletions.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { headRoutes } from "./routes/heads.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { internalRoutes } from "./routes/internal.ts";
@@ -67,6 +70,8 @@ export interface AppDeps {
   describeOnly?: boolean;
   /** The least size of an upload's parts, in bytes. Default `PART_SIZE`. */
   partSize?: number;
+  /** How long a head is left alone before it is published by itself, in seconds. Default `HEAD_QUIET`. */
+  headQuiet?: number;
   /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
   sweep?: SweepTimes;
   logLevel: string;
@@ -163,6 +168,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   moduleSettingsRoutes(app, deps, resolver);
   deletionRoutes(app, deps, resolver, events);
   draftRoutes(app, deps, jobs, events);
+  const heads: HeadDeps = { database, store, jobs, quiet: deps.headQuiet ?? HEAD_QUIET };
+  headRoutes(app, deps, heads, resolver);
   await inferenceRoutes(app, deps, resolver);
   if (!deps.describeOnly) {
     const verify: VerifyDeps = { database, store, worker, events, log: app.log, forget: resolver.forget };
@@ -174,6 +181,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     const handlers: JobHandlers = {
       inspect: (job) => verifyDraft(verify, job),
       verify: (job) => verifyUpload({ ...deps, log: app.log }, job),
+      publishHead: (job) => publishQuietHead(heads, job),
     };
     app.addHook("onReady", () => jobs.start(handlers));
     app.addHook("onClose", () => jobs.stop());

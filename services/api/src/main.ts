@@ -10,9 +10,11 @@ import { createBucket, s3Store } from "./blobs/s3-store.ts";
 import { type DatabaseLocation, openDatabase } from "./database/client.ts";
 import { lockDataFolder } from "./database/data-lock.ts";
 import { migrate } from "./database/migrate.ts";
+import { syncFolderPath } from "./durable-folder.ts";
 import { connectWorker } from "./gateway/worker-client.ts";
 import { adminToken } from "./identity/admin-token.ts";
 import { createIdentity } from "./identity/identity.ts";
+import { makeMissingListings } from "./registry/missing-listings.ts";
 import { keepsNothing, type Settings, s3Settings, settingsSchema } from "./settings.ts";
 
 /** How long requests may take to finish once the service is told to stop, in milliseconds. */
@@ -46,8 +48,14 @@ async function start(): Promise<void> {
     settings.MODULEHUB_DATABASE_URL === undefined
       ? { kind: "folder", path: resolve(data, "database") }
       : { kind: "postgresql", url: settings.MODULEHUB_DATABASE_URL };
-  const database = await openDatabase(location);
+  if (lock !== undefined) await syncFolderPath(data);
+  // Nothing that is promised after this would hold; the next start repairs what is on the disk.
+  const database = await openDatabase(location, (fault) => {
+    process.stderr.write(`${fault.message} ${String(fault.cause)}\n`);
+    process.exit(1);
+  });
   await migrate(database);
+  await makeMissingListings(database);
   const workerToken = settings.MODULEHUB_WORKER_TOKEN ?? randomBytes(32).toString("base64url");
   const worker = connectWorker({ url: settings.MODULEHUB_WORKER_URL, token: workerToken });
   const { store, close: closeStore } = await openStore(settings, data);

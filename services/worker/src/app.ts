@@ -89,7 +89,10 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof ClientGone) return reply.code(499).send();
     const known = asProblem(error);
-    if (known.status >= 500) request.log.error({ err: error, cause: known.cause }, "failed");
+    if (known.code === "internal") request.log.error({ err: error, cause: known.cause }, "failed");
+    // What the catalogue foresees needs no stack: under load there may be many of them.
+    else if (known.status >= 500)
+      request.log.warn({ code: known.code, detail: known.message, cause: known.cause }, "failed");
     deps.metrics.refused(known.code);
     return sendProblem(reply, known, request.id);
   });

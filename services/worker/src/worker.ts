@@ -15,6 +15,7 @@ import { ModuleCache } from "./modules/module-cache.ts";
 import { keepPinned } from "./modules/pinned.ts";
 import type { ModuleSource } from "./modules/source.ts";
 import { OpenRequests } from "./open-requests.ts";
+import { Preparation } from "./preparation/preparation.ts";
 import { ThreadPool } from "./preparation/thread-pool.ts";
 import { BodyIntake } from "./protocols/body-intake.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
@@ -127,7 +128,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
   );
   const app = buildApp({
     requests,
-    inference: new Inference({ modules, threads, scheduler, quarantine }),
+    inference: new Inference({ modules, preparation: new Preparation(threads), scheduler, quarantine }),
     inspector: new Inspector(modules, limits),
     threads,
     intake: new BodyIntake(BODIES_AT_ONCE * settings.maxBodyBytes),

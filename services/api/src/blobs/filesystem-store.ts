@@ -3,6 +3,7 @@ import { constants, createReadStream } from "node:fs";
 import { access, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Digest, digestOfHex, ProblemError, problem } from "@modulehub/core";
+import { makeFolder, syncFolder } from "../durable-folder.ts";
 import type { BlobStore, Part, PartsByHub, StoredName, StoredNames } from "./blob-store.ts";
 import { FilePieces } from "./file-pieces.ts";
 import { filesystemPaths, isBlobFolder } from "./filesystem-paths.ts";
@@ -17,8 +18,8 @@ const PAGE = 1_000;
 /** A blob store in a folder, which is created. Paths: filesystem-paths.ts. */
 export async function openFilesystemStore(root: string): Promise<BlobStore> {
   const paths = filesystemPaths(root);
-  await mkdir(paths.blobs, { recursive: true, mode: 0o700 });
-  await mkdir(paths.uploads, { recursive: true, mode: 0o700 });
+  await makeFolder(paths.blobs);
+  await makeFolder(paths.uploads);
 
   const write: PartsByHub["write"] = ({ key }, { number, size }, body) =>
     storing(async () => {
@@ -40,6 +41,8 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
       });
       await rename(onItsWay, paths.part(key, number));
       await syncFolder(paths.upload(key));
+      // Also where another request made the folder, which may not have come this far.
+      await syncFolder(paths.uploads);
     });
 
   return {
@@ -64,6 +67,7 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
         await mkdir(dirname(blob), { recursive: true, mode: 0o700 });
         const isFirst = await linkUnlessThere(whole, blob);
         await syncFolder(dirname(blob));
+        await syncFolder(paths.blobs);
         await rm(whole);
         // Bytes that somebody may rely on already stay what they are.
         return isFirst ? digest : digestOfFile(blob);
@@ -200,17 +204,6 @@ async function writeWhole(path: string, write: (file: FileHandle) => Promise<voi
 async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   for (let offset = 0; offset < bytes.byteLength; )
     offset += (await file.write(bytes, offset, bytes.byteLength - offset)).bytesWritten;
-}
-
-/** So that a renamed file is there after a power cut. Windows can't open folders, and needs no such thing. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** Errors of the file system as the store's; those of a request that broke off stay what they are. */

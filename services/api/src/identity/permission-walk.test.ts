@@ -41,6 +41,8 @@ const BODIES: Record<string, unknown> = {
     files: [{ path: "module.json", size: 1, digest: digestOf("absent") }],
     version: 7,
   },
+  "POST /-/modules/:module/head/commits": { parent: "f".repeat(40), operations: [] },
+  "POST /-/modules/:module/head/publish": {},
   "PUT /-/modules/:module": { visibility: "private" },
   "PUT /-/modules/:module/aliases/:alias": { version: 999 },
   "POST /-/modules/:module/versions/:version/yank": { reason: "walked" },
@@ -70,6 +72,8 @@ interface Target {
   draft: string;
   upload: string;
   token: string;
+  /** Of its version. */
+  revision: string;
 }
 
 interface Walker {
@@ -100,6 +104,7 @@ const missing: Target = {
   draft: randomUUID(),
   upload: randomUUID(),
   token: randomUUID(),
+  revision: "f".repeat(40),
 };
 const routes = hub.app.declaredRoutes.filter(({ method }) => method !== "OPTIONS");
 
@@ -189,6 +194,7 @@ function pathOf({ url }: DeclaredRoute, target: Target): string {
     .replace("/-/modules/:module", `/v1/modules/${target.module}`)
     .replace("/-/handle/:handle", `/${target.module}/1`)
     .replace(":publisher", target.publisher)
+    .replace(":revision", target.revision)
     .replace(/^\/v1\/drafts\/:id/, `/v1/drafts/${target.draft}`)
     .replace(/^\/v1\/uploads\/:id/, `/v1/uploads/${target.upload}`)
     .replace(/^\/v1\/tokens\/:id/, `/v1/tokens/${target.token}`);
@@ -270,9 +276,11 @@ async function makeTarget(visibility: Visibility): Promise<Target> {
     name: "walked",
     account: `of-${visibility}`,
   });
+  const version = await ask<{ revision: string }>(hub, "GET", `/v1/modules/${name}/versions/1`);
   return {
     module: name,
     publisher: "acme",
+    revision: version.body.revision,
     draft: draft.body.id,
     upload: upload.body.id,
     token: token.body.id,

@@ -42,6 +42,8 @@ export const PERMISSIONS: Record<Action, Rule> = {
   "module.yank": both("writer"),
   "module.delete": both("owner"),
   "module.settings": both("owner"),
+  "head.read": both("writer"),
+  "head.write": both("writer"),
   "draft.read": both("writer"),
   "draft.write": both("writer"),
   "upload.read": both("writer"),

@@ -15,7 +15,7 @@ import { checkFileList, type ListedFile } from "./file-list.ts";
 import { hasSameContent } from "./same-content.ts";
 
 /** How long a draft waits for its files, in milliseconds. */
-const DRAFT_LIFE = 7 * 24 * 3_600_000;
+export const DRAFT_LIFE = 7 * 24 * 3_600_000;
 
 export interface DraftRequest {
   files: ListedFile[];
@@ -85,11 +85,11 @@ async function insertDraft(
 }
 
 /** Before anything is uploaded: a version that exists can only be published again with the same content. */
-async function refuseOtherContent(
+export async function refuseOtherContent(
   tx: Queries,
   module: Module,
   number: number,
-  { files, derived = false }: DraftRequest,
+  { files, derived = false }: Pick<DraftRequest, "files" | "derived">,
 ): Promise<void> {
   const deleted = await deletedVersion(tx, module, number);
   if (deleted !== undefined) throw deleted;

@@ -11,18 +11,21 @@ import {
   type ProblemError,
   problem,
 } from "@modulehub/core";
-import { blobsOpenTo, dropReferences, takeReferences } from "../blobs/references.ts";
+import { dropReferences, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import { storableValue } from "../database/storable.ts";
 import { inTransaction } from "../database/transaction.ts";
+import { settleHead } from "../heads/settle-head.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
+import { moveAliases } from "../registry/aliases.ts";
 import type { StoredCard } from "../registry/card.ts";
 import { changesBetween, insertDocumentation } from "../registry/documentation.ts";
 import { refreshListing } from "../registry/listing.ts";
-import { addRevision } from "../registry/revisions.ts";
+import { addVersionRevision, meanVersion } from "../registry/revisions.ts";
 import { deletedVersion } from "../registry/tombstones.ts";
 import { type Draft, type DraftState, isEndState, readDraft } from "./draft.ts";
+import { requireBlobs } from "./require-blobs.ts";
 import { hasSameContent } from "./same-content.ts";
 
 /**
@@ -54,22 +57,7 @@ export async function startVerifying(
     if (draft.state === "verifying" || draft.state === "published") return;
     if (draft.state !== "uploading" && draft.state !== "failed")
       throw problem("draft-state", `The draft is ${draft.state}; open a new one.`);
-    const there = await blobsOpenTo(
-      tx,
-      draft.publisher,
-      draft.files.map(({ digest }) => digest),
-    );
-    const missing = draft.files.filter(({ digest }) => !there.has(digest));
-    if (missing.length > 0)
-      throw problem("blobs-missing", `${missing.length} files are missing; upload them first.`, {
-        errors: missing.slice(0, 20).map(({ path, digest }) => ({ path, message: `${digest} is missing` })),
-      });
-    const wrong = draft.files.find(({ size, digest }) => there.get(digest)?.size !== size);
-    if (wrong !== undefined)
-      throw problem(
-        "size-mismatch",
-        `${wrong.path} has ${there.get(wrong.digest)?.size} bytes, not ${wrong.size}.`,
-      );
+    const there = await requireBlobs(tx, draft.publisher, draft.files);
     const blobs = [...there.values()].map((blob) => blob.id);
     const kept = await takeReferences(tx, { kind: "draft", id, publisher: draft.publisher }, blobs);
     if (kept.size !== blobs.length) throw problem("blobs-missing", "Some bytes are gone; send them again.");
@@ -112,9 +100,14 @@ export async function publishVersion(database: Database, id: string, verified: V
       return true;
     }
     const versionId = existing?.id ?? (await insertVersion(tx, draft, number, verified));
-    const moved = await setAliases(tx, draft, versionId);
+    const moved = await moveAliases(tx, moduleId, draft.aliases, versionId);
     const nextVersion = Math.max(module.next_version, number + 1);
     await tx.module.update({ where: { id: moduleId }, data: { nextVersion } });
+    if (existing !== null && draft.revision !== null) {
+      const { documentationRevision } = existing;
+      await meanVersion(tx, moduleId, draft.revision, { versionId, documentationRevision });
+    }
+    if (draft.revision !== null) await settleHead(tx, moduleId, number);
     await refreshListing(tx, moduleId);
     const digest = existing?.digest ?? verified.digest;
     await tx.draft.update({ where: { id }, data: { version: number, digest } });
@@ -128,22 +121,6 @@ export async function publishVersion(database: Database, id: string, verified: V
     await end(tx, id, "published", []);
     return true;
   });
-}
-
-/** Makes a draft's aliases stand for its version. Answers with those that stood for another, and for which. */
-async function setAliases(tx: Queries, { moduleId, aliases }: Draft, versionId: number) {
-  const known = await tx.alias.findMany({
-    where: { moduleId, name: { in: aliases }, versionId: { not: versionId } },
-    orderBy: { name: "asc" },
-    include: { version: { select: { number: true } } },
-  });
-  for (const name of aliases)
-    await tx.alias.upsert({
-      where: { moduleId_name: { moduleId, name } },
-      create: { moduleId, name, versionId },
-      update: { versionId, updatedAt: new Date() },
-    });
-  return known.map(({ name, version }) => ({ alias: name, before: version.number }));
 }
 
 /** After the highest number there is no next one. */
@@ -193,7 +170,8 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
     { versionId: version.id, revision: 1, publisher, files: documentation, card, changes, by },
     blobs,
   );
-  await addRevision(tx, { moduleId: draft.moduleId, versionId: version.id });
+  const commit = draft.revision ?? undefined;
+  await addVersionRevision(tx, draft.moduleId, version.id, { author: by, commit });
   return version.id;
 }
 

@@ -81,6 +81,7 @@ export async function deleteModule(
     await tx.$executeRaw`
       DELETE FROM blob_reference
       WHERE (holder_kind = 'draft' AND holder_id IN (SELECT id FROM draft WHERE module_id = ${id}))
+        OR (holder_kind = 'head' AND holder_id = ${String(id)})
         OR (holder_kind IN ('version', 'documentation')
           AND holder_id IN (SELECT id::text FROM version WHERE module_id = ${id}))`;
     for (const { lowerName } of await tx.moduleName.findMany({ where: { moduleId: id } }))

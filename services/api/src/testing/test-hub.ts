@@ -218,6 +218,7 @@ export interface DraftBody {
   missing: string[];
   version?: number;
   digest?: string;
+  revision?: string;
   problems?: { code: string; detail?: string }[];
 }
 
