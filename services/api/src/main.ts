@@ -106,14 +106,20 @@ async function start(): Promise<void> {
   process.send?.({ kind: "listening", url: address });
 }
 
-/** The bucket, or the data folder. A bucket whose server can't be reached now is waited for: the hub is not ready. */
+/** How long until a bucket is looked at again whose server could not be reached, in milliseconds. */
+const LOOK_AGAIN = 5_000;
+
+/** The bucket, or the data folder. A server that can't be reached now is waited for: the hub is not ready meanwhile. */
 async function openStore(settings: Settings, data: string): Promise<{ store: BlobStore; close: () => void }> {
   const s3 = s3Settings(settings);
   if (s3 === undefined) return { store: await openFilesystemStore(data), close: () => undefined };
   const connection = connectS3(s3);
-  await createBucket(connection).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`The bucket ${s3.bucket} could not be looked at: ${reason}\n`);
-  });
+  const look = (): Promise<void> =>
+    createBucket(connection).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`The bucket ${s3.bucket} could not be looked at: ${reason}\n`);
+      setTimeout(look, LOOK_AGAIN).unref();
+    });
+  await look();
   return { store: s3Store(connection), close: () => connection.close() };
 }
