@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { apiProcess, call, cleanUp, type RunningHub, startHub, until } from "./hub.ts";
+import { call, cleanUp, type RunningHub, startHub, until } from "./hub.ts";
 
 /**
  * Transfer learning on a hub started by `npm start`, through REST alone: a text classifier is trained on word vectors,
@@ -69,6 +68,15 @@ async function start(request: object): Promise<string> {
 async function look(id: string): Promise<JobAnswer | undefined> {
   const answer = await call(hub, "GET", `/v1/jobs/${id}`).catch(() => undefined);
   return answer?.ok ? ((await answer.json()) as JobAnswer) : undefined;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
 }
 
 async function succeeded(id: string): Promise<JobAnswer> {
@@ -153,9 +161,9 @@ test("whichever process is killed in the middle, the same seed comes to the same
     // The command that runs both ends with it: whatever keeps it running starts it anew.
     api: async () => {
       const { data } = hub;
-      const ended = once(hub.process, "exit");
-      process.kill(apiProcess(hub), "SIGKILL");
-      await ended;
+      const [command] = hub.pids;
+      await hub.killApi();
+      await until("the command has ended", 30, async () => !isRunning(command!));
       hub = await startHub({ data, env: ENV, examples: false });
     },
     both: async () => {
