@@ -63,5 +63,7 @@ test.each([
 });
 
 test("the line of the statement is told", () => {
-  expect(brokenRules("SELECT 1;\n\n-- what\nDROP TABLE a;")).toMatchObject([{ line: 4, statement: "DROP TABLE a" }]);
+  expect(brokenRules("SELECT 1;\n\n-- what\nDROP TABLE a;")).toMatchObject([
+    { line: 4, statement: "DROP TABLE a" },
+  ]);
 });

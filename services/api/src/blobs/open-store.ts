@@ -1,0 +1,20 @@
+import { type Settings, s3Settings } from "../settings.ts";
+import type { BlobStore } from "./blob-store.ts";
+import { openFilesystemStore } from "./filesystem-store.ts";
+import { connectS3 } from "./s3-client.ts";
+import { createBucket, s3Store } from "./s3-store.ts";
+
+/** The bucket, or the data folder. A bucket whose server can't be reached now is waited for: the hub is not ready. */
+export async function openStore(
+  settings: Settings,
+  data: string,
+): Promise<{ store: BlobStore; close: () => void }> {
+  const s3 = s3Settings(settings);
+  if (s3 === undefined) return { store: await openFilesystemStore(data), close: () => undefined };
+  const connection = connectS3(s3);
+  await createBucket(connection).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`The bucket ${s3.bucket} could not be looked at: ${reason}\n`);
+  });
+  return { store: s3Store(connection), close: () => connection.close() };
+}
