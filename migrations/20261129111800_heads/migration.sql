@@ -26,6 +26,7 @@ ALTER TABLE "draft" ADD COLUMN "revision" TEXT COLLATE "C";
 -- commit that a version was made of, and what it became by a derived module.json. The first one is the version's own.
 ALTER TABLE "revision" ALTER COLUMN "version_id" DROP NOT NULL;
 ALTER TABLE "revision" ALTER COLUMN "documentation_revision" DROP NOT NULL;
+-- rolling-upgrade: the version before writes both columns of every revision, so it can't break this.
 ALTER TABLE "revision" ADD CHECK (("version_id" IS NULL) = ("documentation_revision" IS NULL));
 ALTER TABLE "revision" DROP CONSTRAINT "revision_version_id_documentation_revision_key";
 CREATE INDEX "revision_version_id_documentation_revision_idx" ON "revision" ("version_id", "documentation_revision");
@@ -35,5 +36,6 @@ ALTER TABLE "revision" ADD COLUMN "message" TEXT;
 ALTER TABLE "revision" ADD COLUMN "request" TEXT;
 
 ALTER TABLE "blob_reference" DROP CONSTRAINT "blob_reference_holder_kind_check";
+-- rolling-upgrade: it allows all that the one before it did, and more.
 ALTER TABLE "blob_reference" ADD CONSTRAINT "blob_reference_holder_kind_check"
   CHECK ("holder_kind" IN ('version', 'documentation', 'draft', 'head', 'upload'));

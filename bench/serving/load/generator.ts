@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Pool } from "undici";
 import { seededRandom } from "../statistics.ts";
+import { Connection, requestBytes } from "./connection.ts";
 import type { FromGenerator, LoadJob, LoadReport, ToGenerator } from "./contract.ts";
 
 /**
@@ -21,11 +21,18 @@ process.on("disconnect", () => process.exit(0));
 
 async function run(id: number, job: LoadJob): Promise<LoadReport> {
   const { pace, to, bodies } = job;
-  const pool = new Pool(to.origin, {
-    connections: pace.kind === "closed" ? pace.clients : null,
-    headersTimeout: job.timeoutMs ?? 60_000,
-    bodyTimeout: job.timeoutMs ?? 60_000,
-  });
+  const origin = new URL(to.origin);
+  const { path, headers, method = "POST" } = to;
+  const requests = (bodies.length > 0 ? bodies : [null]).map((body) =>
+    requestBytes(method, origin, path, headers, body),
+  );
+  const all = new Set<Connection>();
+  const free: Connection[] = [];
+  const connection = () => {
+    const made = free.pop() ?? new Connection(origin, job.timeoutMs ?? 60_000);
+    all.add(made);
+    return made;
+  };
   const report: LoadReport = {
     wallMs: 0,
     cpuMs: 0,
@@ -46,24 +53,23 @@ async function run(id: number, job: LoadJob): Promise<LoadReport> {
     const at = report.startMs.push(due - began) - 1;
     report.status[at] = 0;
     report.retryAfter[at] = false;
-    const body = bodies.length > 0 ? bodies[at % bodies.length]! : null;
+    const asked = connection();
     try {
-      const { path, headers, method = "POST" } = to;
-      const answer = await pool.request({ method, path, headers, body });
-      if (job.keepAnswers) report.answers[at] = new Uint8Array(await answer.body.arrayBuffer());
-      else await answer.body.dump({ limit: 2 ** 30 });
-      report.status[at] = answer.statusCode;
-      report.retryAfter[at] = answer.headers["retry-after"] !== undefined;
+      const answer = await asked.ask(requests[at % requests.length]!);
+      if (job.keepAnswers) report.answers[at] = answer.body;
+      report.status[at] = answer.status;
+      report.retryAfter[at] = answer.headers.has("retry-after");
     } catch (error) {
       const sentence = String(error);
       if (!report.errors.includes(sentence)) report.errors.push(sentence);
     }
     report.tookMs[at] = performance.now() - due;
+    free.push(asked);
   };
   if (pace.kind === "closed") {
-    const { clients, requests = Infinity, forMs = Infinity, pauseMs = 0 } = pace;
+    const { clients, requests: count = Infinity, forMs = Infinity, pauseMs = 0 } = pace;
     const client = async () => {
-      while (!stopped && report.startMs.length < requests && performance.now() - began < forMs) {
+      while (!stopped && report.startMs.length < count && performance.now() - began < forMs) {
         await ask(performance.now());
         if (pauseMs > 0) await sleep(pauseMs);
       }
@@ -85,6 +91,6 @@ async function run(id: number, job: LoadJob): Promise<LoadReport> {
   const used = process.cpuUsage(cpu);
   report.cpuMs = (used.user + used.system) / 1000;
   stops.delete(id);
-  await pool.destroy();
+  for (const made of all) made.close();
   return report;
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { formBatch, TOKEN_LIMITS } from "@modulehub/worker/batch-forming";
+import { BatchSizes } from "@modulehub/worker/batch-sizes";
 import type { FromRawChild, ToRawChild } from "./contract.ts";
 
 /** A process with a session of ONNX Runtime; see raw-child.ts. */
@@ -77,9 +78,13 @@ interface Waiting {
   length: number;
 }
 
+/** What raw runs have shown of sizes of batches, as a worker learns it too. */
+const sizes = new BatchSizes();
+const LANE = "raw";
+
 /**
  * R32: a finite set of items through raw children, a closed loop with `outstanding` of them waiting or running, in the
- * batches that the worker's own batch former makes, oldest first. Milliseconds to the last answer, and the CPU
+ * batches that the worker's own batch former makes, of the sizes that have given most, oldest first. Milliseconds to the last answer, and the CPU
  * time of this process, which plays the clients here.
  */
 export async function closedLoop(
@@ -105,10 +110,18 @@ export async function closedLoop(
         await arrival.promise;
         continue;
       }
-      const chosen = new Set(formBatch(waiting[0], waiting, TOKEN_LIMITS));
+      const batch = formBatch(waiting[0], waiting, sizes.next(LANE, TOKEN_LIMITS));
+      const chosen = new Set(batch);
       waiting.splice(0, waiting.length, ...waiting.filter((entry) => !chosen.has(entry)));
-      await child.batch([...chosen].map(({ item }) => item));
-      arrive(chosen.size);
+      const began = performance.now();
+      await child.batch(batch.map(({ item }) => item));
+      sizes.ran(LANE, TOKEN_LIMITS, {
+        items: batch.length,
+        cost: Math.max(...batch.map((entry) => entry.length)) * batch.length,
+        length: batch.reduce((sum, entry) => sum + entry.length, 0),
+        milliseconds: performance.now() - began,
+      });
+      arrive(batch.length);
     }
   };
   const cpu = process.cpuUsage();

@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { problem, type Signature, type TokenizeStep } from "@modulehub/core";
 import { MAX_LABELS_BYTES, parseLabels } from "./steps/labels.ts";
+import { isQuickTokenizer } from "./steps/quick-tokenizer.ts";
 import type { Tokenizer } from "./steps/tokenizer.ts";
 
 /** The largest tokenizer.json that is read, in bytes; those of 250,000 tokens take 17 MB. */
@@ -32,6 +33,12 @@ export async function loadTokenizer(folder: string, step: TokenizeStep): Promise
   for (const path of limits)
     maxLength ??= sentenceLimit(path, await readText(folder, path, MAX_CONFIG_BYTES));
   return { tokenizer, maxLength: maxLength ?? tokenizer.maxLength };
+}
+
+/** Whether a tokenize step's tokenizer takes a time that is known to be bounded by the length of its texts. */
+export async function hasQuickTokenizer(folder: string, step: TokenizeStep): Promise<boolean> {
+  const json = await readText(folder, step.tokenizer, MAX_TOKENIZER_BYTES);
+  return json !== undefined && isQuickTokenizer(json);
 }
 
 /** The classes of a labels file of a module. Throws `asset-invalid`. */

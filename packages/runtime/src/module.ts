@@ -43,6 +43,11 @@ export interface Module {
    * ended, in a thread with a deadline.
    */
   prepare(signature: string, inputs: ReadonlyMap<string, InputTensor>): Promise<Prepared>;
+  /**
+   * Whether `prepare` takes a few milliseconds at the most for texts of which `areQuickTexts` holds, so that it may be
+   * called beside other work. Reads and parses the tokenizer's file.
+   */
+  isQuick(signature: string): Promise<boolean>;
   /** What engines load for a signature and how it is made, for those who let another process make it. */
   compileTask(signature: string): CompileTask;
   /**

@@ -1,5 +1,5 @@
 import { MAX_MANIFEST_BYTES, type Manifest, parseManifest, problem, type Signature } from "@modulehub/core";
-import { type LoadedTokenizer, loadLabels, loadTokenizer, readBounded } from "./assets.ts";
+import { hasQuickTokenizer, type LoadedTokenizer, loadLabels, loadTokenizer, readBounded } from "./assets.ts";
 import { compileGraph } from "./compile.ts";
 import { compileTask } from "./compile-task.ts";
 import { finishOutputs } from "./finish.ts";
@@ -46,6 +46,12 @@ export async function openModule(folder: string): Promise<Module> {
       return prepareInputs(signature, plan, inputs, ({ step }) =>
         tokenizers.get(JSON.stringify([step.tokenizer, step.maxLength]), () => loadTokenizer(folder, step)),
       );
+    },
+    async isQuick(name) {
+      const { preparing } = named(name).plan;
+      for (const each of preparing)
+        if (each.kind !== "tokenize" || !(await hasQuickTokenizer(folder, each.step))) return false;
+      return true;
     },
     compileTask: taskOf,
     async compile(name) {

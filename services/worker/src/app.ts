@@ -24,6 +24,8 @@ import { embed } from "./protocols/embed.ts";
 import { inferBinary } from "./protocols/native-binary.ts";
 import { inferJson } from "./protocols/native-json.ts";
 import { ClientGone, goneSignal, type ProtocolDeps } from "./protocols/request-context.ts";
+import { jobRoute } from "./training/job-route.ts";
+import type { Jobs } from "./training/jobs.ts";
 
 /** Whether the worker can serve: which execution providers really ran something, or why none did. */
 export type Readiness =
@@ -37,6 +39,7 @@ export interface AppDeps extends ProtocolDeps {
   metrics: WorkerMetrics;
   readiness: () => Readiness;
   requests: OpenRequests;
+  jobs: Jobs;
   logger: FastifyServerOptions["logger"];
   /** Where spans of requests go. */
   tracing: Tracing;
@@ -89,7 +92,10 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof ClientGone) return reply.code(499).send();
     const known = asProblem(error);
-    if (known.status >= 500) request.log.error({ err: error, cause: known.cause }, "failed");
+    if (known.code === "internal") request.log.error({ err: error, cause: known.cause }, "failed");
+    // What the catalogue foresees needs no stack: under load there may be many of them.
+    else if (known.status >= 500)
+      request.log.warn({ code: known.code, detail: known.message, cause: known.cause }, "failed");
     deps.metrics.refused(known.code);
     return sendProblem(reply, known, request.id);
   });
@@ -113,6 +119,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     if (!parsed.success) throw problem("invalid-request", 'The body must be {"digest", "files"}.');
     return deps.inspector.inspect(parsed.data, gone);
   });
+  jobRoute(app, deps);
   app.get("/health/live", async () => ({ status: "live" }));
   app.get("/health/ready", async (_request, reply) => {
     const readiness = deps.readiness();

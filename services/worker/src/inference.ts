@@ -9,7 +9,7 @@ import {
 import type { Prepared, Truncation } from "@modulehub/runtime";
 import type { Quarantine } from "./engines/quarantine.ts";
 import type { ModuleCache, ModuleLease } from "./modules/module-cache.ts";
-import type { ThreadPool } from "./preparation/thread-pool.ts";
+import type { Preparation } from "./preparation/preparation.ts";
 import { checkOutputs, type InferCall, signatureOf } from "./protocols/infer-body.ts";
 import { concat, pad, slice } from "./scheduler/axis.ts";
 import type { Scheduler, Submission } from "./scheduler/scheduler.ts";
@@ -24,7 +24,7 @@ export interface InferResult {
 /** The parts a call goes through. */
 export interface InferenceParts {
   modules: ModuleCache;
-  threads: ThreadPool;
+  preparation: Preparation;
   scheduler: Scheduler;
   quarantine: Quarantine;
 }
@@ -107,16 +107,16 @@ export class Inference {
     return { outputs, truncated: prepared.truncated };
   }
 
-  /** Tokenizes and decodes in a thread; a module whose tokenizer never ends is held back as one that crashes. */
+  /** Tokenizes and decodes; a module whose tokenizer never ends is held back as one that crashes. */
   async #prepare(
     lease: ModuleLease,
     signature: string,
     items: ReadonlyMap<string, InputTensor>[],
     submission: Submission,
   ): Promise<Prepared[]> {
-    const job = { kind: "prepare", folder: lease.folder, signature, items } as const;
+    const { digest, folder } = lease;
     try {
-      return await this.#parts.threads.run(lease.digest, job);
+      return await this.#parts.preparation.prepare({ digest, folder, signature }, items);
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "deadline-exceeded")
         this.#parts.quarantine.blame(lease.digest, { input: "prepare", caller: submission.caller });

@@ -55,7 +55,7 @@ export function createMetrics(): WorkerMetrics {
   });
   const computeSeconds = new Histogram({
     name: "modulehub_worker_compute_seconds",
-    help: "Time of a run in its engine, by the kind of engine: wide (all cores), narrow (one), passing (short work beside long)",
+    help: "Time of a run in its engine, by the kind of engine: wide (all cores), narrow (one), passing (short work beside long), background",
     labelNames: ["mode"],
     buckets: SECONDS,
     registers,
@@ -72,8 +72,8 @@ export function createMetrics(): WorkerMetrics {
   return {
     registry,
     observer: {
-      batch({ mode: engine, passed, items, waste, queueMs, computeMs }) {
-        const mode = passed ? "passing" : engine;
+      batch({ mode: engine, role, items, waste, queueMs, computeMs }) {
+        const mode = role === "main" ? engine : role;
         batchItems.observe({ mode }, items);
         batchWaste.observe(waste);
         queueSeconds.observe(queueMs / 1000);

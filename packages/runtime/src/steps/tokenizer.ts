@@ -1,5 +1,6 @@
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { problem } from "@modulehub/core";
+import { asciiWordPiece } from "./ascii-wordpiece.ts";
 
 /** Turns one text into ids. Everything else (padding, limits, tensors) is the tokenize step's. */
 export interface Tokenizer {
@@ -52,7 +53,12 @@ export function parseTokenizer(json: string, configJson?: string): Tokenizer {
   } catch (cause) {
     throw invalid("the tokenizer's parts can't be used", cause);
   }
+  const quick = usesPlainText(config)
+    ? asciiWordPiece({ ...file, model: { ...model, type } }, unknownId(library, model))
+    : undefined;
   const encode = (text: string): number[] => {
+    const plain = quick?.(text);
+    if (plain) return plain;
     let ids: (number | undefined)[];
     try {
       ids = library.encode(text, { add_special_tokens: false }).ids;
@@ -125,6 +131,14 @@ function modelType(model: Json): string {
   if (listed !== (type === "Unigram")) throw invalid(`its vocabulary is not that of a ${type} model`);
   if (type === "BPE" && !Array.isArray(model.merges)) throw invalid("its BPE model has no merges");
   return type;
+}
+
+/** Whether nothing but tokenizer.json decides what becomes of a text: older configurations have rules of their own. */
+const usesPlainText = (config: Json): boolean =>
+  config.remove_space !== true && config.do_lowercase_and_remove_accent !== true;
+
+function unknownId(library: Library, { unk_token: token }: Json): number | undefined {
+  return typeof token === "string" ? library.token_to_id(token) : undefined;
 }
 
 /** The library reads names of special tokens as plain strings; older files hold them as objects. */

@@ -85,16 +85,19 @@ export class EngineProcess implements Engine {
     child.once("error", () => end(null, null));
     // EPIPE when the child is gone: its exit says more.
     pipe.on("error", () => undefined);
+    const faulty = (stderr: string) => this.#kill({ kind: "crash", code: null, signal: null, stderr });
+    let greeted = false;
     readFrames(
       pipe,
       (frame) => {
-        const greeting = readySchema.safeParse(frame.message);
-        if (greeting.success) {
-          clearTimeout(starting);
-          ready.resolve(greeting.data);
-        } else this.#answered(frame);
+        const greeting = greeted ? undefined : readySchema.safeParse(frame.message);
+        if (!greeting) return this.#answered(frame);
+        if (!greeting.success) return faulty("it didn't say that it is ready");
+        greeted = true;
+        clearTimeout(starting);
+        ready.resolve(greeting.data);
       },
-      () => this.#kill({ kind: "crash", code: null, signal: null, stderr: "it sent what is not a frame" }),
+      () => faulty("it sent what is not a frame"),
     );
   }
 

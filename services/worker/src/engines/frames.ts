@@ -134,9 +134,18 @@ function decodeTensor(dtype: Dtype, shape: number[], bytes: Buffer): Tensor {
   return { dtype, shape, data };
 }
 
+/** Up to so many bytes a frame is copied together, which takes less time than to write its parts. */
+const SMALL_FRAME = 32 * 1024;
+
 /** Writes a frame, in one go. */
 export function writeFrame(stream: Writable, frame: Frame): void {
   const chunks = encodeFrame(frame);
+  let length = 0;
+  for (const { byteLength } of chunks) length += byteLength;
+  if (length <= SMALL_FRAME) {
+    stream.write(Buffer.concat(chunks, length));
+    return;
+  }
   stream.cork();
   for (const chunk of chunks) stream.write(chunk);
   stream.uncork();

@@ -26,8 +26,8 @@ export interface EngineLease {
   readonly fresh: boolean;
   /** Throws EngineDied, or what the runtime said of these feeds. */
   run(feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
-  /** Puts a run that overstays behind the runs of others. */
-  lower(): void;
+  /** Puts the run behind the runs of others, or behind everything on the machine, until it is released. */
+  lower(behind: "others" | "background"): void;
   release(): void;
 }
 
@@ -51,6 +51,9 @@ const LARGE_PART = 0.15;
 
 /** Wide engines are as nice as the worker itself, extra ones by so much more: short work passes long batches. */
 const EXTRA_NICE = Math.min(19, getPriority() + 10);
+
+/** Of background work, which takes what is left. */
+const BACKGROUND_NICE = Math.min(19, getPriority() + 15);
 
 /** After an extra engine couldn't be had, no other is tried for so long. */
 const NO_GROWTH_MS = 10_000;
@@ -128,6 +131,13 @@ export class EnginePool {
   async open(module: PooledModule, signature: string): Promise<void> {
     const [first] = this.#of(module.digest, "wide");
     await this.#load(first ?? this.#start(module, "wide"), signature);
+  }
+
+  /** Whether a module has an extra engine, or could have one now. */
+  mayGrow(module: PooledModule): boolean {
+    for (const _extra of this.#of(module.digest, "narrow")) return true;
+    if (this.#options.cores < 2 || this.#isLarge(module)) return false;
+    return performance.now() >= (this.#noGrowth.get(module.digest) ?? 0);
   }
 
   /**
@@ -314,8 +324,9 @@ export class EnginePool {
       mode: member.mode,
       fresh: !ran.has(signature),
       run: (feeds) => engine.run(signature, feeds, this.#options.runMs),
-      lower: () => {
-        lowered = member.nice < EXTRA_NICE && engine.setNice(EXTRA_NICE);
+      lower: (behind) => {
+        const nice = behind === "background" ? BACKGROUND_NICE : EXTRA_NICE;
+        lowered = member.nice < nice && engine.setNice(nice);
       },
       release: () => {
         member.running = false;

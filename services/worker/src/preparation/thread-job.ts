@@ -11,6 +11,8 @@ export type ThreadJob =
   | { kind: "infer-body"; bytes: Uint8Array; manifest: Manifest }
   /** Reads the JSON body of `embed` or `classify`. */
   | { kind: "plain-body"; bytes: Uint8Array }
+  /** Whether the steps before the run of short texts need no thread. */
+  | { kind: "quick"; folder: string; signature: string }
   /** The steps before the run, for each item on its own. */
   | { kind: "prepare"; folder: string; signature: string; items: ReadonlyMap<string, InputTensor>[] };
 
@@ -19,6 +21,7 @@ export interface ThreadResults {
   json: unknown;
   "infer-body": InferCall;
   "plain-body": PlainInputs;
+  quick: boolean;
   prepare: Prepared[];
 }
 

@@ -1,13 +1,12 @@
 import { parentPort } from "node:worker_threads";
 import { ProblemError, problem } from "@modulehub/core";
-import { type Module, openModule } from "@modulehub/runtime";
 import { parseJson, readInferBody } from "../protocols/infer-body.ts";
 import { readPlainBody } from "../protocols/plain-body.ts";
+import { OpenModules } from "./open-modules.ts";
 import type { ThreadAnswer, ThreadJob } from "./thread-job.ts";
 
 /** The main file of a preparing thread: one job after the other. The pool ends it where a job overstays. */
-const MODULES_KEPT = 8;
-const modules = new Map<string, Promise<Module>>();
+const modules = new OpenModules();
 
 parentPort?.on("message", (job: ThreadJob) => void answer(job));
 
@@ -38,21 +37,13 @@ async function work(job: ThreadJob): Promise<unknown> {
       return readInferBody(job.bytes, job.manifest);
     case "plain-body":
       return readPlainBody(job.bytes);
+    case "quick":
+      return (await modules.get(job.folder)).isQuick(job.signature);
     case "prepare": {
-      const module = await moduleIn(job.folder);
+      const module = await modules.get(job.folder);
       const prepared = [];
       for (const item of job.items) prepared.push(await module.prepare(job.signature, item));
       return prepared;
     }
   }
-}
-
-function moduleIn(folder: string): Promise<Module> {
-  const known = modules.get(folder) ?? openModule(folder);
-  modules.delete(folder);
-  modules.set(folder, known);
-  known.catch(() => modules.delete(folder));
-  const oldest = modules.size > MODULES_KEPT ? modules.keys().next().value : undefined;
-  if (oldest !== undefined) modules.delete(oldest);
-  return known;
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { type Manifest, problem } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
@@ -28,31 +29,52 @@ export async function readBody(
   terms?: Terms,
 ): Promise<Buffer<ArrayBuffer>> {
   const refusal = () => problem("body-too-large", `The body may have ${maxBytes} bytes.`);
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw refusal();
+  const promised = Number(request.headers["content-length"] ?? 0);
+  if (promised > maxBytes) throw refusal();
   const { raw } = request;
-  const whole = Promise.withResolvers<void>();
-  const intake = terms?.intake.open(terms.deadline, whole.reject);
+  const whole = takeWhole(raw, promised);
+  if (whole) return whole;
+  const end = Promise.withResolvers<void>();
+  const intake = terms?.intake.open(terms.deadline, end.reject);
   const chunks: Buffer[] = [];
   let length = 0;
   const take = (chunk: Buffer) => {
     length += chunk.byteLength;
-    if (length > maxBytes) return whole.reject(refusal());
+    if (length > maxBytes) return end.reject(refusal());
     chunks.push(chunk);
     intake?.took(chunk.byteLength);
   };
   const broken = (cause?: unknown) =>
-    whole.reject(problem("invalid-request", "The body ended before all of it was sent.", { cause }));
+    end.reject(problem("invalid-request", "The body ended before all of it was sent.", { cause }));
+  const ended = () => {
+    raw.off("close", broken);
+    end.resolve();
+  };
   if (raw.destroyed && !raw.readableEnded) broken();
-  raw.on("data", take).once("end", whole.resolve).once("error", broken).once("close", broken);
+  raw.on("data", take).once("end", ended).once("error", broken).once("close", broken);
   try {
-    await whole.promise;
+    await end.promise;
   } catch (error) {
     raw.pause();
     throw error;
   } finally {
-    raw.off("data", take).off("end", whole.resolve).off("close", broken);
+    raw.off("data", take).off("end", ended).off("close", broken);
     intake?.close();
   }
+  return joined(chunks, length);
+}
+
+/** A short body that came with its head: there is nothing to wait for. */
+function takeWhole(raw: IncomingMessage, promised: number): Buffer<ArrayBuffer> | undefined {
+  if (promised === 0 || raw.readableLength !== promised || !raw.complete) return undefined;
+  const chunk: unknown = raw.read();
+  // Its end is announced, so that the connection goes on to the next request.
+  raw.resume();
+  return Buffer.isBuffer(chunk) ? joined([chunk], promised) : undefined;
+}
+
+/** In memory of its own, at an offset that fits every dtype. */
+function joined(chunks: readonly Buffer[], length: number): Buffer<ArrayBuffer> {
   const body = Buffer.from(new ArrayBuffer(length));
   let offset = 0;
   for (const chunk of chunks) {

@@ -25,6 +25,21 @@ test("one request alone is let in however long it takes", () => {
   admission(0).check({ caller: "a", deadline: later(10) }, 1_000_000);
 });
 
+test("waits that turn out longer than they were estimated are estimated longer", () => {
+  const busy = admission(800);
+  busy.check({ caller: "a", deadline: later(60_000) }, 10);
+  // 400 ms on two cores were estimated, 700 was what it took.
+  for (let times = 0; times < 100; times++) busy.letIn("a", 10)(700);
+  expect(busy.waitMs("a", 10)).toBeCloseTo(700, -1);
+  expect(() => busy.check({ caller: "a", deadline: later(60_000) }, 10)).toThrow();
+});
+
+test("a request that would end just before its deadline is refused, for the estimate may be off", () => {
+  const busy = admission(800);
+  busy.check({ caller: "a", deadline: later(600) }, 10);
+  expect(() => busy.check({ caller: "a", deadline: later(500) }, 10)).toThrow();
+});
+
 test("while little has been measured, little is refused", () => {
   const guessed = admission(3000);
   guessed.check({ caller: "a", deadline: later(60_000) }, 10, 0.2);

@@ -13,6 +13,16 @@ export interface Backlog {
 /** A short queue, of so many items a core, may be of work that takes so many times as long. */
 const SHORT_QUEUE = { itemsPerCore: 16, times: 3 };
 
+/** A request is let in only where it should be done in this part of its time: a queue's estimate is off by some of it. */
+const IN_TIME = 0.75;
+
+/** Weight of the newest wait in the mean of how far waits were off, and the least wait that says anything. */
+const NEWEST = 0.05;
+const TOLD_MS = 50;
+
+/** Waits are thought to be off by this factor at most. */
+const MOST_OFF = 3;
+
 /** Who asks, and the last moment on performance.now()'s clock at which its answer is worth anything. */
 export interface Asker {
   caller: string;
@@ -27,6 +37,8 @@ export class Admission {
   readonly #backlog: Backlog;
   readonly #cores: number;
   readonly #longestWaitMs: number;
+  /** What waits have been of late ÷ what they were estimated to be: gaps between runs, others on the machine. */
+  #off = 1;
 
   /** @param longestWaitMs milliseconds that a request may wait for others, by estimate */
   constructor(backlog: Backlog, cores: number, longestWaitMs: number) {
@@ -44,7 +56,7 @@ export class Admission {
    */
   check({ caller, deadline }: Asker, ms: number, trust = 1): void {
     const waitMs = trust * this.waitMs(caller, ms);
-    const left = deadline - performance.now() - ms / this.#cores;
+    const left = IN_TIME * (deadline - performance.now()) - ms / this.#cores;
     const short = this.#backlog.waiting < SHORT_QUEUE.itemsPerCore * this.#cores;
     const most = this.#longestWaitMs * (short ? SHORT_QUEUE.times : 1);
     const longest = Math.min(most, Math.max(0, left));
@@ -56,6 +68,20 @@ export class Admission {
 
   /** Estimated milliseconds that a request of a caller waits for others. */
   waitMs(caller: string, ms: number): number {
+    return this.#off * this.#plainWaitMs(caller, ms);
+  }
+
+  /** A request is let in; to be told how long it has waited when it begins. */
+  letIn(caller: string, ms: number): (waitedMs: number) => void {
+    const estimate = this.#plainWaitMs(caller, ms);
+    return (waitedMs) => {
+      if (estimate < TOLD_MS) return;
+      const off = Math.min(MOST_OFF, Math.max(1 / MOST_OFF, waitedMs / estimate));
+      this.#off += NEWEST * (off - this.#off);
+    };
+  }
+
+  #plainWaitMs(caller: string, ms: number): number {
     return (this.#backlog.runningMs() + this.#backlog.workUntilDone(caller, ms) - ms) / this.#cores;
   }
 }

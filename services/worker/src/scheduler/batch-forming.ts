@@ -5,6 +5,8 @@ export interface BatchLimits {
   maxCost: number;
   /** Part of a batch that may be padding. */
   maxWaste: number;
+  /** Whether batches of less than the most are tried too, and preferred where they give more (BatchSizes). */
+  sized?: true;
 }
 
 /** No batch is larger: what coupling would show only in larger ones is never run. */
@@ -12,9 +14,14 @@ export const MAX_BATCH_ITEMS = 32;
 
 /**
  * Token models: naive batches are up to 5 times slower than none, because of padding; batches of 512 padded
- * tokens with at most 15 % of it lost come within 10 % of the best (contracts-serving, "Scheduling").
+ * tokens with at most 15 % of it lost come within 10 % of the best on one machine, 128 on another (BatchSizes).
  */
-export const TOKEN_LIMITS: BatchLimits = { maxItems: MAX_BATCH_ITEMS, maxCost: 512, maxWaste: 0.15 };
+export const TOKEN_LIMITS: BatchLimits = {
+  maxItems: MAX_BATCH_ITEMS,
+  maxCost: 512,
+  maxWaste: 0.15,
+  sized: true,
+};
 
 /** Graphs that split strings pad to the longest text; a word costs far less than a token does. */
 export const WORD_LIMITS: BatchLimits = { maxItems: MAX_BATCH_ITEMS, maxCost: 8192, maxWaste: 0.75 };

@@ -38,6 +38,25 @@ test("an item's work is what runs of late took of the machine, their padding and
   expect(costs.workMs("a", 4, "alone")).toBeGreaterThan(3);
 });
 
+test("runs on an idle machine don't make work beside others look cheap", () => {
+  const costs = new CostModel();
+  for (let times = 0; times < 40; times++) {
+    costs.learn("a", { mode: "wide", cost: 40, longest: 40, length: 40, milliseconds: 4, cores: 2 });
+    // Four items of 40 in 64 ms of one core, with a core's share of all else: 0.4 ms a unit.
+    costs.learn("a", { mode: "narrow", cost: 160, longest: 40, length: 160, milliseconds: 64, cores: 1 });
+  }
+  expect(costs.workMs("a", 40, "with mates")).toBeCloseTo(16, 3);
+});
+
+test("what a run takes of one core is told by those on one core, else by all that it had", () => {
+  const costs = new CostModel();
+  for (let times = 0; times < 40; times++)
+    costs.learn("a", { mode: "wide", cost: 40, longest: 40, length: 40, milliseconds: 4, cores: 2 });
+  expect(costs.coreMs("a", 40)).toBeCloseTo(8, 3);
+  for (let times = 0; times < 40; times++) costs.learn("a", single(40, 10));
+  expect(costs.coreMs("a", 40)).toBeCloseTo(10, 3);
+});
+
 test("one run that was stalled hardly changes the estimate", () => {
   const costs = new CostModel();
   for (let times = 0; times < 50; times++) costs.learn("a", single(10, 5));

@@ -68,6 +68,13 @@ export class CostModel {
     return seen ? onLine(seen, cost) : FIRST_GUESS.runMs + FIRST_GUESS.unitMs * cost;
   }
 
+  /** Estimated milliseconds of one core that a run of this longest × count takes by itself. */
+  coreMs(key: string, cost: number): number {
+    const known = this.#costs.get(key);
+    const mode = known?.runs.narrow || !known ? "narrow" : "wide";
+    return this.runMs(key, mode, cost) * (known?.cores[mode] ?? 1);
+  }
+
   /**
    * Estimated milliseconds of one core that an item of this length will take: its part of what runs of late have
    * taken, at most a run of its own.
@@ -78,7 +85,8 @@ export class CostModel {
     let ms = known.unitMs === undefined ? Number.POSITIVE_INFINITY : known.unitMs * length;
     for (const mode of ["wide", "narrow"] as const) {
       const seen = known.runs[mode];
-      if (!seen) continue;
+      // What runs on all cores take on an idle machine says little of what an item takes beside others.
+      if (!seen || (mode === "wide" && known.unitMs !== undefined && known.runs.narrow)) continue;
       // Until runs of several have been seen, what a run takes however short it is counts as shared by a few.
       const few = mates === "with mates" && known.unitMs === undefined;
       const shared = few ? Math.max(0, onLine(seen, 0)) * (1 - 1 / FEW_MATES) : 0;

@@ -100,7 +100,42 @@ test("a module that keeps every core is put behind the others after a quantum", 
   await expect
     .poll(() => fake.runs.at(-1), { timeout: 10_000 })
     .toMatchObject({ digest: "good", values: [1] });
-  expect(fake.runs.at(-2)).toMatchObject({ digest: "endless", lowered: true });
+  expect(fake.runs.at(-2)).toMatchObject({ digest: "endless", lowered: "others" });
   fake.finishAll();
   expect(await answer).toEqual([2]);
+});
+
+test("background work runs one batch at a time, behind everything else, and waits while anything else waits", async () => {
+  const parts = setup();
+  const { fake, submit } = parts;
+  await loaded(parts);
+  fake.hold();
+  const background = submit(range(60), { caller: "job", priority: "background" });
+  await settle();
+  expect(fake.runs).toMatchObject([{ mode: "narrow", lowered: "background", values: range(16) }]);
+  const foreground = submit([7777]);
+  await settle();
+  // It took no core from others: with nothing else to do a request has all of them.
+  expect(fake.runs[1]).toMatchObject({ mode: "wide", lowered: undefined, values: [7777] });
+  const waits = submit([8888]);
+  await settle();
+  expect(fake.runs).toHaveLength(2);
+  fake.finishAll();
+  expect(await Promise.all([foreground, waits])).toEqual([[2 * 7777], [2 * 8888]]);
+  expect(await background).toEqual(range(60).map((value) => 2 * value));
+});
+
+test("background work without an extra engine takes the only one that the module may have", async () => {
+  const parts = setup({ narrow: 0 });
+  await warm(parts);
+  parts.fake.runs.length = 0;
+  expect(await parts.submit([3], { priority: "background" })).toEqual([6]);
+  expect(parts.fake.runs).toMatchObject([{ mode: "wide", lowered: "background" }]);
+});
+
+test("background work has an extra engine started for it, so that the first stays free for who asks", async () => {
+  const parts = setup();
+  await warm(parts);
+  expect(await parts.submit([3], { priority: "background" })).toEqual([6]);
+  expect(parts.fake.runs.at(-1)).toMatchObject({ mode: "narrow", lowered: "background" });
 });

@@ -2,15 +2,16 @@ import type { Tensor } from "@modulehub/core";
 import type { EngineLease, PooledModule } from "../engines/pool.ts";
 import type { Quarantine } from "../engines/quarantine.ts";
 import { type BatchLimits, formBatch } from "./batch-forming.ts";
+import { BatchSizes } from "./batch-sizes.ts";
 import { traceBatch } from "./batch-spans.ts";
 import type { CostModel, RunMode } from "./cost-model.ts";
 import { asError, blameItem, mayBeOneOfThem, openTwice, runsAgain } from "./crash-rules.ts";
-import type { FairOrder } from "./fair-order.ts";
-import type { Job, Lane } from "./job.ts";
-import { QueueLanes } from "./queue-lanes.ts";
+import type { Ticket } from "./fair-order.ts";
+import { costOf, isBackground, type Job, type Lane, type Submission } from "./job.ts";
 import { ShortWork } from "./short-work.ts";
-import { type Run, Slots } from "./slots.ts";
+import { type Run, type RunRole, Slots } from "./slots.ts";
 import { join, split } from "./work.ts";
+import { WorkQueue } from "./work-queue.ts";
 
 /** Where engines come from; the pool. */
 export interface EngineSource {
@@ -20,13 +21,14 @@ export interface EngineSource {
   grow(module: PooledModule, signature: string): Promise<void> | undefined;
   claim(digest: string, signature: string, mode: RunMode): EngineLease | undefined;
   canClaim(digest: string, signature: string, mode: RunMode): boolean;
+  /** Whether the module has an extra engine, or could have one now. */
+  mayGrow(module: PooledModule): boolean;
 }
 
 /** What was seen of a batch, for metrics. */
 export interface BatchSeen {
   mode: RunMode;
-  /** Whether it passed batches that held all cores. */
-  passed: boolean;
+  role: RunRole;
   items: number;
   cost: number;
   waste: number;
@@ -43,13 +45,13 @@ export interface DispatcherDeps {
   quarantine: Quarantine;
   costs: CostModel;
   observer: BatchObserver;
-  order: FairOrder<Job>;
   cores: number;
 }
 
 /** What is to be run next, and how. */
 interface Plan {
   mode: RunMode;
+  role: RunRole;
   cores: number;
   batch: Job[];
 }
@@ -70,14 +72,20 @@ const PASSING_PART = 4;
  * Decides what runs, where and when, for all modules together. The machine's cores are slots. With one thing to do
  * a run takes all of them, in the module's wide engine; with more, each core has a run of its own in a narrow one,
  * side by side, which is where throughput comes from. Engines start when work has waited for them.
+ *
+ * Background work (`Submission.priority`) waits in a queue of its own, out of which one batch at a time runs, behind
+ * everything else on the machine, and only while no other work waits and a core is free.
  */
 export class Dispatcher {
-  /** Requests that have been let in and not answered. */
+  /** Requests that have been let in and not answered, those in the background not counted. */
   requests = 0;
   readonly slots: Slots;
+  /** What people wait for. */
+  readonly queue = new WorkQueue();
+  readonly #background = new WorkQueue();
   readonly #deps: DispatcherDeps;
-  readonly #lanes = new QueueLanes();
   readonly #short = new ShortWork();
+  readonly #sizes = new BatchSizes();
   readonly #opening = new Set<string>();
   /** Work that ran in a wide engine for want of a narrow one, by module. */
   readonly #wanted = new Map<string, number>();
@@ -89,36 +97,42 @@ export class Dispatcher {
     this.slots = new Slots(deps.cores);
   }
 
-  /** The lane of that name that things wait in, or this one. */
-  lane(fresh: Lane): Lane {
-    return this.#lanes.known(fresh);
+  /** A place for a request's items. */
+  open(submission: Submission, digest: string): Ticket<Job> {
+    return this.#queueOf({ submission }).open(submission.caller, digest);
   }
 
   /** Lets items wait; `wake` runs them. */
   add(jobs: readonly Job[]): void {
-    const { order, costs } = this.#deps;
+    const { costs } = this.#deps;
     const busy = this.slots.free <= 0;
     for (const job of jobs) {
-      this.#lanes.add(job);
-      order.add(job.ticket, job);
-      const runMs = costs.runMs(job.lane.costKey, "wide", job.length);
-      if (busy && this.#short.isShort(runMs)) this.#short.came(job.workMs);
+      this.#queueOf(job).add(job);
+      if (isBackground(job)) continue;
+      const coreMs = costs.coreMs(job.lane.costKey, job.length);
+      if (busy && this.#short.isShort(coreMs)) this.#short.came(job.workMs);
     }
   }
 
   /** Forgets an item that waits. */
   drop(job: Job): void {
-    if (this.#lanes.remove(job)) this.#deps.order.remove(job.ticket, job, "dropped");
+    this.#queueOf(job).remove(job, "dropped");
   }
 
   /** Starts whatever can be started now. */
   wake(): void {
-    for (const job of this.#lanes.takeExpired()) this.#deps.order.remove(job.ticket, job, "dropped");
+    for (const queue of [this.queue, this.#background]) queue.dropExpired();
     for (let plan = this.#plan(); plan; plan = this.#plan()) this.#start(plan);
     const passing = this.#passing();
     if (passing) this.#start(passing);
+    const left = this.#background.order.waiting > 0 ? this.#inBackground() : undefined;
+    if (left) this.#start(left);
     this.#ask();
     this.#watchQuantum();
+  }
+
+  #queueOf(job: Pick<Job, "submission">): WorkQueue {
+    return isBackground(job) ? this.#background : this.queue;
   }
 
   /** Whose turn it is, among those for whom there are cores and an engine. */
@@ -126,7 +140,7 @@ export class Dispatcher {
     const { free, cores } = this.slots;
     if (free <= 0) return undefined;
     let plan: Plan | undefined;
-    this.#deps.order.next((job) => {
+    this.queue.order.next((job) => {
       plan = this.#planFor(job, free, free === cores);
       return plan !== undefined;
     });
@@ -134,16 +148,17 @@ export class Dispatcher {
   }
 
   #planFor(job: Job, free: number, idle: boolean): Plan | undefined {
-    const { engines, order } = this.#deps;
+    const { engines } = this.#deps;
     const { module, signature } = job.lane.target;
     const can = (mode: RunMode) => engines.canClaim(module.digest, signature, mode);
     const wide = can("wide");
     if (wide && idle && !this.#isCrowded()) {
       const batch = this.#form(job, 1);
-      if (batch.length === order.waiting) return { mode: "wide", cores: free, batch };
+      if (batch.length === this.queue.order.waiting)
+        return { mode: "wide", role: "main", cores: free, batch };
     }
-    if (can("narrow")) return { mode: "narrow", cores: 1, batch: this.#form(job, free) };
-    return wide ? { mode: "wide", cores: free, batch: this.#form(job, 1) } : undefined;
+    if (can("narrow")) return { mode: "narrow", role: "main", cores: 1, batch: this.#form(job, free) };
+    return wide ? { mode: "wide", role: "main", cores: free, batch: this.#form(job, 1) } : undefined;
   }
 
   /**
@@ -157,10 +172,11 @@ export class Dispatcher {
 
   /** Short work that may pass the batches which hold all cores. */
   #passing(): Plan | undefined {
-    const { engines, order, costs } = this.#deps;
-    if (order.waiting === 0 || this.slots.free > 0 || this.slots.passing || !this.#short.mayPass)
+    const { engines, costs } = this.#deps;
+    const { order } = this.queue;
+    if (order.waiting === 0 || this.slots.free > 0 || this.slots.has("passing") || !this.#short.mayPass)
       return undefined;
-    const passes = ({ lane, length }: Job) => this.#short.isShort(costs.runMs(lane.costKey, "wide", length));
+    const passes = ({ lane, length }: Job) => this.#short.isShort(costs.coreMs(lane.costKey, length));
     const job = order.next(
       (each) =>
         passes(each) && engines.canClaim(each.lane.target.module.digest, each.lane.target.signature, "wide"),
@@ -168,12 +184,37 @@ export class Dispatcher {
     if (!job) return undefined;
     const { limits } = job.lane;
     const small = { ...limits, maxCost: limits.maxCost / PASSING_PART };
-    return { mode: "wide", cores: 0, batch: formed(job, job.lane.queue.filter(passes), small) };
+    return {
+      mode: "wide",
+      role: "passing",
+      cores: 0,
+      batch: formed(job, job.lane.queue.filter(passes), small),
+    };
+  }
+
+  /** The next batch of background work, where all other work leaves room for it. It takes no core from that. */
+  #inBackground(): Plan | undefined {
+    if (this.queue.order.waiting > 0 || this.slots.free <= 0 || this.slots.has("background"))
+      return undefined;
+    const { engines } = this.#deps;
+    let plan: Plan | undefined;
+    this.#background.order.next((job) => {
+      const { module, signature } = job.lane.target;
+      // Whoever asks the module meanwhile finds its wide engine at rest, where it may have another.
+      const mode = (["narrow", "wide"] as const).find((each) =>
+        engines.canClaim(module.digest, signature, each),
+      );
+      if (mode === "wide" && engines.mayGrow(module)) return false;
+      if (mode) plan = { mode, role: "background", cores: 0, batch: this.#form(job, 1) };
+      return plan !== undefined;
+    });
+    return plan;
   }
 
   /** The batch around a job; where several cores are free, no more than one core's share of what waits. */
   #form(job: Job, shares: number): Job[] {
-    const { limits, queue, costKey } = job.lane;
+    const { queue, costKey, key } = job.lane;
+    const limits = this.#sizes.next(key, job.lane.limits);
     if (shares < 2) return formed(job, queue, limits);
     let length = 0;
     for (const waiting of queue) length += waiting.length;
@@ -182,19 +223,22 @@ export class Dispatcher {
     return formed(job, queue, { ...limits, maxCost: Math.min(limits.maxCost, length / shares) });
   }
 
-  #start({ mode, cores, batch }: Plan): void {
-    const { engines, order, costs } = this.#deps;
+  #start({ mode, role, cores, batch }: Plan): void {
+    const { engines, costs } = this.#deps;
     const [{ lane }] = batch as [Job];
     const { module, signature } = lane.target;
     const lease = engines.claim(module.digest, signature, mode);
     if (!lease) throw new Error("an engine that could be claimed was not there");
-    for (const job of batch) {
-      this.#lanes.remove(job);
-      order.remove(job.ticket, job, "served");
-    }
-    if (mode === "wide" && cores > 0 && order.waiting > 0) this.#want(module.digest, batch);
+    for (const job of batch) this.#queueOf(job).remove(job, "served");
+    if (role === "background") lease.lower("background");
+    if (mode === "wide" && cores > 0 && this.queue.order.waiting > 0) this.#want(module.digest, batch);
     const expectedMs = costs.runMs(lane.costKey, mode, costOf(batch));
-    const run: Run = { lane, batch, lease, cores, started: performance.now(), expectedMs, overstays: false };
+    const started = performance.now();
+    for (const job of batch) {
+      job.begun?.(started - job.enqueued);
+      job.begun = undefined;
+    }
+    const run: Run = { lane, batch, lease, role, cores, started, expectedMs, overstays: false };
     this.slots.runs.add(run);
     void this.#execute(run);
   }
@@ -234,8 +278,7 @@ export class Dispatcher {
         batch.length > 1 ? failure === undefined || mayBeOneOfThem(failure) : runsAgain(job, failure);
       if (again) {
         job.alone = true;
-        this.#lanes.add(job);
-        this.#deps.order.add(job.ticket, job, "first");
+        this.#queueOf(job).add(job);
       } else {
         if (batch.length === 1) blameItem(this.#deps.quarantine, job, failure);
         failed.add(job);
@@ -246,7 +289,7 @@ export class Dispatcher {
     return failed;
   }
 
-  #measured({ lane, batch, lease, cores, started, overstays }: Run): void {
+  #measured({ lane, batch, lease, role, cores, started, overstays }: Run): void {
     const { costs, observer } = this.#deps;
     const ended = performance.now();
     const milliseconds = ended - started;
@@ -268,12 +311,14 @@ export class Dispatcher {
         cores,
       });
       this.#short.ran(milliseconds, cores);
+      const ran = { items: batch.length, cost, length, milliseconds };
+      if (lease.mode === "narrow") this.#sizes.ran(lane.key, lane.limits, ran);
     }
     const waste = 1 - length / cost;
     traceBatch(batch, { mode: lease.mode, started, ended, waste });
     observer.batch({
       mode: lease.mode,
-      passed: cores === 0,
+      role,
       items: batch.length,
       cost,
       waste,
@@ -285,17 +330,27 @@ export class Dispatcher {
   /** Opens what is waited for and isn't open, and asks for more engines where work waits beside free cores. */
   #ask(): void {
     const { engines } = this.#deps;
-    for (const lane of this.#lanes.waiting()) {
+    for (const lane of this.queue.lanes.waiting()) {
       const { module, signature } = lane.target;
       if (!engines.isOpen(module.digest, signature)) this.#open(lane);
       else if (this.slots.free > 0) this.#want(module.digest, lane.queue);
-      if ((this.#wanted.get(module.digest) ?? 0) < GROW_MS) continue;
-      const growing = engines.grow(module, signature);
-      if (!growing) continue;
-      this.#wanted.delete(module.digest);
-      void growing.then(() => this.wake());
+      if ((this.#wanted.get(module.digest) ?? 0) >= GROW_MS) this.#grow(lane);
     }
-    if (this.#deps.order.waiting === 0) this.#wanted.clear();
+    if (this.queue.order.waiting > 0) return;
+    this.#wanted.clear();
+    for (const lane of this.#background.lanes.waiting()) {
+      const { module, signature } = lane.target;
+      if (!engines.isOpen(module.digest, signature)) this.#open(lane);
+      else if (!this.slots.has("background")) this.#grow(lane);
+    }
+  }
+
+  /** Asks for one more engine of a module. */
+  #grow({ target: { module, signature } }: Lane): void {
+    const growing = this.#deps.engines.grow(module, signature);
+    if (!growing) return;
+    this.#wanted.delete(module.digest);
+    void growing.then(() => this.wake());
   }
 
   #want(digest: string, jobs: readonly Job[]): void {
@@ -317,10 +372,11 @@ export class Dispatcher {
         this.#opening.delete(costKey);
         // Extra engines that are open go on without the first.
         if (engines.canClaim(module.digest, signature, "narrow")) return;
-        for (const job of this.#lanes.of(costKey)) {
-          this.drop(job);
-          job.reject(asError(error));
-        }
+        for (const { lanes } of [this.queue, this.#background])
+          for (const job of lanes.of(costKey)) {
+            this.drop(job);
+            job.reject(asError(error));
+          }
       },
     );
   }
@@ -329,8 +385,9 @@ export class Dispatcher {
   #watchQuantum(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#deps.order.waiting === 0 || this.slots.runs.size === 0) return;
-    const { taken, nextMs } = this.slots.takeBack((digest) => this.#lanes.othersWait(digest));
+    const { order, lanes } = this.queue;
+    if (order.waiting === 0 || this.slots.runs.size === 0) return;
+    const { taken, nextMs } = this.slots.takeBack((digest) => lanes.othersWait(digest));
     if (taken) queueMicrotask(() => this.wake());
     else if (Number.isFinite(nextMs)) this.#timer = setTimeout(() => this.wake(), nextMs + 1);
   }
@@ -341,6 +398,3 @@ const formed = (job: Job, queue: readonly Job[], limits: BatchLimits): Job[] =>
   job.alone
     ? [job]
     : formBatch(job, queue.some(({ alone }) => alone) ? queue.filter(({ alone }) => !alone) : queue, limits);
-
-const costOf = (batch: readonly Job[]): number =>
-  Math.max(...batch.map(({ length }) => length)) * batch.length;

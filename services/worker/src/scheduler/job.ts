@@ -19,6 +19,12 @@ export interface Submission {
   signal: AbortSignal;
   /** On performance.now()'s clock: what hasn't begun by then isn't begun. */
   deadline: number;
+  /**
+   * `background`: work that serves nobody now, such as a training job's embeddings. It is never refused for want of
+   * room (who submits it waits for each answer before the next), runs one batch at a time at the lowest priority, and
+   * only while no other work waits. Default: someone waits for it.
+   */
+  priority?: "background";
   /** Told what the request waited for and what ran of it. */
   span?: Pick<RequestSpan, "part">;
 }
@@ -42,6 +48,8 @@ export interface Job extends Work {
   readonly workMs: number;
   readonly submission: Submission;
   readonly enqueued: number;
+  /** Told how many milliseconds it waited, when it first runs. */
+  begun?: ((waitedMs: number) => void) | undefined;
   /** It was in a batch that failed: it runs again without mates, so that they don't answer for one another. */
   alone: boolean;
   /** Engines that died while it ran alone. */
@@ -71,3 +79,10 @@ function limitsOf({ batching }: Target, feeds: ReadonlyMap<string, Tensor>): Bat
   const texts = [...feeds.values()].some(({ dtype }) => dtype === "string");
   return texts ? WORD_LIMITS : TENSOR_LIMITS;
 }
+
+/** Longest × count: what a batch computes, with its padding. */
+export const costOf = (batch: readonly Job[]): number =>
+  Math.max(...batch.map(({ length }) => length)) * batch.length;
+
+export const isBackground = ({ submission }: Pick<Job, "submission">): boolean =>
+  submission.priority === "background";

@@ -3,7 +3,6 @@ import type { Quarantine } from "../engines/quarantine.ts";
 import { Admission } from "./admission.ts";
 import { CostModel } from "./cost-model.ts";
 import { type BatchObserver, Dispatcher, type EngineSource } from "./dispatcher.ts";
-import { FairOrder } from "./fair-order.ts";
 import { costKeyOf, costKeysOf, type Job, laneFor, type Submission, type Target } from "./job.ts";
 import { lengthOf } from "./work.ts";
 
@@ -26,20 +25,19 @@ export interface SchedulerDeps {
  */
 export class Scheduler {
   readonly #deps: SchedulerDeps;
-  readonly #order = new FairOrder<Job>();
   readonly #costs = new CostModel();
   readonly #dispatcher: Dispatcher;
   readonly #admission: Admission;
 
   constructor(deps: SchedulerDeps) {
     this.#deps = deps;
-    this.#dispatcher = new Dispatcher({ ...deps, costs: this.#costs, order: this.#order });
-    const order = this.#order;
+    this.#dispatcher = new Dispatcher({ ...deps, costs: this.#costs });
+    const { order } = this.#dispatcher.queue;
     const backlog = {
       get waiting() {
         return order.waiting;
       },
-      workUntilDone: (caller: string, ms: number) => this.#order.workUntilDone(caller, ms),
+      workUntilDone: (caller: string, ms: number) => order.workUntilDone(caller, ms),
       runningMs: () => this.#dispatcher.slots.leftMs(),
     };
     this.#admission = new Admission(backlog, deps.cores, deps.longestWaitMs);
@@ -47,12 +45,12 @@ export class Scheduler {
 
   /** Items that wait. */
   get queued(): number {
-    return this.#order.waiting;
+    return this.#dispatcher.queue.order.waiting;
   }
 
   /** Milliseconds of one core that they are estimated to take. */
   get queuedMs(): number {
-    return this.#order.waitingMs;
+    return this.#dispatcher.queue.order.waitingMs;
   }
 
   /** Cores that runs use now. */
@@ -62,6 +60,7 @@ export class Scheduler {
 
   /** Throws `too-many-requests` where no request of the caller for a module could be let in now, however small. */
   checkRoom(digest: Digest, asker: Submission): void {
+    if (asker.priority === "background") return;
     this.#admission.check(asker, 0, this.#costs.mostTrust(costKeysOf(digest)));
   }
 
@@ -86,31 +85,34 @@ export class Scheduler {
       return { feeds, length, workMs: this.#costs.workMs(costKey, length, mates) };
     });
     const ms = work.reduce((sum, { workMs }) => sum + workMs, 0);
-    this.#admission.check(submission, ms, this.#costs.trust(costKey));
+    const inBackground = submission.priority === "background";
+    if (!inBackground) this.#admission.check(submission, ms, this.#costs.trust(costKey));
     const dispatcher = this.#dispatcher;
+    // Of a request of many items the wait of each says little.
+    const begun = inBackground || work.length > 1 ? undefined : this.#admission.letIn(submission.caller, ms);
     const letGo = this.#deps.engines.hold(digest);
-    const ticket = this.#order.open(submission.caller, digest);
+    const ticket = dispatcher.open(submission, digest);
     const enqueued = performance.now();
     const jobs: Job[] = [];
     const results = work.map(
       (item) =>
         new Promise<Map<string, Tensor>>((resolve, reject) => {
-          const lane = dispatcher.lane(laneFor(target, item.feeds));
+          const lane = laneFor(target, item.feeds);
           const state = { alone: false, deaths: 0, settled: false };
-          jobs.push({ ...item, ...state, lane, ticket, submission, enqueued, resolve, reject });
+          jobs.push({ ...item, ...state, lane, ticket, submission, enqueued, begun, resolve, reject });
         }),
     );
     const forget = () => {
       for (const job of jobs) job.reject(submission.signal.reason as Error);
     };
     submission.signal.addEventListener("abort", forget, { once: true });
-    dispatcher.requests += 1;
+    if (!inBackground) dispatcher.requests += 1;
     try {
       dispatcher.add(jobs);
       dispatcher.wake();
       return await Promise.all(results);
     } finally {
-      dispatcher.requests -= 1;
+      if (!inBackground) dispatcher.requests -= 1;
       submission.signal.removeEventListener("abort", forget);
       for (const job of jobs) {
         job.settled = true;

@@ -17,11 +17,12 @@ const NEWEST = 0.1;
  */
 export class ShortWork {
   #creditMs = MOST_MS;
+  /** Of one core. */
   #typicalMs: number | undefined;
 
-  /** Whether a run of so many milliseconds is short beside those of late. */
-  isShort(runMs: number): boolean {
-    return this.#typicalMs !== undefined && runMs <= SHORT * this.#typicalMs;
+  /** Whether a run of so many milliseconds of one core is short beside those of late. */
+  isShort(coreMs: number): boolean {
+    return this.#typicalMs !== undefined && coreMs <= SHORT * this.#typicalMs;
   }
 
   /** Whether short work may pass now. */
@@ -36,10 +37,9 @@ export class ShortWork {
 
   /** A run on cores of its own has ended. */
   ran(milliseconds: number, cores: number): void {
-    this.#creditMs = Math.min(MOST_MS, this.#creditMs + PART * milliseconds * cores);
+    const coreMs = milliseconds * cores;
+    this.#creditMs = Math.min(MOST_MS, this.#creditMs + PART * coreMs);
     this.#typicalMs =
-      this.#typicalMs === undefined
-        ? milliseconds
-        : this.#typicalMs + NEWEST * (milliseconds - this.#typicalMs);
+      this.#typicalMs === undefined ? coreMs : this.#typicalMs + NEWEST * (coreMs - this.#typicalMs);
   }
 }

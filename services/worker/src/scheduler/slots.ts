@@ -1,12 +1,19 @@
 import type { EngineLease } from "../engines/pool.ts";
 import type { Job, Lane } from "./job.ts";
 
+/**
+ * What a run is to the others: one on cores of its own, short work that passes those, or background work that nobody
+ * waits for.
+ */
+export type RunRole = "main" | "passing" | "background";
+
 /** A run under way. */
 export interface Run {
   readonly lane: Lane;
   readonly batch: readonly Job[];
   readonly lease: EngineLease;
-  /** Cores that it was given; none for short work that runs beside the others. */
+  readonly role: RunRole;
+  /** Cores that it was given: none but for main runs. */
   readonly cores: number;
   readonly started: number;
   readonly expectedMs: number;
@@ -39,9 +46,9 @@ export class Slots {
     return sum;
   }
 
-  /** Whether short work runs beside the others already. */
-  get passing(): boolean {
-    for (const { cores } of this.runs) if (cores === 0) return true;
+  /** Whether a run of that role is under way. */
+  has(role: RunRole): boolean {
+    for (const run of this.runs) if (run.role === role) return true;
     return false;
   }
 
@@ -55,14 +62,14 @@ export class Slots {
     let taken = false;
     let nextMs = Number.POSITIVE_INFINITY;
     for (const run of this.runs) {
-      if (run.overstays || !othersWait(run.lane.target.module.digest)) continue;
+      if (run.overstays || run.role === "background" || !othersWait(run.lane.target.module.digest)) continue;
       const left = run.started + QUANTUM_MS - now;
       if (left > 0) {
         nextMs = Math.min(nextMs, left);
         continue;
       }
       run.overstays = true;
-      run.lease.lower();
+      run.lease.lower("others");
       taken ||= run.cores > 0;
     }
     return { taken, nextMs };

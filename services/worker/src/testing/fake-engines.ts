@@ -18,7 +18,7 @@ interface FakeRun {
   values: number[];
   mode: RunMode;
   digest: string;
-  lowered: boolean;
+  lowered: "others" | "background" | undefined;
   finish(): void;
 }
 
@@ -95,6 +95,10 @@ export class FakeEngines implements EngineSource {
     return Promise.resolve();
   }
 
+  mayGrow(): boolean {
+    return this.#narrow > 0;
+  }
+
   canClaim(digest: string, _signature: string, mode: RunMode): boolean {
     return (this.#free.get(`${digest} ${mode}`) ?? 0) > 0;
   }
@@ -103,13 +107,14 @@ export class FakeEngines implements EngineSource {
     if (!this.canClaim(digest, signature, mode)) return undefined;
     this.#add(`${digest} ${mode}`, -1);
     let current: FakeRun | undefined;
+    let lowered: FakeRun["lowered"];
     return {
       mode,
       fresh: false,
       run: async (feeds) => {
         const ended = Promise.withResolvers<void>();
         const values = Array.from(feeds.get("x")!.data as Float32Array);
-        current = { values, mode, digest, lowered: false, finish: ended.resolve };
+        current = { values, mode, digest, lowered, finish: ended.resolve };
         this.runs.push(current);
         if (this.#held) {
           this.#waiting.push(ended.resolve);
@@ -121,8 +126,9 @@ export class FakeEngines implements EngineSource {
         const doubled = Float32Array.from(values, (value) => 2 * value);
         return new Map<string, Tensor>([["y", { dtype: "float32", shape: [values.length], data: doubled }]]);
       },
-      lower: () => {
-        if (current) current.lowered = true;
+      lower: (behind) => {
+        lowered = behind;
+        if (current) current.lowered = behind;
       },
       release: () => this.#add(`${digest} ${mode}`, 1),
     };
@@ -139,6 +145,7 @@ interface Asked {
   signal?: AbortSignal;
   batching?: Batching;
   deadline?: number;
+  priority?: "background";
 }
 
 /** A scheduler over such engines, and how to ask it: each value is an item of one request. */
@@ -170,6 +177,7 @@ export function schedulerOn(engines: EngineSource, deps: Partial<SchedulerDeps> 
       caller: asked.caller ?? "",
       signal: asked.signal ?? new AbortController().signal,
       deadline: asked.deadline ?? performance.now() + 60_000,
+      ...(asked.priority && { priority: asked.priority }),
     });
     return fetched.map((fetches) => fetches.get("y")?.data[0] as number | undefined);
   };
