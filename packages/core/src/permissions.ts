@@ -45,8 +45,13 @@ export const ACTIONS = [
   "draft.write",
   "upload.read",
   "upload.write",
+  "job.read",
+  /** Starting and cancelling training, evaluation and ranking. */
+  "job.write",
   /** What a worker does on its own behalf: read contents and blobs by digest. */
   "worker.read",
+  /** What a worker does for a job: send what it made. */
+  "worker.write",
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { launchers } from "./engines/child-process.ts";
 import { residentMemory } from "./engines/resident-memory.ts";
 import { hubSource } from "./modules/hub-source.ts";
+import { hubJobFiles } from "./training/hub-job-files.ts";
 import { startWorker } from "./worker.ts";
 
 /** The worker as a process: the only file that reads the environment. */
@@ -37,6 +38,20 @@ const environmentSchema = z.object({
     .min(1)
     .optional()
     .describe("cores that runs may use; default all that this process may"),
+  MODULEHUB_WORKER_JOBS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(2)
+    .describe("training and evaluation jobs at once; with 0 this worker takes none"),
+  MODULEHUB_JOB_MEMORY: bytes
+    .optional()
+    .describe("bytes for the process of one job; default 4 GiB or the budget"),
+  MODULEHUB_CHECKPOINT_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .default(10)
+    .describe("least seconds between two checkpoints of a training job"),
   MODULEHUB_PINNED: z
     .string()
     .default("")
@@ -87,6 +102,7 @@ async function main(): Promise<void> {
     settings.MODULEHUB_WORKER_TOKEN,
     settings.MODULEHUB_BATCHING === "proven",
   );
+  const jobFiles = hubJobFiles(settings.MODULEHUB_HUB_URL, settings.MODULEHUB_WORKER_TOKEN);
   const cache = settings.MODULEHUB_CACHE;
   const worker = await startWorker({
     source,
@@ -99,6 +115,10 @@ async function main(): Promise<void> {
     loadMs: settings.MODULEHUB_LOAD_SECONDS * 1000,
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
+    jobFiles,
+    jobsAtOnce: settings.MODULEHUB_WORKER_JOBS,
+    jobMemory: settings.MODULEHUB_JOB_MEMORY ?? Math.min(memoryBudget, 4 * GIB),
+    checkpointMs: settings.MODULEHUB_CHECKPOINT_SECONDS * 1000,
     cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
     pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
     extraIdleMs: 120_000,
@@ -124,6 +144,7 @@ async function main(): Promise<void> {
     ending = true;
     await worker.close();
     await source.close();
+    await jobFiles.close();
     process.exit(0);
   };
   process.once("SIGTERM", () => void end());

@@ -48,7 +48,10 @@ export const PERMISSIONS: Record<Action, Rule> = {
   "draft.write": both("writer"),
   "upload.read": both("writer"),
   "upload.write": both("writer"),
+  "job.read": both("writer"),
+  "job.write": both("writer"),
   "worker.read": both("worker"),
+  "worker.write": both("worker"),
 };
 
 const RANKS: readonly Who[] = ["admin", "owner", "writer", "reader", "account", "everyone"];

@@ -7,6 +7,7 @@ import { isForeignKeyViolation, isUniqueViolation } from "../database/query-erro
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
+import { type Attempt, requireRunning } from "../jobs/transitions.ts";
 import { ensureModule } from "../registry/modules.ts";
 import { findPublisher } from "../registry/publishers.ts";
 import { deletedVersion } from "../registry/tombstones.ts";
@@ -24,6 +25,8 @@ export interface DraftRequest {
   derived?: boolean | undefined;
   aliases?: string[] | undefined;
   visibility?: Visibility | undefined;
+  /** The job whose result it publishes; as long as the draft decides about it, nothing else does. */
+  job?: Attempt | undefined;
 }
 
 /**
@@ -52,6 +55,7 @@ async function insertDraft(
   name: ModuleName,
   request: DraftRequest,
 ): Promise<string> {
+  if (request.job !== undefined) await requireRunning(tx, request.job);
   // By the publisher: whether the module is there is not told to those who may not publish in it.
   await findPublisher(tx, principal, "module.publish", publisherOf(name));
   const module = await ensureModule(tx, principal, name, request.visibility);
@@ -75,6 +79,7 @@ async function insertDraft(
       requestedVersion: request.version ?? null,
       derived: request.derived ?? false,
       aliases: [...new Set(request.aliases ?? [])],
+      ...(request.job !== undefined && { jobId: request.job.id }),
       expiresAt: new Date(Date.now() + DRAFT_LIFE),
     },
   });
