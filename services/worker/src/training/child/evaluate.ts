@@ -1,5 +1,5 @@
 import { type EvaluateResult, type JobTask, problem, type Split } from "@modulehub/core";
-import { evaluatorFor } from "@modulehub/dataset/metrics";
+import { type Evaluator, evaluatorFor } from "@modulehub/dataset/metrics";
 import type { JobArgument } from "../job-messages.ts";
 import { chunksOf, inOrder, itemsOf, lengthOf, windowsOf } from "./embed-data.ts";
 import { examplesOf, openData } from "./read-data.ts";
@@ -22,8 +22,9 @@ export async function evaluate(
   const of = data.report.splits.given.includes("test") ? "test" : "all";
   const isEvaluated = (split: Split) => of === "all" || split === of;
   const total = of === "test" ? data.plan.counts.test : data.examples;
-  const evaluator = evaluatorFor(target, data.plan.classes);
-  let [done, known] = [0, false];
+  let done = 0;
+  /** Made of the module's first answer, and what each output of it is called. */
+  let evaluation: { evaluator: Evaluator; classes: readonly string[] } | undefined;
   const progress = () =>
     pipe.tell({
       kind: "progress",
@@ -48,27 +49,27 @@ export async function evaluate(
       for (const [index, { place }] of chunk.entries()) {
         const row = labels.data.slice(index * width, (index + 1) * width);
         const by = new Map(row.map((label, rank) => [label, scores.data[index * width + rank]!]));
-        if (!known) checkLabels(data.plan.classes, by);
-        known = true;
+        evaluation ??= evaluationOf(target, data.plan.classes, by);
         outputs.set(
           place,
-          Float32Array.from(data.plan.classes, (name) => by.get(name) ?? 0),
+          Float32Array.from(evaluation.classes, (name) => by.get(name) ?? 0),
         );
       }
       done += chunk.length;
       await progress();
     });
     // In the data's order, which is part of what an evaluation is of.
-    for (const [place, example] of window.entries()) evaluator.add(example, outputs.get(place)!);
+    for (const [place, example] of window.entries()) evaluation?.evaluator.add(example, outputs.get(place)!);
   }
   const [module] = argument.modules;
-  if (module === undefined || done === 0) throw problem("data-empty", "There is nothing to evaluate.");
+  if (module === undefined || evaluation === undefined)
+    throw problem("data-empty", "There is nothing to evaluate.");
   return {
     kind: "evaluate",
     module: { handle: task.module.handle, digest: task.module.digest },
     data: data.report,
     of,
-    evaluation: evaluator.result(),
+    evaluation: evaluation.evaluator.result(),
     seconds: { total: (performance.now() - started) / 1_000 },
   };
 }
@@ -78,6 +79,21 @@ async function* ofSplits<T extends { split: Split }>(
   wanted: (split: Split) => boolean,
 ): AsyncGenerator<T> {
   for await (const example of examples) if (wanted(example.split)) yield example;
+}
+
+/**
+ * An evaluator of what the module says: the classes of the data, and behind them those that only the module has, for it
+ * is wrong where it says one of these.
+ */
+function evaluationOf(
+  target: "class" | "labels",
+  ofData: readonly string[],
+  said: ReadonlyMap<string, number>,
+) {
+  checkLabels(ofData, said);
+  const others = [...said.keys()].filter((name) => !ofData.includes(name)).sort();
+  const classes = [...ofData, ...others];
+  return { classes, evaluator: evaluatorFor(target, classes) };
 }
 
 function checkLabels(classes: readonly string[], said: ReadonlyMap<string, number>): void {

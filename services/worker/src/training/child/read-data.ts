@@ -19,7 +19,9 @@ export interface Data {
 export async function openData(pipe: WorkerPipe, { data, task }: JobArgument): Promise<Data> {
   await pipe.tell({ kind: "progress", progress: { stage: "reading" } });
   const source = { file: data };
-  const { report, plan } = await surveyDataset(source, task.dataSet.reading);
+  const { report, plan } = await surveyDataset(source, task.dataSet.reading, {
+    purpose: task.kind === "evaluate" ? "evaluation" : "training",
+  });
   await pipe.tell({ kind: "report", report });
   for (const text of report.warnings)
     await pipe.tell({ kind: "log", level: "warn", text: text.slice(0, 2000) });
