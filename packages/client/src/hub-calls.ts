@@ -1,4 +1,6 @@
-import type { MemberRole } from "@modulehub/core";
+import type { JobRequestInput, MemberRole } from "@modulehub/core";
+import type { Job, JobLogPage, JobPage } from "./jobs/job.ts";
+import { type JobEvent, watchJob } from "./jobs/watch-job.ts";
 import {
   type AccountPage,
   changeAccount,
@@ -6,12 +8,14 @@ import {
   type HubAccount,
   listAccounts,
 } from "./operations/accounts.ts";
+import { cancelJob } from "./operations/cancel-job.ts";
 import {
   type ClassifyAnswer,
   type ClassifyInput,
   type ClassifyOptions,
   classify,
 } from "./operations/classify.ts";
+import { createJob } from "./operations/create-job.ts";
 import { type DeleteOptions, deleteModule, deleteVersion } from "./operations/deletions.ts";
 import {
   type Documentation,
@@ -31,9 +35,13 @@ import {
   showRevision,
 } from "./operations/head.ts";
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
+import { jobLog } from "./operations/job-log.ts";
+import { type Lineage, lineage } from "./operations/lineage.ts";
 import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
 import { type AuditPage, listAudit } from "./operations/list-audit.ts";
 import { type DraftFilter, type DraftPage, listDrafts } from "./operations/list-drafts.ts";
+import { type EvaluationPage, listEvaluations } from "./operations/list-evaluations.ts";
+import { type JobFilter, listJobs } from "./operations/list-jobs.ts";
 import {
   type ListOptions,
   listModules,
@@ -55,8 +63,12 @@ import {
   type HubPublisher,
   listPublishers,
   type PublisherPage,
+  type Quota,
+  readQuota,
   renamePublisher,
+  setQuota,
 } from "./operations/publishers.ts";
+import { readJob } from "./operations/read-job.ts";
 import { removeAlias } from "./operations/remove-alias.ts";
 import { type Resolved, resolve } from "./operations/resolve.ts";
 import { type FoundModule, type SearchOptions, type SearchQuery, search } from "./operations/search.ts";
@@ -141,6 +153,16 @@ export class HubCalls {
   /** Changes how a publisher is called on pages. */
   renamePublisher(id: string, displayName: string): Promise<HubPublisher> {
     return renamePublisher(this.transport, id, displayName);
+  }
+
+  /** How many bytes a publisher keeps, and may keep. */
+  readQuota(id: string): Promise<Quota> {
+    return readQuota(this.transport, id);
+  }
+
+  /** Says how many bytes a publisher may keep, null being any number; the admin's to do. */
+  setQuota(id: string, bytes: number | null): Promise<Quota> {
+    return setQuota(this.transport, id, bytes);
   }
 
   /** Deletes a publisher that has no modules; its name is never used again. */
@@ -311,5 +333,45 @@ export class HubCalls {
   /** Cancels a draft, also while it is verified; one that has ended stays as it is. */
   cancelDraft(id: string): Promise<Draft> {
     return cancelDraft(this.transport, id);
+  }
+
+  /** Has a job made on a data set whose bytes the publisher has; `train`, `evaluate` and `rank` of `Hub` send them. */
+  createJob(request: JobRequestInput): Promise<Job> {
+    return createJob(this.transport, request);
+  }
+
+  /** A page of the jobs of publishers that the token may write in, newest first. */
+  listJobs(options?: PageOptions & JobFilter): Promise<JobPage> {
+    return listJobs(this.transport, options);
+  }
+
+  /** A job as it is now. */
+  readJob(id: string): Promise<Job> {
+    return readJob(this.transport, id);
+  }
+
+  /** Tells what happens to a job, beginning with its state now, until it has ended. */
+  watchJob(id: string, signal?: AbortSignal): AsyncGenerator<JobEvent, void> {
+    return watchJob(this.transport, id, signal);
+  }
+
+  /** Cancels a job; one that has ended stays as it is. */
+  cancelJob(id: string): Promise<Job> {
+    return cancelJob(this.transport, id);
+  }
+
+  /** A page of a job's log, oldest line first. */
+  jobLog(id: string, options?: PageOptions): Promise<JobLogPage> {
+    return jobLog(this.transport, id, options);
+  }
+
+  /** What the version that a handle means was trained from, and what was trained from it. */
+  lineage(handle: string): Promise<Lineage> {
+    return lineage(this.transport, handle);
+  }
+
+  /** A page of how well the version that a handle means did on data sets, newest first. */
+  listEvaluations(handle: string, options?: PageOptions): Promise<EvaluationPage> {
+    return listEvaluations(this.transport, handle, options);
   }
 }

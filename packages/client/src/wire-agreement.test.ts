@@ -2,19 +2,22 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { jobAnswer, jobPage, logPage } from "./jobs/job.ts";
 import { accountAnswer, accountPage } from "./operations/accounts.ts";
 import { classifyAnswer } from "./operations/classify.ts";
 import { documentationAnswer, documentationPage } from "./operations/documentation.ts";
 import { embedAnswer } from "./operations/embed.ts";
 import { commitPage, headAnswer, publishedRevision } from "./operations/head.ts";
 import { inferAnswer } from "./operations/infer.ts";
+import { lineageAnswer } from "./operations/lineage.ts";
 import { aliasPage } from "./operations/list-aliases.ts";
 import { auditPage } from "./operations/list-audit.ts";
 import { draftPage } from "./operations/list-drafts.ts";
+import { evaluationPage } from "./operations/list-evaluations.ts";
 import { versionPage } from "./operations/list-versions.ts";
 import { memberAnswer, memberPage } from "./operations/members.ts";
 import { moduleAnswer } from "./operations/module-settings.ts";
-import { publisherAnswer, publisherPage } from "./operations/publishers.ts";
+import { publisherAnswer, publisherPage, quotaAnswer } from "./operations/publishers.ts";
 import { resolvePage } from "./operations/resolve.ts";
 import { modulePage } from "./operations/search.ts";
 import { aliasAnswer } from "./operations/set-alias.ts";
@@ -106,6 +109,8 @@ test.each<[string, string, z.ZodType]>([
   ["post", "/v1/publishers", publisherAnswer],
   ["get", "/v1/publishers", publisherPage],
   ["patch", "/v1/publishers/{publisher}", publisherAnswer],
+  ["get", "/v1/publishers/{publisher}/quota", quotaAnswer],
+  ["put", "/v1/publishers/{publisher}/quota", quotaAnswer],
   ["get", "/v1/publishers/{publisher}/members", memberPage],
   ["put", "/v1/publishers/{publisher}/members/{account}", memberAnswer],
   ["get", "/v1/audit", auditPage],
@@ -134,6 +139,13 @@ test.each<[string, string, z.ZodType]>([
   ["get", "/v1/drafts/{id}", draftSchema],
   ["delete", "/v1/drafts/{id}", draftSchema],
   ["post", "/v1/drafts/{id}/publish", draftSchema],
+  ["post", "/v1/jobs", jobAnswer],
+  ["get", "/v1/jobs", jobPage],
+  ["get", "/v1/jobs/{id}", jobAnswer],
+  ["delete", "/v1/jobs/{id}", jobAnswer],
+  ["get", "/v1/jobs/{id}/log", logPage],
+  ["get", `${MODULE}/versions/{version}/lineage`, lineageAnswer],
+  ["get", `${MODULE}/versions/{version}/evaluations`, evaluationPage],
   ["post", "/v1/uploads", uploadSchema],
   ["get", "/v1/uploads/{id}", uploadSchema],
 ])("what the client reads of %s %s is what the OpenAPI document promises", (method, path, schema) => {
@@ -165,6 +177,9 @@ test.each([
   ["get", `${MODULE}/head`, ["limit", "cursor"]],
   ["get", `${MODULE}/head/commits`, ["limit", "cursor"]],
   ["get", "/v1/drafts", ["module", "state", "limit", "cursor"]],
+  ["get", "/v1/jobs", ["publisher", "kind", "state", "limit", "cursor"]],
+  ["get", "/v1/jobs/{id}/log", ["limit", "cursor"]],
+  ["get", `${MODULE}/versions/{version}/evaluations`, ["limit", "cursor"]],
   ["get", "/v1/uploads/{id}", ["from"]],
   ["get", "/v1/accounts", ["limit", "cursor"]],
   ["get", "/v1/tokens", ["account", "limit", "cursor"]],

@@ -18,6 +18,9 @@ export const ACTIONS = [
   "publisher.read",
   "publisher.settings",
   "publisher.delete",
+  /** How many bytes a publisher keeps, and may keep. */
+  "quota.read",
+  "quota.write",
   "account.read",
   "account.write",
   "me.read",
@@ -45,8 +48,13 @@ export const ACTIONS = [
   "draft.write",
   "upload.read",
   "upload.write",
+  "job.read",
+  /** Starting and cancelling training, evaluation and ranking. */
+  "job.write",
   /** What a worker does on its own behalf: read contents and blobs by digest. */
   "worker.read",
+  /** What a worker does for a job: send what it made. */
+  "worker.write",
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 

@@ -14,6 +14,7 @@ import { syncFolderPath } from "./durable-folder.ts";
 import { connectWorker } from "./gateway/worker-client.ts";
 import { adminToken } from "./identity/admin-token.ts";
 import { createIdentity } from "./identity/identity.ts";
+import { JOB_SETTINGS } from "./jobs/job-settings.ts";
 import { makeMissingListings } from "./registry/missing-listings.ts";
 import { keepsNothing, type Settings, s3Settings, settingsSchema } from "./settings.ts";
 
@@ -69,6 +70,13 @@ async function start(): Promise<void> {
     publicUrl: () => url ?? "",
     partSize: settings.MODULEHUB_UPLOAD_PART_SIZE,
     sweep: { grace: settings.MODULEHUB_GC_GRACE, interval: settings.MODULEHUB_GC_INTERVAL },
+    jobSettings: {
+      ...JOB_SETTINGS,
+      perPublisher: settings.MODULEHUB_JOBS_PER_PUBLISHER,
+      mostUnderWay: settings.MODULEHUB_JOBS_QUEUED,
+      mostSeconds: settings.MODULEHUB_JOB_SECONDS,
+      rememberedSeconds: settings.MODULEHUB_JOB_RETENTION,
+    },
     maxInferenceBytes: settings.MODULEHUB_MAX_INFERENCE_BYTES,
     logLevel: settings.MODULEHUB_LOG_LEVEL,
     logStream: standardOutput(),

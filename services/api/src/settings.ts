@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { S3Settings } from "./blobs/s3-client.ts";
 import { TRANSACTION_TIMEOUT } from "./database/client.ts";
+import { JOB_SETTINGS } from "./jobs/job-settings.ts";
 import { SWEEP_TIMES } from "./jobs/sweep.ts";
 import { PART_SIZE } from "./publish/uploads.ts";
 
@@ -77,6 +78,30 @@ export const settingsSchema = z.object({
     .max(86_400)
     .default(SWEEP_TIMES.interval)
     .describe("Seconds between two looks for expired drafts, uploads and bytes."),
+  MODULEHUB_JOBS_PER_PUBLISHER: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(JOB_SETTINGS.perPublisher)
+    .describe("Training and evaluation jobs of one publisher that run at once."),
+  MODULEHUB_JOBS_QUEUED: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(JOB_SETTINGS.mostUnderWay)
+    .describe("Jobs of one publisher that may be queued or running."),
+  MODULEHUB_JOB_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(JOB_SETTINGS.mostSeconds)
+    .describe("The most seconds that a job may take, not counting what it waits."),
+  MODULEHUB_JOB_RETENTION: z.coerce
+    .number()
+    .int()
+    .min(60)
+    .default(JOB_SETTINGS.rememberedSeconds)
+    .describe("Seconds that a job is told of after its end, and its data set kept."),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url()
     .optional()

@@ -15,6 +15,7 @@ import Fastify, {
   type FastifyServerOptions,
   LogController,
 } from "fastify";
+import type { Probed } from "./engines/probe.ts";
 import type { Inspector } from "./inspection/inspector.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 import type { OpenRequests } from "./open-requests.ts";
@@ -24,11 +25,11 @@ import { embed } from "./protocols/embed.ts";
 import { inferBinary } from "./protocols/native-binary.ts";
 import { inferJson } from "./protocols/native-json.ts";
 import { ClientGone, goneSignal, type ProtocolDeps } from "./protocols/request-context.ts";
+import { jobRoute } from "./training/job-route.ts";
+import type { Jobs } from "./training/jobs.ts";
 
 /** Whether the worker can serve: which execution providers really ran something, or why none did. */
-export type Readiness =
-  | { ready: true; runtimeVersion: string; executionProviders: string[] }
-  | { ready: false; reason: string };
+export type Readiness = ({ ready: true } & Probed) | { ready: false; reason: string };
 
 export interface AppDeps extends ProtocolDeps {
   /** The token that API and workers share. */
@@ -37,6 +38,7 @@ export interface AppDeps extends ProtocolDeps {
   metrics: WorkerMetrics;
   readiness: () => Readiness;
   requests: OpenRequests;
+  jobs: Jobs;
   logger: FastifyServerOptions["logger"];
   /** Where spans of requests go. */
   tracing: Tracing;
@@ -116,6 +118,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     if (!parsed.success) throw problem("invalid-request", 'The body must be {"digest", "files"}.');
     return deps.inspector.inspect(parsed.data, gone);
   });
+  jobRoute(app, deps);
   app.get("/health/live", async () => ({ status: "live" }));
   app.get("/health/ready", async (_request, reply) => {
     const readiness = deps.readiness();

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import { readSettings, SettingsError } from "@modulehub/settings";
@@ -7,6 +6,7 @@ import { z } from "zod";
 import { launchers } from "./engines/child-process.ts";
 import { residentMemory } from "./engines/resident-memory.ts";
 import { hubSource } from "./modules/hub-source.ts";
+import { hubJobFiles } from "./training/hub-job-files.ts";
 import { startWorker } from "./worker.ts";
 
 /** The worker as a process: the only file that reads the environment. */
@@ -37,6 +37,26 @@ const environmentSchema = z.object({
     .min(1)
     .optional()
     .describe("cores that runs may use; default all that this process may"),
+  MODULEHUB_WORKER_JOBS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(2)
+    .describe("training and evaluation jobs at once; with 0 this worker takes none"),
+  MODULEHUB_JOB_MEMORY: bytes
+    .optional()
+    .describe("bytes for the process of one job; default 4 GiB or the budget"),
+  MODULEHUB_CHECKPOINT_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .default(10)
+    .describe("least seconds between two checkpoints of a training job"),
+  MODULEHUB_EXECUTION_PROVIDERS: z
+    .string()
+    .default("cpu")
+    .transform((list) => list.split(",").flatMap((name) => name.trim() || []))
+    .pipe(z.array(z.enum(["cpu", "cuda", "tensorrt", "webgpu", "coreml", "dml"])).min(1))
+    .describe("where modules run, best first, such as cuda,cpu; those that can't run anything are reported"),
   MODULEHUB_PINNED: z
     .string()
     .default("")
@@ -58,16 +78,8 @@ const environmentSchema = z.object({
   PATH: z.string().default(""),
 });
 
-/** Bytes that this process may use: the machine's, or its control group's limit. */
-function machineMemory(): number {
-  try {
-    const limit = Number(readFileSync("/sys/fs/cgroup/memory.max", "utf8"));
-    if (Number.isFinite(limit)) return Math.min(limit, totalmem());
-  } catch {
-    // No control groups here: the machine's memory is the limit.
-  }
-  return totalmem();
-}
+/** Bytes that this process may use: the machine's, or the least limit of its control groups, whichever version. */
+const machineMemory = (): number => Math.min(process.constrainedMemory() || totalmem(), totalmem());
 
 function settingsOrExit() {
   try {
@@ -87,6 +99,7 @@ async function main(): Promise<void> {
     settings.MODULEHUB_WORKER_TOKEN,
     settings.MODULEHUB_BATCHING === "proven",
   );
+  const jobFiles = hubJobFiles(settings.MODULEHUB_HUB_URL, settings.MODULEHUB_WORKER_TOKEN);
   const cache = settings.MODULEHUB_CACHE;
   const worker = await startWorker({
     source,
@@ -99,7 +112,12 @@ async function main(): Promise<void> {
     loadMs: settings.MODULEHUB_LOAD_SECONDS * 1000,
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
+    jobFiles,
+    jobsAtOnce: settings.MODULEHUB_WORKER_JOBS,
+    jobMemory: settings.MODULEHUB_JOB_MEMORY ?? Math.min(memoryBudget, 4 * GIB),
+    checkpointMs: settings.MODULEHUB_CHECKPOINT_SECONDS * 1000,
     cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
+    executionProviders: settings.MODULEHUB_EXECUTION_PROVIDERS,
     pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
     extraIdleMs: 120_000,
     longestWaitMs: settings.MODULEHUB_QUEUE_SECONDS * 1000,
@@ -124,6 +142,7 @@ async function main(): Promise<void> {
     ending = true;
     await worker.close();
     await source.close();
+    await jobFiles.close();
     process.exit(0);
   };
   process.once("SIGTERM", () => void end());

@@ -1,11 +1,12 @@
 import { join } from "node:path";
+import { problem } from "@modulehub/core";
 import { lockFolder } from "@modulehub/folder-lock";
 import type { Tracing } from "@modulehub/tracing";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import { buildApp, type Readiness } from "./app.ts";
 import { EngineProcess } from "./engines/engine-process.ts";
 import { EnginePool } from "./engines/pool.ts";
-import { probeProviders } from "./engines/probe.ts";
+import { type Probed, probeProviders } from "./engines/probe.ts";
 import { Quarantine } from "./engines/quarantine.ts";
 import { Inference } from "./inference.ts";
 import { Inspector } from "./inspection/inspector.ts";
@@ -19,6 +20,9 @@ import { Preparation } from "./preparation/preparation.ts";
 import { ThreadPool } from "./preparation/thread-pool.ts";
 import { BodyIntake } from "./protocols/body-intake.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import { EmbeddingsCache } from "./training/embeddings-cache.ts";
+import type { JobFiles } from "./training/hub-job-files.ts";
+import { Jobs } from "./training/jobs.ts";
 
 export interface WorkerSettings {
   source: ModuleSource;
@@ -35,8 +39,16 @@ export interface WorkerSettings {
   requestMs: number;
   /** Handles of modules that are loaded at the start and stay. */
   pinned: readonly string[];
+  /** Where what jobs make is sent. */
+  jobFiles: JobFiles;
+  /** Jobs at once, bytes of memory for the process of one, and least milliseconds between checkpoints. */
+  jobsAtOnce: number;
+  jobMemory: number;
+  checkpointMs: number;
   /** Cores that runs may use together. */
   cores: number;
+  /** ONNX Runtime's names, best first. Those that can't run anything here are reported, and not used. */
+  executionProviders: readonly string[];
   /** After so many milliseconds without a run an extra engine of a module is ended. */
   extraIdleMs: number;
   /** Milliseconds that a request may wait for others, by estimate; beyond it is refused. */
@@ -51,6 +63,9 @@ export interface WorkerSettings {
   /** Where spans of requests go. */
   tracing: Tracing;
 }
+
+/** Of the cache folder's bytes, those that embeddings of data sets may take. */
+const EMBEDDINGS_SHARE = 0.25;
 
 /** The largest bodies of which so many may be on their way in at once. */
 const BODIES_AT_ONCE = 4;
@@ -82,8 +97,21 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     await engine.ready;
     return engine;
   };
+  const probing = probeProviders(limits, settings.cacheFolder, settings.executionProviders);
+  const executionProviders = probing.then(
+    (found) => found.executionProviders,
+    (cause) => {
+      throw problem("worker-unavailable", "No execution provider can run anything here.", {
+        retryAfter: 5,
+        cause,
+      });
+    },
+  );
+  // Who loads a module is told.
+  executionProviders.catch(() => undefined);
   const pool = new EnginePool({
     spawn,
+    executionProviders,
     budgetBytes: settings.memoryBudget,
     engineBytes: settings.engineMemory,
     cores: settings.cores,
@@ -93,8 +121,17 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     extraIdleMs: settings.extraIdleMs,
     watchMs: 500,
   });
-  const modules = new ModuleCache(settings.cacheFolder, settings.source, settings.cacheBytes, (digest) =>
-    pool.evict(digest),
+  // Both within the folder's bytes: modules are asked for by people who wait, embeddings only by jobs.
+  const embeddings = new EmbeddingsCache(
+    join(settings.cacheFolder, "embeddings"),
+    settings.cacheBytes * EMBEDDINGS_SHARE,
+  );
+  await embeddings.open();
+  const modules = new ModuleCache(
+    settings.cacheFolder,
+    settings.source,
+    settings.cacheBytes - settings.cacheBytes * EMBEDDINGS_SHARE,
+    (digest) => pool.evict(digest),
   );
   await modules.open();
   const endWatch = await watchFolder(join(settings.cacheFolder, "blobs"), 1000, settings.onCacheLost);
@@ -112,12 +149,15 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     jobMs: 15_000,
     heapMegabytes: 2048,
   });
-  metrics.watch({ pool, scheduler, modules });
+  const { cores, memoryBudget: budgetBytes } = settings;
+  metrics.watch({ pool, scheduler, modules, limits: { cores, budgetBytes } });
   const requests = new OpenRequests();
   let readiness: Readiness = { ready: false, reason: "The engines are being tried." };
-  const probing = probeProviders(limits, settings.cacheFolder).then(
+  const probed = probing.then(
     (found) => {
       if (!requests.draining) readiness = { ready: true, ...found };
+      metrics.probed(found);
+      reportUnavailable(app, found);
     },
     (error: unknown) => {
       readiness = {
@@ -126,9 +166,20 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
       };
     },
   );
+  const inference = new Inference({ modules, preparation: new Preparation(threads), scheduler, quarantine });
+  const jobs = new Jobs({
+    ...{ inference, modules, embeddings, files: settings.jobFiles },
+    limits: { ...limits, memoryBytes: settings.jobMemory },
+    folder: join(settings.cacheFolder, "jobs"),
+    atOnce: settings.jobsAtOnce,
+    threads: settings.cores,
+    checkpointMs: settings.checkpointMs,
+  });
+  await jobs.open();
   const app = buildApp({
     requests,
-    inference: new Inference({ modules, preparation: new Preparation(threads), scheduler, quarantine }),
+    jobs,
+    inference,
     inspector: new Inspector(modules, limits),
     threads,
     intake: new BodyIntake(BODIES_AT_ONCE * settings.maxBodyBytes),
@@ -151,11 +202,12 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     readiness = { ready: false, reason: "The worker is shutting down." };
     endWatch();
     endPinning();
+    jobs.stop();
     await requests.drain(settings.drainMs);
     // A connection whose last request was under way would be kept for the next one.
     app.server.closeAllConnections();
     await app.close();
-    await probing;
+    await probed;
     await Promise.all([pool.close(), threads.close()]);
     lock.release();
   };
@@ -167,4 +219,10 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
       return closing;
     },
   };
+}
+
+/** What is configured and can't be had is said aloud: modules run on the others, which may be far slower. */
+function reportUnavailable(app: FastifyInstance, { executionProviders, unavailable }: Probed): void {
+  for (const each of unavailable)
+    app.log.error({ ...each, used: executionProviders }, "a configured execution provider can't be used");
 }

@@ -108,6 +108,8 @@ async function sendParts(job: UploadJob, first: Upload, line: Line): Promise<voi
         sendUntilThere(job, { id, partSize }, part, line, (bytes) => report(part.n, bytes)),
       ),
     );
+    // Most files have one part: the hub need not be asked whether more are missing.
+    if (sent.size >= count) return;
     state = await line.persist(() => readUpload(job, id, firstMissing(sent)));
   }
 }

@@ -3,8 +3,11 @@ import type { Queries } from "../database/client.ts";
 
 /** What keeps a blob alive. */
 export interface Holder {
-  kind: "version" | "documentation" | "draft" | "head" | "upload";
-  /** Of documentation, its version's: one holder keeps the files of every revision. Of a head, its module's. */
+  kind: "version" | "documentation" | "draft" | "head" | "upload" | "data-set" | "checkpoint" | "job-file";
+  /**
+   * Of documentation, its version's: one holder keeps the files of every revision. Of a head, its module's. The last
+   * three are of a job.
+   */
   id: string;
   publisher: string;
 }

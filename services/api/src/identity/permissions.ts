@@ -22,6 +22,8 @@ export const PERMISSIONS: Record<Action, Rule> = {
   "publisher.read": both("everyone"),
   "publisher.settings": both("owner"),
   "publisher.delete": both("owner"),
+  "quota.read": both("reader"),
+  "quota.write": both("admin"),
   "account.read": both("admin"),
   "account.write": both("admin"),
   "me.read": both("account"),
@@ -48,7 +50,10 @@ export const PERMISSIONS: Record<Action, Rule> = {
   "draft.write": both("writer"),
   "upload.read": both("writer"),
   "upload.write": both("writer"),
+  "job.read": both("writer"),
+  "job.write": both("writer"),
   "worker.read": both("worker"),
+  "worker.write": both("worker"),
 };
 
 const RANKS: readonly Who[] = ["admin", "owner", "writer", "reader", "account", "everyone"];

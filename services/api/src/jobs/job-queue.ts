@@ -28,11 +28,19 @@ export interface HeadJob {
   revision: string;
 }
 
+/** A job of a publisher (training and the like) that is to be done, or to be gone on with. */
+export interface QueuedJob {
+  job: string;
+  signal: AbortSignal;
+}
+
 /** Who does the jobs. Handlers may be given a job again that was done already: after a crash, say. */
 export interface JobHandlers {
   inspect(job: InspectionJob): Promise<void>;
   verify(job: VerificationJob): Promise<void>;
   publishHead(job: HeadJob): Promise<void>;
+  /** Ends the job one way or another; what it throws has it called again, here or in another process. */
+  work(job: QueuedJob): Promise<void>;
 }
 
 /** Work that outlives a request, and a process: kept in the database, tried again when it throws. */
@@ -43,6 +51,8 @@ export interface JobQueue {
   sendVerification(tx: Queries, upload: string): Promise<void>;
   /** Adds the publishing of a head at a time to come, as part of a transaction. */
   sendHead(tx: Queries, job: HeadJob, at: Date): Promise<void>;
+  /** Adds a job of a publisher as part of a transaction. */
+  sendJob(tx: Queries, job: { job: string; publisher: string }): Promise<void>;
   /** Begins to work. */
   start(handlers: JobHandlers): Promise<void>;
   /** Stops taking jobs; one that runs is tried again by the next process. */
@@ -54,6 +64,12 @@ export interface RetryPolicy {
   limit: number;
   /** Seconds before the first retry; each next waits about twice as long. */
   delay: number;
+}
+
+/** How many jobs run at once: of one publisher wherever they run, and in this process. */
+export interface JobConcurrency {
+  perPublisher: number;
+  here: number;
 }
 
 /** What of a job is handed on beside its data. */
@@ -68,7 +84,9 @@ interface Kind<Data extends object> {
   retries: { retryLimit: number; retryDelay: number; retryBackoff?: boolean };
   /** Seconds after which one that still runs counts as lost. */
   life: number;
-  concurrency: { localConcurrency: number };
+  /** Seconds that one may wait for its turn; two weeks unless told. */
+  retention?: number;
+  concurrency: { localConcurrency: number; groupConcurrency?: number };
   /** What should have a job and has none: see `takeUp`. */
   lost(): Promise<{ data: Data; options?: SendOptions }[]>;
   handle(handlers: JobHandlers, data: Data, attempt: Attempt): Promise<void>;
@@ -78,6 +96,7 @@ export function createJobQueue(
   database: Database,
   log: FastifyBaseLogger,
   retries: RetryPolicy = { limit: 4, delay: 1 },
+  concurrency: JobConcurrency = { perPublisher: 1, here: 2 },
 ): JobQueue {
   const boss = new PgBoss({
     ...database.jobOptions,
@@ -148,7 +167,26 @@ export function createJobQueue(
     handle: (handlers, data) => handlers.publishHead(data),
   };
 
-  const kinds = [inspection, verification, head];
+  const publisherJob: Kind<{ job: string }> = {
+    name: "job",
+    // The handler decides when a job has failed; what comes back from the queue was broken off.
+    retries: { retryLimit: 1_000, retryDelay: 1 },
+    // The longest there is. A job that takes longer is broken off, and goes on from its last checkpoint.
+    life: 86_400,
+    retention: 30 * 86_400,
+    concurrency: { localConcurrency: concurrency.here, groupConcurrency: concurrency.perPublisher },
+    lost: async () => {
+      const jobs = await prisma.$queryRaw<{ job: string; publisher: string }[]>`
+        SELECT o.id AS job, o.publisher_id AS publisher FROM job o WHERE o.ended_at IS NULL AND NOT EXISTS (
+          SELECT FROM pgboss.job j
+          WHERE j.name = 'job' AND j.state < 'completed' AND j.data->>'job' = o.id)
+        ORDER BY o.created_at, o.id`;
+      return jobs.map(({ job, publisher }) => ({ data: { job }, options: ofPublisher(publisher) }));
+    },
+    handle: (handlers, data, { signal }) => handlers.work({ ...data, signal }),
+  };
+
+  const kinds = [inspection, verification, head, publisherJob];
 
   const send = async <Data extends object>(
     { name }: Kind<Data>,
@@ -163,6 +201,7 @@ export function createJobQueue(
     sendInspection: (tx, draft) => send(inspection, tx, { draft }),
     sendVerification: (tx, upload) => send(verification, tx, { upload }),
     sendHead: (tx, job, at) => send(head, tx, job, { startAfter: at }),
+    sendJob: (tx, { job, publisher }) => send(publisherJob, tx, { job }, ofPublisher(publisher)),
     async start(handlers) {
       await boss.start();
       for (const kind of kinds) await open(kind);
@@ -176,6 +215,7 @@ export function createJobQueue(
       await work(inspection, handlers);
       await work(verification, handlers);
       await work(head, handlers);
+      await work(publisherJob, handlers);
     },
     async stop() {
       stopping.abort();
@@ -184,7 +224,7 @@ export function createJobQueue(
     },
   };
 
-  async function open({ name, retries, life }: (typeof kinds)[number]): Promise<void> {
+  async function open({ name, retries, life, retention }: (typeof kinds)[number]): Promise<void> {
     await boss.createQueue(name, { notify: true });
     await boss.updateQueue(name, {
       notify: true,
@@ -193,6 +233,7 @@ export function createJobQueue(
       // A process that died doing a job stops beating; the job is then given to another.
       heartbeatSeconds: 20,
       deleteAfterSeconds: 3_600,
+      ...(retention !== undefined && { retentionSeconds: retention }),
     });
   }
 
@@ -223,3 +264,6 @@ export function createJobQueue(
       for (const { data, options = {} } of await lost()) await boss.send(name, data, options);
   }
 }
+
+/** So that it waits for its turn among those of its publisher. */
+const ofPublisher = (publisher: string): SendOptions => ({ group: { id: publisher } });

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
-import { type Digest, digestOfHex, ProblemError, problem } from "@modulehub/core";
+import { type Digest, ProblemError, problem } from "@modulehub/core";
 import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
+import { digestInStore } from "../blobs/digest-in-store.ts";
 import { takeReferences } from "../blobs/references.ts";
 import type { Queries } from "../database/client.ts";
 import { Prisma, type Upload } from "../database/generated/client.ts";
@@ -108,7 +108,8 @@ async function settleUpload(
   const { database, store } = deps;
   try {
     const told = await store.assemble(inStore(upload), partsOf(upload));
-    const actual = told ?? (await digestInStore(store, upload, digest, signal));
+    const actual =
+      told ?? (await digestInStore(store, { key: upload.id, size: Number(upload.size) }, digest, signal));
     if (actual !== digest) {
       const mismatch = problem("digest-mismatch", `The bytes have the digest ${actual}; open a new upload.`);
       if (await endUpload(database, upload.id, "failed", mismatch.toDocument())) await clear(store, upload);
@@ -165,35 +166,4 @@ async function recordBlob(tx: Queries, upload: Upload, digest: Digest): Promise<
 async function clear(store: BlobStore, upload: Upload): Promise<void> {
   await store.delete(upload.id);
   await store.discardUpload(upload.id);
-}
-
-/**
- * The digest of an upload's bytes, read once; those that aren't what was promised twice. Throws `store-unavailable`
- * where the store doesn't give the same bytes both times: then it isn't known what it has.
- */
-async function digestInStore(
-  store: BlobStore,
-  { id, size }: Upload,
-  promised: Digest,
-  signal: AbortSignal | undefined,
-): Promise<Digest> {
-  const read = () => digestOfBytes(store, id, Number(size), signal);
-  const actual = await read();
-  if (actual !== promised && (await read()) !== actual)
-    throw problem("store-unavailable", `The blob store does not give the same bytes of ${id} twice.`);
-  return actual;
-}
-
-async function digestOfBytes(
-  store: BlobStore,
-  key: string,
-  size: number,
-  signal: AbortSignal | undefined,
-): Promise<Digest> {
-  const hash = createHash("sha256");
-  for await (const piece of await store.read(key, size)) {
-    signal?.throwIfAborted();
-    hash.update(piece);
-  }
-  return digestOfHex(hash.digest("hex"));
 }

@@ -54,6 +54,8 @@ export interface Draft {
   digest: string | null;
   /** Who had it published; nobody yet, where that was not asked for. */
   askedBy: Actor;
+  /** The job whose result it publishes. */
+  jobId: string | null;
   createdAt: Date;
   updatedAt: Date;
   expiresAt: Date;

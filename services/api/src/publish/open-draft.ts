@@ -7,8 +7,10 @@ import { isForeignKeyViolation, isUniqueViolation } from "../database/query-erro
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
+import { type Attempt, requireRunning } from "../jobs/transitions.ts";
 import { ensureModule } from "../registry/modules.ts";
 import { findPublisher } from "../registry/publishers.ts";
+import { requireRoomFor } from "../registry/quota.ts";
 import { deletedVersion } from "../registry/tombstones.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import { checkFileList, type ListedFile } from "./file-list.ts";
@@ -24,11 +26,14 @@ export interface DraftRequest {
   derived?: boolean | undefined;
   aliases?: string[] | undefined;
   visibility?: Visibility | undefined;
+  /** The job whose result it publishes; as long as the draft decides about it, nothing else does. */
+  job?: Attempt | undefined;
 }
 
 /**
  * Opens a draft, and makes its module if that is new. Blobs that are there already are kept for it from now
- * on. Throws as `findPublisher` does, for a bad file list, a name that can't be, and `version-exists` as soon as it is sure.
+ * on. Throws as `findPublisher` does, for a bad file list, a name that can't be, `quota-exceeded`, and `version-exists` as
+ * soon as it is sure.
  */
 export async function openDraft(
   database: Database,
@@ -52,6 +57,7 @@ async function insertDraft(
   name: ModuleName,
   request: DraftRequest,
 ): Promise<string> {
+  if (request.job !== undefined) await requireRunning(tx, request.job);
   // By the publisher: whether the module is there is not told to those who may not publish in it.
   await findPublisher(tx, principal, "module.publish", publisherOf(name));
   const module = await ensureModule(tx, principal, name, request.visibility);
@@ -64,6 +70,7 @@ async function insertDraft(
     if (blob !== undefined && blob.size !== file.size)
       throw problem("size-mismatch", `The bytes of ${file.digest} are ${blob.size}, not ${file.size}.`);
   }
+  await requireRoomFor(tx, module.publisherId, request.files);
   const kept = [...there.values()].map((blob) => blob.id);
   await takeReferences(tx, { kind: "draft", id, publisher: module.publisherId }, kept);
   await tx.draft.create({
@@ -75,6 +82,7 @@ async function insertDraft(
       requestedVersion: request.version ?? null,
       derived: request.derived ?? false,
       aliases: [...new Set(request.aliases ?? [])],
+      ...(request.job !== undefined && { jobId: request.job.id }),
       expiresAt: new Date(Date.now() + DRAFT_LIFE),
     },
   });

@@ -17,6 +17,7 @@ import { storableValue } from "../database/storable.ts";
 import { inTransaction } from "../database/transaction.ts";
 import { settleHead } from "../heads/settle-head.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
+import { publishedBy, refuseLineage, unpublishedBy } from "../jobs/draft-of-job.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
 import { moveAliases } from "../registry/aliases.ts";
 import type { StoredCard } from "../registry/card.ts";
@@ -74,6 +75,8 @@ export interface Verified {
   report: InspectionReport;
   batching: Record<string, Batching>;
   card: StoredCard;
+  /** The beginning of its files of labels; undefined where it has none. */
+  labels: string | undefined;
 }
 
 /**
@@ -92,11 +95,12 @@ export async function publishVersion(database: Database, id: string, verified: V
     const number = draft.requestedVersion ?? module.next_version;
     const existing = await tx.version.findUnique({ where: { moduleId_number: { moduleId, number } } });
     const refusal =
-      existing === null
+      (await refuseLineage(tx, draft.jobId)) ??
+      (existing === null
         ? (refuseNumber(number) ?? (await deletedVersion(tx, { lowerName: module.lower_name }, number)))
-        : !(await hasSameContent(tx, existing, draft)) && problem("version-exists");
+        : !(await hasSameContent(tx, existing, draft)) && problem("version-exists"));
     if (refusal) {
-      await end(tx, id, "rejected", [refusal.toDocument()]);
+      await end(tx, draft, "rejected", [refusal.toDocument()]);
       return true;
     }
     const versionId = existing?.id ?? (await insertVersion(tx, draft, number, verified));
@@ -118,7 +122,8 @@ export async function publishVersion(database: Database, id: string, verified: V
       version: number,
       detail: { draft: id, digest, aliases: draft.aliases, ...(moved.length > 0 && { moved }) },
     });
-    await end(tx, id, "published", []);
+    await publishedBy(tx, draft.jobId, { id: versionId, number, digest, module: draft.module });
+    await end(tx, draft, "published", []);
     return true;
   });
 }
@@ -130,7 +135,7 @@ const refuseNumber = (number: number): ProblemError | undefined =>
     : undefined;
 
 async function insertVersion(tx: Queries, draft: Draft, number: number, verified: Verified): Promise<number> {
-  const { digest, manifest, report, batching, card } = verified;
+  const { digest, manifest, report, batching, card, labels } = verified;
   const version = await tx.version.create({
     data: {
       moduleId: draft.moduleId,
@@ -139,6 +144,7 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
       manifest: storableValue(manifest),
       report: storableValue(report),
       batching,
+      labels: labels ?? null,
       derived: draft.derived,
     },
   });
@@ -183,7 +189,7 @@ export async function rejectDraft(
 ): Promise<boolean> {
   return transition(database, id, async (tx, draft) => {
     if (draft.state !== "verifying") return false;
-    await end(tx, id, "rejected", problems);
+    await end(tx, draft, "rejected", problems);
     return true;
   });
 }
@@ -197,6 +203,7 @@ export async function failDraft(
   return transition(database, id, async (tx, draft) => {
     if (draft.state !== "verifying") return false;
     await setState(tx, id, "failed", problems);
+    await unpublishedBy(tx, draft.jobId, problems);
     return true;
   });
 }
@@ -208,7 +215,7 @@ export async function failDraft(
 export async function cancelDraft(database: Database, actor: Actor, id: string): Promise<void> {
   await transition(database, id, async (tx, draft) => {
     if (draft.state !== "failed" && isEndState(draft.state)) return;
-    await end(tx, id, "cancelled", []);
+    await end(tx, draft, "cancelled", []);
     const { publisher, module } = draft;
     const detail = { draft: id, state: "cancelled" };
     await recordAudit(tx, actor, { action: "draft.write", publisher, module, detail });
@@ -220,19 +227,20 @@ export async function expireDraft(database: Database, id: string, now: Date): Pr
   return transition(database, id, async (tx, draft) => {
     if (draft.state !== "uploading" && draft.state !== "failed") return false;
     if (draft.expiresAt.getTime() >= now.getTime()) return false;
-    await end(tx, id, "expired", draft.problems);
+    await end(tx, draft, "expired", draft.problems);
     return true;
   });
 }
 
 async function end(
   tx: Queries,
-  id: string,
+  { id, jobId }: Draft,
   state: "published" | "rejected" | "cancelled" | "expired",
   problems: ProblemDocument[],
 ): Promise<void> {
   await dropReferences(tx, { kind: "draft", id });
   await setState(tx, id, state, problems);
+  if (state !== "published") await unpublishedBy(tx, jobId, problems);
 }
 
 async function setState(
