@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { apiProcess, call, cleanUp, type RunningHub, startHub, until } from "./hub.ts";
+import { call, cleanUp, type RunningHub, startHub, until } from "./hub.ts";
 
 /**
  * Transfer learning on a hub started by `npm start`, through REST alone: a text classifier is trained on word vectors,
@@ -150,7 +150,7 @@ test("whichever process is killed in the middle, the same seed comes to the same
       process.kill(Number(readFileSync(join(hub.data, "cache/lock-holder"), "utf8")), "SIGKILL");
     },
     api: async () => {
-      process.kill(apiProcess(hub), "SIGKILL");
+      await hub.killApi();
     },
     both: async () => {
       const { data } = hub;
