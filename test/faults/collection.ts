@@ -37,13 +37,17 @@ const OPEN = 300;
 const CONTENTS = 400;
 
 /** A store that keeps names and no bytes: what is tried is which of them go. */
-function nameStore(): { store: Pick<BlobStore, "list" | "delete" | "discardUpload">; names: Map<string, Date> } {
+function nameStore(): {
+  store: Pick<BlobStore, "list" | "delete" | "discardUpload">;
+  names: Map<string, Date>;
+} {
   const names = new Map<string, Date>();
   return {
     names,
     store: {
       list: async (what) => ({
-        items: what === "blobs" ? [...names].map(([name, writtenAt]): StoredName => ({ name, writtenAt })) : [],
+        items:
+          what === "blobs" ? [...names].map(([name, writtenAt]): StoredName => ({ name, writtenAt })) : [],
       }),
       delete: async (key) => {
         names.delete(key);
@@ -57,14 +61,19 @@ function nameStore(): { store: Pick<BlobStore, "list" | "delete" | "discardUploa
  * Writers take and drop references to blobs that they share, on a real PostgreSQL, while as many replicas as a hub has
  * collect without a pause. No blob that somebody holds may go, and all that nobody holds must. Throws `Violation`.
  */
-export async function runCollection({ seed, operations, say = () => undefined }: CollectionOptions): Promise<CollectionResult> {
+export async function runCollection({
+  seed,
+  operations,
+  say = () => undefined,
+}: CollectionOptions): Promise<CollectionResult> {
   const server = await startPostgresql();
   if (server === undefined) throw new Error("PostgreSQL is not installed");
   const replicas: Database[] = [];
   const { store, names } = nameStore();
   const result: CollectionResult = { operations: 0, collected: 0, late: 0 };
   try {
-    for (let n = 0; n < REPLICAS; n++) replicas.push(await openDatabase({ kind: "postgresql", url: server.url }));
+    for (let n = 0; n < REPLICAS; n++)
+      replicas.push(await openDatabase({ kind: "postgresql", url: server.url }));
     await migrate(replicas[0]!);
     await replicas[0]!.prisma.publisher.create({ data: { id: "acme", displayName: "Acme" } });
     let over = false;
@@ -87,7 +96,8 @@ export async function runCollection({ seed, operations, say = () => undefined }:
     await collectGarbage({ database: replicas[0]!, store: store as BlobStore, log: console }, GRACE);
     await collectGarbage({ database: replicas[0]!, store: store as BlobStore, log: console }, GRACE);
     const left = await replicas[0]!.prisma.blob.count();
-    if (left > 0 || names.size > 0) throw new Violation(`${left} rows and ${names.size} names are left that nobody holds`);
+    if (left > 0 || names.size > 0)
+      throw new Violation(`${left} rows and ${names.size} names are left that nobody holds`);
     return result;
   } finally {
     for (const database of replicas) await database.close();
@@ -108,7 +118,8 @@ async function write(
 ): Promise<Held> {
   const held: Held = new Map();
   while (result.operations < operations) {
-    if (++result.operations % 10_000 === 0) say(`${result.operations} operations, ${result.collected} blobs collected`);
+    if (++result.operations % 10_000 === 0)
+      say(`${result.operations} operations, ${result.collected} blobs collected`);
     if (held.size > 4 || (held.size > 0 && random.next() < 0.45)) {
       const holder = random.pick([...held.keys()]);
       held.delete(holder);
@@ -159,11 +170,15 @@ async function take(
 
 async function checkHeld({ prisma }: Database, names: Map<string, Date>, held: Held): Promise<void> {
   for (const [holder, digest] of held) {
-    const references = await prisma.blobReference.findMany({ where: { holderId: holder }, include: { blob: true } });
+    const references = await prisma.blobReference.findMany({
+      where: { holderId: holder },
+      include: { blob: true },
+    });
     const [reference] = references;
     if (reference === undefined) throw new Violation(`${holder} holds ${digest}, and its reference is gone`);
     if (reference.blob.state !== "stored" || reference.blob.digest !== digest)
       throw new Violation(`${holder} holds ${digest}, which is ${reference.blob.state}`);
-    if (!names.has(reference.blob.storageKey)) throw new Violation(`${holder} holds ${digest}, whose bytes are gone`);
+    if (!names.has(reference.blob.storageKey))
+      throw new Violation(`${holder} holds ${digest}, whose bytes are gone`);
   }
 }
