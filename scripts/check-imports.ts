@@ -16,7 +16,8 @@ export function importFaults(file: string, source: string): string[] {
   for (const match of source.matchAll(IMPORT)) {
     const specifier = match[1] ?? match[2];
     if (specifier === undefined) continue;
-    const reaches = specifier.startsWith(".") && home(normalize(join(dirname(file), specifier))) !== home(file);
+    const reaches =
+      specifier.startsWith(".") && home(normalize(join(dirname(file), specifier))) !== home(file);
     if (reaches && !OUTSIDE.test(file))
       faults.push(`${file} imports ${specifier}: other packages are imported by their name.`);
     if (EXEMPT.test(file)) continue;

@@ -32,6 +32,12 @@ const options = {
 };
 console.log(`${how}, seed ${values.seed}`);
 try {
+  if (how === "collection") {
+    const { operations, ...rest } = await runCollection({ ...options, operations: options.count });
+    console.log(JSON.stringify(rest));
+    console.log(`${operations} passed, 0 failed`);
+    process.exit();
+  }
   const database = values.database === "postgresql" ? "postgresql" : "embedded";
   const { faults, ...rest } =
     how === "steps" ? await runSteps(options) : await runKills({ ...options, database });

@@ -65,4 +65,7 @@ export const HOLDER_IS_GONE = `CASE r.holder_kind
   WHEN 'head' THEN NOT EXISTS (SELECT FROM head h WHERE h.module_id::text = r.holder_id)
   WHEN 'version' THEN NOT EXISTS (SELECT FROM version v WHERE v.id::text = r.holder_id)
   WHEN 'documentation' THEN NOT EXISTS (SELECT FROM version v WHERE v.id::text = r.holder_id)
+  WHEN 'data-set' THEN NOT EXISTS (SELECT FROM job j WHERE j.id = r.holder_id)
+  WHEN 'checkpoint' THEN NOT EXISTS (SELECT FROM job j WHERE j.id = r.holder_id)
+  WHEN 'job-file' THEN NOT EXISTS (SELECT FROM job j WHERE j.id = r.holder_id)
   ELSE false END`;

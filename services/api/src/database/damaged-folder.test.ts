@@ -37,7 +37,7 @@ async function opened(damage: (database: string) => Promise<void>): Promise<stri
 
 test("a whole folder opens", async () => {
   expect(await opened(async () => undefined)).toBe('[{"one":1}]');
-});
+}, 120_000);
 
 test.each<[string, (database: string) => Promise<void>]>([
   ["a write-ahead log that is missing", (database) => rm(join(database, "pg_wal"), { recursive: true })],

@@ -1,6 +1,6 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { dataReadingSchema, type Digest } from "@modulehub/core";
+import { type Digest, dataReadingSchema } from "@modulehub/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryFolder } from "../testing/modules.ts";
 import { EmbeddingsCache } from "./embeddings-cache.ts";
