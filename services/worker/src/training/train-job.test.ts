@@ -240,8 +240,8 @@ test("a process that is killed, or takes too much memory, fails its job and noth
   let last: JobMessage | undefined;
   for await (const message of worker.work(long)) {
     last = message;
-    if (message.message !== "progress" || message.progress.stage !== "training") continue;
-    for (const pid of jobProcesses(worker.folder)) process.kill(pid, "SIGKILL");
+    if (message.message === "progress" && message.progress.stage === "training")
+      for (const pid of jobProcesses()) process.kill(pid, "SIGKILL");
   }
   expect(last).toMatchObject({ message: "problem", problem: { code: "job-crashed", status: 500 } });
   const answer = await worker.post("/v1/embed", base, { inputs: ["cat"] });
@@ -257,16 +257,18 @@ test("a process that is killed, or takes too much memory, fails its job and noth
   }
 }, 60_000);
 
-/** Process ids of the jobs of a worker, known by its folder in their arguments. */
-function jobProcesses(folder: string): number[] {
+/** Process ids of the jobs of this process's worker. */
+function jobProcesses(): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-        return command.includes("job-child.ts") && command.includes(folder);
+        const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+        const title = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        return Number(parent) === process.pid && title.startsWith("modulehub-job");
       } catch {
+        // It has ended meanwhile.
         return false;
       }
     });
