@@ -28,6 +28,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: "faults",
+          include: ["test/faults/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: "client",
           include: ["test/client/**/*.test.ts"],
           // Packing and installing take minutes on a busy machine; nothing here is about speed.

@@ -24,7 +24,7 @@ import { ROOT, residentBytes } from "./hub.ts";
  * that drops the bytes stands for: `MODULEHUB_LARGE_GB=100 npx vitest run --project e2e test/e2e/large-upload.test.ts`.
  */
 
-const GIGABYTES = Number(process.env.MODULEHUB_LARGE_GB ?? 2);
+const GIGABYTES = Number(process.env.MODULEHUB_LARGE_GB ?? 1);
 const SIZE = GIGABYTES * 1e9;
 const TOKEN = "a-worker-token-for-tests";
 

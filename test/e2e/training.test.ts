@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, cleanUp, type RunningHub, startHub, until } from "./hub.ts";
+import { upload } from "./publish-files.ts";
 
 /**
  * Transfer learning on a hub started by `npm start`, through REST alone: a text classifier is trained on word vectors,
@@ -46,14 +47,10 @@ interface JobAnswer {
   };
 }
 
-async function upload(content: string) {
+async function sendTable(content: string) {
   const bytes = Buffer.from(content);
   const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  const opened = await call(hub, "POST", "/v1/uploads", { publisher: "acme", size: bytes.length, digest });
-  const { id, parts } = (await opened.json()) as { id: string; parts: { url: string }[] };
-  const part = await call(hub, "PUT", new URL(parts[0]!.url).pathname, new Uint8Array(bytes));
-  expect(part.status).toBe(200);
-  expect((await call(hub, "POST", `/v1/uploads/${id}/complete`, { digest })).status).toBe(200);
+  expect(await upload(hub, "acme", bytes, digest)).toBeUndefined();
   return { digest, name: "films.csv", reading: READING };
 }
 
@@ -70,15 +67,6 @@ async function look(id: string): Promise<JobAnswer | undefined> {
   return answer?.ok ? ((await answer.json()) as JobAnswer) : undefined;
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
-    throw error;
-  }
-}
-
 async function succeeded(id: string): Promise<JobAnswer> {
   let last: JobAnswer | undefined;
   await until(`job ${id} has ended`, 120, async () => {
@@ -90,7 +78,7 @@ async function succeeded(id: string): Promise<JobAnswer> {
 }
 
 test("a classifier is trained, published, asked and evaluated, and its lineage is told", async () => {
-  const dataSet = await upload(csv(rowsOf(400)));
+  const dataSet = await sendTable(csv(rowsOf(400)));
   const id = await start({
     kind: "train",
     base: "modulehub/nnlm-en-dim100-with-normalization",
@@ -121,7 +109,7 @@ test("a classifier is trained, published, asked and evaluated, and its lineage i
   const page = await fetch(`${hub.url}/acme/films/1`, { headers: { accept: "text/html" } });
   expect(await page.text()).toContain("modulehub/nnlm-en-dim100-with-normalization");
 
-  const other = await upload(csv(rowsOf(60).map((row) => row.replace("train", "test"))));
+  const other = await sendTable(csv(rowsOf(60).map((row) => row.replace("train", "test"))));
   const evaluation = await succeeded(await start({ kind: "evaluate", module: "acme/films", dataSet: other }));
   expect(evaluation.result).toMatchObject({ kind: "evaluate", evaluation: { examples: 60 } });
   const stored = await fetch(`${hub.url}/v1/modules/acme/films/versions/1/evaluations`);
@@ -141,7 +129,7 @@ test("a classifier is trained, published, asked and evaluated, and its lineage i
 }, 240_000);
 
 test("whichever process is killed in the middle, the same seed comes to the same bits", async () => {
-  const dataSet = await upload(csv(rowsOf(400)));
+  const dataSet = await sendTable(csv(rowsOf(400)));
   const begin = (name: string) =>
     start({
       kind: "train",
@@ -161,9 +149,8 @@ test("whichever process is killed in the middle, the same seed comes to the same
     // The command that runs both ends with it: whatever keeps it running starts it anew.
     api: async () => {
       const { data } = hub;
-      const [command] = hub.pids;
       await hub.killApi();
-      await until("the command has ended", 30, async () => !isRunning(command!));
+      await hub.kill();
       hub = await startHub({ data, env: ENV, examples: false });
     },
     both: async () => {

@@ -4,12 +4,17 @@ import type { Database } from "../../services/api/src/database/client.ts";
 /** What is thrown in a process that has died: nothing it does after that has an effect. */
 export class Dead extends Error {}
 
+/** What is thrown by an effect that failed, or whose answer was lost. */
+export class Lost extends Error {}
+
 /**
  * One life of an API in this process: it ends at a step, and from then on nothing reaches database or store. It goes on
  * for ever unless told otherwise.
  */
 export class Life {
   #left = Infinity;
+  #untilFault = Infinity;
+  #nextFault: (step: string) => number = () => Infinity;
   #died: ((step: string) => void) | undefined;
   /** Settles with the name of the step at which it ended. */
   readonly end: Promise<string>;
@@ -26,6 +31,15 @@ export class Life {
     this.#left = steps;
   }
 
+  /**
+   * From now on single effects fail, before or after they were made, at steps of which `next` says how far each is;
+   * what asked for them goes on, as it does when a database or a store is away for a moment.
+   */
+  failNowAndThen(next: (step: string) => number): void {
+    this.#nextFault = next;
+    this.#untilFault = next("");
+  }
+
   check(): void {
     if (this.dead) throw new Dead("this process has died");
   }
@@ -33,6 +47,10 @@ export class Life {
   /** A moment between two effects: dying anywhere between them comes to the same. */
   step(name: string): void {
     this.check();
+    if (--this.#untilFault <= 0) {
+      this.#untilFault = this.#nextFault(name);
+      throw new Lost(`an effect failed: ${name}`);
+    }
     if (--this.#left > 0) return;
     this.kill(name);
     throw new Dead(`this process has died: ${name}`);

@@ -3,11 +3,14 @@
  *
  *     node test/faults/run.ts kills --count 1000 --seconds 450 --database postgresql --seed 7
  *     node test/faults/run.ts steps --count 9000
+ *     node test/faults/run.ts collection --count 1000000
  *
- * `kills` kills real processes, `steps` ends the API in this process between two effects. The last line is
+ * `kills` kills real processes, `steps` ends the API in this process between two effects, `collection` takes and
+ * drops references beside collections. The last line is
  * `N passed, N failed`, a fault counting as one.
  */
 import { parseArgs } from "node:util";
+import { runCollection } from "./collection.ts";
 import { runKills } from "./kills.ts";
 import { runSteps } from "./steps.ts";
 
@@ -29,6 +32,12 @@ const options = {
 };
 console.log(`${how}, seed ${values.seed}`);
 try {
+  if (how === "collection") {
+    const { operations, ...rest } = await runCollection({ ...options, operations: options.count });
+    console.log(JSON.stringify(rest));
+    console.log(`${operations} passed, 0 failed`);
+    process.exit();
+  }
   const database = values.database === "postgresql" ? "postgresql" : "embedded";
   const { faults, ...rest } =
     how === "steps" ? await runSteps(options) : await runKills({ ...options, database });

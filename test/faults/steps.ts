@@ -33,16 +33,17 @@ export interface StepResult {
 const ADMIN = "an-admin-token-for-tests-that-is-long-enough";
 const WORKER_TOKEN = "a-worker-token-for-tests";
 
-/** A life ends within so many steps: about three changes. */
-const STEPS = 90;
+/** A life ends within so many steps, about fifty changes; single effects fail within so many. */
+const STEPS = 1_500;
+const FAULT_STEPS = 60;
 
 /** A module that has so many versions is left for a new one. */
 const VERSIONS = 10;
 
 /**
  * The API in this process, on an embedded database in memory and a folder, dies again and again: at a step between two
- * effects on database or store, of which there is none that is not counted. The next life begins on what is there, and
- * everything that was answered is compared with it. Throws `Violation`, with the seed and the history's file.
+ * effects on database or store, of which there is none that is not counted. Before, single effects fail, or are made and
+ * their answer is lost. After each fault everything that was answered is compared with what is there. Throws `Violation`, with the seed and the history's file.
  */
 export async function runSteps({
   seed,
@@ -91,13 +92,19 @@ export async function runSteps({
     let named = 0;
     const newPublisher = () => new Publisher(hub, `acme/m${++named}`, random, note);
     const active = [newPublisher(), newPublisher()];
-    for (let lives = 0; lives < count && Date.now() - begun < time; lives++) {
+    let faults = 0;
+    const hit = (fault: string) => {
+      faults++;
+      result.faults.set(fault, (result.faults.get(fault) ?? 0) + 1);
+      if (faults % 500 === 0) say(`${faults} faults, ${result.answered} changes answered`);
+    };
+    for (let lives = 0; faults < count && Date.now() - begun < time; lives++) {
       const life = new Life();
       const over = new AbortController();
       const end = life.end.then((step) => {
         over.abort();
         note(`── life ${lives} ends ${step}`);
-        result.faults.set(step, (result.faults.get(step) ?? 0) + 1);
+        hit(`death ${step}`);
       });
       app = await live(life);
       for (const publisher of active) await untilSeen(hub, publisher);
@@ -109,17 +116,22 @@ export async function runSteps({
         result.versions += publisher.record.versions.size;
         active[index] = newPublisher();
       }
+      life.failNowAndThen((step) => {
+        note(`── fails ${step}`);
+        if (step !== "") hit(`failure ${step}`);
+        return 1 + random.below(FAULT_STEPS);
+      });
       life.endWithin(1 + random.below(STEPS));
       await Promise.all(
         active.map(async (publisher) => {
-          while (!over.signal.aborted) if (await publisher.step(over.signal)) result.answered++;
+          while (!over.signal.aborted)
+            if (await publisher.step(over.signal)) result.answered++;
+            else while (!over.signal.aborted && !(await verify(hub, publisher, random))) await sleep(10);
         }),
       );
       await end;
       await app.close();
       app = undefined;
-      if (lives % 100 === 99)
-        say(`${lives + 1} lives, ${result.faults.size} steps, ${result.answered} changes answered`);
     }
     return result;
   } catch (error) {

@@ -4,6 +4,12 @@ import { EXIT_HELP } from "./exit-code.ts";
 /** Lines of help for a command: what one types. The hub of these examples is the one that `modulehub serve` starts. */
 const EXAMPLES: Record<string, readonly string[]> = {
   serve: ["modulehub serve", "modulehub serve --port 9000 --data /var/lib/modulehub"],
+  fsck: [
+    "modulehub fsck",
+    "modulehub fsck --deep --json",
+    "modulehub fsck --repair --data /var/lib/modulehub",
+  ],
+  migrate: ["modulehub migrate --from .modulehub --to postgresql://hub@localhost/hub --store s3://modules"],
   login: ["modulehub login --url https://hub.example", "modulehub login < token-file"],
   logout: ["modulehub logout", "modulehub logout --revoke"],
   whoami: ["modulehub whoami", "modulehub whoami --json"],

@@ -12,6 +12,7 @@ import { downloadCommand } from "./commands/download.ts";
 import { draftsCommand } from "./commands/drafts.ts";
 import { embedCommand } from "./commands/embed.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
+import { fsckCommand } from "./commands/fsck.ts";
 import { headCommand } from "./commands/head.ts";
 import { inferCommand } from "./commands/infer.ts";
 import { jobsCommand } from "./commands/jobs.ts";
@@ -20,6 +21,7 @@ import { listCommand } from "./commands/list.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logoutCommand } from "./commands/logout.ts";
 import { membersCommand } from "./commands/members.ts";
+import { migrateCommand } from "./commands/migrate.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { publishersCommand } from "./commands/publishers.ts";
 import { rankCommand } from "./commands/rank.ts";
@@ -83,6 +85,8 @@ export function program(context: Context, version: string): Command {
     ],
     "This machine:": [
       serveCommand(context),
+      fsckCommand(context),
+      migrateCommand(context),
       completionCommand(context, () => root),
       versionCommand(context, version),
     ],

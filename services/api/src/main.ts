@@ -3,10 +3,7 @@ import { resolve } from "node:path";
 import { readSettings, SettingsError } from "@modulehub/settings";
 import { openTracing } from "@modulehub/tracing";
 import { buildApp } from "./app.ts";
-import type { BlobStore } from "./blobs/blob-store.ts";
-import { openFilesystemStore } from "./blobs/filesystem-store.ts";
-import { connectS3 } from "./blobs/s3-client.ts";
-import { createBucket, s3Store } from "./blobs/s3-store.ts";
+import { openStore } from "./blobs/open-store.ts";
 import { type DatabaseLocation, openDatabase } from "./database/client.ts";
 import { lockDataFolder } from "./database/data-lock.ts";
 import { migrate } from "./database/migrate.ts";
@@ -16,12 +13,12 @@ import { adminToken } from "./identity/admin-token.ts";
 import { createIdentity } from "./identity/identity.ts";
 import { JOB_SETTINGS } from "./jobs/job-settings.ts";
 import { makeMissingListings } from "./registry/missing-listings.ts";
-import { keepsNothing, type Settings, s3Settings, settingsSchema } from "./settings.ts";
+import { keepsNothing, type Settings, settingsSchema } from "./settings.ts";
 
 /** How long requests may take to finish once the service is told to stop, in milliseconds. */
 const DRAIN = 10_000;
 
-await start().catch((error: unknown) => {
+await run().catch((error: unknown) => {
   if (error instanceof SettingsError) {
     process.stderr.write(error.message);
     process.exit(2);
@@ -40,8 +37,29 @@ function standardOutput(): NodeJS.WritableStream {
   return process.stdout.on("error", () => undefined);
 }
 
-async function start(): Promise<void> {
+/** The hub, or what an operator does to one: `main.ts fsck …`, `main.ts migrate …`. */
+async function run(): Promise<void> {
   const settings: Settings = readSettings(settingsSchema, process.env);
+  const [command, ...args] = process.argv.slice(2);
+  switch (command) {
+    case undefined:
+      return start(settings);
+    case "fsck": {
+      const { fsck } = await import("./consistency/command.ts");
+      process.exitCode = await fsck(args, settings);
+      return;
+    }
+    case "migrate": {
+      const { moveHub } = await import("./move/command.ts");
+      process.exitCode = await moveHub(args, settings);
+      return;
+    }
+    default:
+      throw new Error(`There is no command ${command}.`);
+  }
+}
+
+async function start(settings: Settings): Promise<void> {
   const data = resolve(settings.MODULEHUB_DATA);
   // With everything elsewhere nothing is written here, and replicas share no folder.
   const lock = keepsNothing(settings) ? undefined : lockDataFolder(data);
@@ -104,22 +122,4 @@ async function start(): Promise<void> {
   const address = await app.listen({ host: settings.MODULEHUB_HOST, port: settings.MODULEHUB_PORT });
   url ??= address;
   process.send?.({ kind: "listening", url: address });
-}
-
-/** How long until a bucket is looked at again whose server could not be reached, in milliseconds. */
-const LOOK_AGAIN = 5_000;
-
-/** The bucket, or the data folder. A server that can't be reached now is waited for: the hub is not ready meanwhile. */
-async function openStore(settings: Settings, data: string): Promise<{ store: BlobStore; close: () => void }> {
-  const s3 = s3Settings(settings);
-  if (s3 === undefined) return { store: await openFilesystemStore(data), close: () => undefined };
-  const connection = connectS3(s3);
-  const look = (): Promise<void> =>
-    createBucket(connection).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      process.stderr.write(`The bucket ${s3.bucket} could not be looked at: ${reason}\n`);
-      setTimeout(look, LOOK_AGAIN).unref();
-    });
-  await look();
-  return { store: s3Store(connection), close: () => connection.close() };
 }

@@ -4,7 +4,16 @@ import { z } from "zod";
  * Prisma's codes for: can't reach, timed out, closed by the server, no connection from the pool in time, no
  * transaction in time.
  */
-const CONNECTION_CODES = new Set(["P1001", "P1002", "P1017", "P2024", "P2028", "ECONNREFUSED"]);
+const CONNECTION_CODES = new Set([
+  "P1001",
+  "P1002",
+  "P1017",
+  "P2024",
+  "P2028",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+]);
 
 /** Its driver adapters' words for the same, which a raw query's error carries inside. */
 const CONNECTION_KINDS = new Set([
@@ -54,12 +63,25 @@ export function isDeadlock(error: unknown): boolean {
   return adapter.success && adapter.data.meta.driverAdapterError.cause.originalCode === DEADLOCK;
 }
 
+/**
+ * What the driver says, without a code, of a connection that broke while it was used, also in the middle of a
+ * transaction (node_modules/pg/lib/client.js).
+ */
+const BROKEN =
+  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/;
+
+/** SQLSTATE: connection exceptions; shut down, crashed, starting up. */
+const AWAY = /^(08...|57P0[123])$/;
+
 /** Whether an error of a query says that the database could not be asked. */
 export function isConnectionFailure(error: unknown): boolean {
   if (typeof error !== "object" || error === null) return false;
+  if (error instanceof Error && BROKEN.test(error.message)) return true;
   if ("code" in error && typeof error.code === "string" && CONNECTION_CODES.has(error.code)) return true;
   const adapter = adapterError.safeParse(error);
-  return adapter.success && CONNECTION_KINDS.has(adapter.data.meta.driverAdapterError.cause.kind);
+  if (!adapter.success) return false;
+  const { kind, originalCode = "" } = adapter.data.meta.driverAdapterError.cause;
+  return CONNECTION_KINDS.has(kind) || AWAY.test(originalCode);
 }
 
 /** Whether an error of a query says that the database's disk is full. */

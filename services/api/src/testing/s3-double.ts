@@ -83,7 +83,7 @@ export class S3Double {
     this.#answer(request, response).catch(() => response.destroy());
   });
 
-  /** `drops`: bytes are counted and dropped; every object is zeros. */
+  /** `drops`: bytes of parts of 1 MiB or more are counted and dropped; their objects are zeros. */
   constructor({ drops = false } = {}) {
     this.#drops = drops;
   }
@@ -185,7 +185,8 @@ export class S3Double {
   ): Promise<Bytes | undefined> {
     const chunks: Buffer[] = [];
     let size = 0;
-    const drops = this.#drops && operation === "UploadPart";
+    const length = Number(request.headers["content-length"]);
+    const drops = this.#drops && operation === "UploadPart" && length >= ZEROS.byteLength;
     try {
       for await (const chunk of request) {
         count((chunk as Buffer).byteLength);

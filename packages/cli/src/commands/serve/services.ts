@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mainOf } from "../../service-main.ts";
 import { KeptAlive } from "./kept-alive.ts";
 import { freePort } from "./port.ts";
 import { type Ending, ServiceProcess } from "./service-process.ts";
@@ -33,10 +33,6 @@ export interface RunningHub {
 /** The API waits 10 s for open requests. */
 const API_GRACE_MS = 15_000;
 const WORKER_GRACE_MS = 10_000;
-
-/** Where the services begin. They are processes of their own: nothing of them is imported here. */
-const mainOf = (service: "api" | "worker"): string =>
-  fileURLToPath(import.meta.resolve(`@modulehub/${service}/main`));
 
 /**
  * Chunks of uploads and downloads die young. With V8's default young generation, which grows to 16 MiB times
