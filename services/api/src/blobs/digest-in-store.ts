@@ -1,6 +1,22 @@
 import { createHash } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Digest, digestOfHex, problem } from "@modulehub/core";
 import type { BlobStore } from "./blob-store.ts";
+
+/** Bytes read between two sweeps. */
+const SWEEP_AFTER = 8_388_608;
+
+/**
+ * Frees the buffers of what has been hashed. They lie outside of JavaScript's heap, which hardly grows by them, so that
+ * V8 would let a hundred megabytes of them lie before it looked.
+ */
+const sweep = exposedCollector();
+
+function exposedCollector(): NonNullable<typeof globalThis.gc> {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc");
+}
 
 /** Bytes that lie in a store, `size` of them. */
 interface Stored {
@@ -31,9 +47,14 @@ async function digestOfBytes(
   signal: AbortSignal | undefined,
 ): Promise<Digest> {
   const hash = createHash("sha256");
+  let sinceSweep = 0;
   for await (const piece of await store.read(key, size)) {
     signal?.throwIfAborted();
     hash.update(piece);
+    sinceSweep += piece.byteLength;
+    if (sinceSweep < SWEEP_AFTER) continue;
+    sinceSweep = 0;
+    sweep({ type: "minor" });
   }
   return digestOfHex(hash.digest("hex"));
 }
