@@ -28,6 +28,11 @@ export const IMPORT_RULES: ImportRule[] = [
     neverFrom: /^packages\/onnx\//,
   },
   {
+    reason: "data sets are read with core and parsers of their forms only",
+    imports: /^(?!(node:|(@modulehub\/core|csv-parse|tar-stream|yauzl)($|\/)))[^.]/,
+    neverFrom: /^packages\/dataset\//,
+  },
+  {
     reason: "ONNX Runtime is imported by the session file alone, so that no other process ever loads it",
     imports: /^onnxruntime-/,
     onlyFrom: /^packages\/runtime\/src\/session\.ts$/,
@@ -36,7 +41,7 @@ export const IMPORT_RULES: ImportRule[] = [
     reason: "sessions are opened in engine processes, never in the services themselves",
     imports: /^@modulehub\/runtime\/session$/,
     onlyFrom:
-      /^services\/worker\/src\/engines\/engine-child\.ts$|^services\/worker\/src\/inspection\/inspect-module\.ts$|^examples\/|^packages\/client\//,
+      /^services\/worker\/src\/engines\/engine-child\.ts$|^services\/worker\/src\/inspection\/inspect-module\.ts$|^services\/worker\/src\/training\/child\/|^examples\/|^packages\/client\//,
   },
   {
     reason: "the AWS SDK belongs to the S3 blob store",

@@ -8,6 +8,8 @@ export interface Context {
   input: NodeJS.ReadStream;
   out: NodeJS.WriteStream;
   err: NodeJS.WriteStream;
+  /** Calls a listener at Ctrl-C, which does not end the process then, until what comes back is called. */
+  onInterrupt(listener: () => void): () => void;
 }
 
 /** A line of a command's result. */

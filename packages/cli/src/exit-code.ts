@@ -3,7 +3,7 @@ import { ProblemError } from "@modulehub/core";
 import { CommanderError } from "commander";
 
 /** How a command ended, for scripts. Documented in `modulehub --help`. */
-export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, hubFailed: 4 } as const;
+export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, hubFailed: 4, interrupted: 130 } as const;
 
 export const EXIT_HELP = `
 Exit codes:
@@ -11,7 +11,8 @@ Exit codes:
   1  refused: the request, the module or a file is at fault
   2  usage: the command line is at fault
   3  the hub can't be reached
-  4  the hub failed; trying again later may help`;
+  4  the hub failed; trying again later may help
+  130  interrupted with Ctrl-C; a job of the hub goes on`;
 
 /** What a command throws for a command line that can't be meant. */
 export class UsageError extends Error {}

@@ -12,6 +12,7 @@ const context: Context = {
   input: process.stdin,
   out: process.stdout,
   err: process.stderr,
+  onInterrupt: () => () => {},
 };
 const commands = allCommands(commandWords(program(context, "1.2.3")));
 

@@ -22,6 +22,16 @@ const EXAMPLES: Record<string, readonly string[]> = {
   ],
   embed: ['modulehub embed acme/words "cat" "dog" --json', "modulehub embed acme/words @texts.txt --json"],
   classify: ["modulehub classify acme/photos cat.jpg dog.png --top-k 3"],
+  train: [
+    "modulehub train modulehub/nnlm-en-dim100 --data reviews.csv --publish acme/reviews",
+    "modulehub train modulehub/nnlm-en-dim100/1 --data aclImdb.tar.gz --hidden 500,100 --optimizer adagrad --learning-rate 0.003 --steps 1000 --batch 128 --publish acme/imdb-sentiment --json",
+    "modulehub train acme/photos --data photos --early-stopping --require-accuracy 0.9 --publish acme/cats@stable",
+  ],
+  evaluate: ["modulehub evaluate acme/reviews/1 --data more-reviews.jsonl --require-accuracy 0.8"],
+  rank: ["modulehub rank modulehub/nnlm-en-dim100 acme/words --data reviews.csv"],
+  jobs: ["modulehub jobs list --state running", "modulehub jobs watch 0198c0de"],
+  lineage: ["modulehub lineage acme/reviews/1", "modulehub lineage modulehub/nnlm-en-dim100/1 --down"],
+  "data check": ["modulehub data check reviews.csv --label-column stars"],
   publish: [
     "modulehub publish my-module acme/words",
     "modulehub publish model.onnx acme/words/3 --alias stable",
@@ -47,6 +57,11 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "modulehub docs acme/words/3 --history",
   ],
   drafts: ["modulehub drafts list acme/words --state failed", "modulehub drafts publish 0198c0de"],
+  head: [
+    'modulehub head commit acme/words my-module -m "Better vectors"',
+    "modulehub head publish acme/words --alias stable",
+    "modulehub head log acme/words",
+  ],
   settings: [
     "modulehub settings acme/words --visibility private",
     "modulehub settings acme/words --rename acme/english-words",

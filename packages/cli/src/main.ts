@@ -27,6 +27,10 @@ const context: Context = {
   },
   out: process.stdout,
   err: process.stderr,
+  onInterrupt(listener) {
+    process.on("SIGINT", listener);
+    return () => void process.off("SIGINT", listener);
+  },
 };
 
 try {

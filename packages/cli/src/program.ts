@@ -5,24 +5,31 @@ import { auditCommand } from "./commands/audit.ts";
 import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { dataCommand } from "./commands/data.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { docsCommand } from "./commands/docs.ts";
 import { downloadCommand } from "./commands/download.ts";
 import { draftsCommand } from "./commands/drafts.ts";
 import { embedCommand } from "./commands/embed.ts";
+import { evaluateCommand } from "./commands/evaluate.ts";
+import { headCommand } from "./commands/head.ts";
 import { inferCommand } from "./commands/infer.ts";
+import { jobsCommand } from "./commands/jobs.ts";
+import { lineageCommand } from "./commands/lineage.ts";
 import { listCommand } from "./commands/list.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logoutCommand } from "./commands/logout.ts";
 import { membersCommand } from "./commands/members.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { publishersCommand } from "./commands/publishers.ts";
+import { rankCommand } from "./commands/rank.ts";
 import { resolveCommand } from "./commands/resolve.ts";
 import { searchCommand } from "./commands/search.ts";
 import { serveCommand } from "./commands/serve/serve.ts";
 import { settingsCommand } from "./commands/settings.ts";
 import { showCommand } from "./commands/show.ts";
 import { tokensCommand } from "./commands/tokens.ts";
+import { trainCommand } from "./commands/train.ts";
 import { versionCommand } from "./commands/version.ts";
 import { versionsCommand } from "./commands/versions.ts";
 import { whoamiCommand } from "./commands/whoami.ts";
@@ -45,6 +52,14 @@ export function program(context: Context, version: string): Command {
       downloadCommand(context),
     ],
     "Run on the hub:": [inferCommand(context), embedCommand(context), classifyCommand(context)],
+    "Train:": [
+      trainCommand(context),
+      evaluateCommand(context),
+      rankCommand(context),
+      jobsCommand(context),
+      lineageCommand(context),
+      dataCommand(context),
+    ],
     "Publish:": [
       publishCommand(context),
       buildCommand(context),
@@ -54,6 +69,7 @@ export function program(context: Context, version: string): Command {
       docsCommand(context),
       settingsCommand(context),
       draftsCommand(context),
+      headCommand(context),
     ],
     "Who may what:": [
       loginCommand(context),

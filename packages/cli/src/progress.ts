@@ -17,6 +17,7 @@ export class Progress {
   readonly #stream: ProgressStream;
   #phase = "";
   #drawn = false;
+  #tenth = 0;
 
   constructor(stream: ProgressStream) {
     this.#stream = stream;
@@ -43,6 +44,21 @@ export class Progress {
     const bar = "█".repeat(full) + "░".repeat(BAR - full);
     const percent = `${Math.floor(share * 100)}`.padStart(3);
     this.#draw(`${name.padEnd(9)} ${bar} ${percent} % of ${byteText(total)}  ${detail}`);
+  }
+
+  /**
+   * A phase of so many steps, with what is to be said of them. Elsewhere than on a terminal a line at its beginning and
+   * one at every tenth: it may take long.
+   */
+  steps(name: string, done: number, total: number, detail: string): void {
+    const share = total === 0 ? 1 : Math.min(1, done / total);
+    const line = `${name} ${done} of ${total}${detail === "" ? "" : `  ${detail}`}`;
+    if (this.#stream.isTTY) {
+      const full = Math.round(share * BAR);
+      this.#draw(`${"█".repeat(full)}${"░".repeat(BAR - full)} ${line}`);
+    } else if (name !== this.#phase || Math.floor(share * 10) > this.#tenth) this.#stream.write(`${line}\n`);
+    this.#phase = name;
+    this.#tenth = Math.floor(share * 10);
   }
 
   /** A line that stays. */

@@ -1,4 +1,6 @@
-import type { MemberRole } from "@modulehub/core";
+import type { JobRequestInput, MemberRole } from "@modulehub/core";
+import type { Job, JobLogPage, JobPage } from "./jobs/job.ts";
+import { type JobEvent, watchJob } from "./jobs/watch-job.ts";
 import {
   type AccountPage,
   changeAccount,
@@ -6,12 +8,14 @@ import {
   type HubAccount,
   listAccounts,
 } from "./operations/accounts.ts";
+import { cancelJob } from "./operations/cancel-job.ts";
 import {
   type ClassifyAnswer,
   type ClassifyInput,
   type ClassifyOptions,
   classify,
 } from "./operations/classify.ts";
+import { createJob } from "./operations/create-job.ts";
 import { type DeleteOptions, deleteModule, deleteVersion } from "./operations/deletions.ts";
 import {
   type Documentation,
@@ -20,10 +24,24 @@ import {
   listDocumentation,
 } from "./operations/documentation.ts";
 import { type EmbedAnswer, type EmbedInput, embed } from "./operations/embed.ts";
+import {
+  type CommitPage,
+  discardHead,
+  type Head,
+  listCommits,
+  type PublishedRevision,
+  publishHead,
+  readHead,
+  showRevision,
+} from "./operations/head.ts";
 import { type InferAnswer, type InferInput, type InferOptions, infer } from "./operations/infer.ts";
+import { jobLog } from "./operations/job-log.ts";
+import { type Lineage, lineage } from "./operations/lineage.ts";
 import { type AliasPage, listAliases } from "./operations/list-aliases.ts";
 import { type AuditPage, listAudit } from "./operations/list-audit.ts";
 import { type DraftFilter, type DraftPage, listDrafts } from "./operations/list-drafts.ts";
+import { type EvaluationPage, listEvaluations } from "./operations/list-evaluations.ts";
+import { type JobFilter, listJobs } from "./operations/list-jobs.ts";
 import {
   type ListOptions,
   listModules,
@@ -47,6 +65,7 @@ import {
   type PublisherPage,
   renamePublisher,
 } from "./operations/publishers.ts";
+import { readJob } from "./operations/read-job.ts";
 import { removeAlias } from "./operations/remove-alias.ts";
 import { type Resolved, resolve } from "./operations/resolve.ts";
 import { type FoundModule, type SearchOptions, type SearchQuery, search } from "./operations/search.ts";
@@ -253,6 +272,31 @@ export class HubCalls {
     return unyank(this.transport, handle);
   }
 
+  /** What the writers of a module work on: its head, with a page of its files. */
+  readHead(module: string, options?: PageOptions): Promise<Head> {
+    return readHead(this.transport, module, options);
+  }
+
+  /** A page of the commits that led to a module's head, newest first. */
+  listCommits(module: string, options?: PageOptions): Promise<CommitPage> {
+    return listCommits(this.transport, module, options);
+  }
+
+  /** Has a module's head published now, as the next version or as the one that is named. */
+  publishHead(module: string, options?: { version?: number; aliases?: readonly string[] }): Promise<Head> {
+    return publishHead(this.transport, module, options);
+  }
+
+  /** Throws away the commits of a head that no version has: it is the latest version again. */
+  discardHead(module: string): Promise<Head> {
+    return discardHead(this.transport, module);
+  }
+
+  /** Which version, with which of its documentation, a revision of 40 hex digits is published as. */
+  showRevision(module: string, revision: string): Promise<PublishedRevision> {
+    return showRevision(this.transport, module, revision);
+  }
+
   /** A page of the drafts of modules that the token may write, newest first. */
   listDrafts(options?: PageOptions & DraftFilter): Promise<DraftPage> {
     return listDrafts(this.transport, options);
@@ -276,5 +320,45 @@ export class HubCalls {
   /** Cancels a draft, also while it is verified; one that has ended stays as it is. */
   cancelDraft(id: string): Promise<Draft> {
     return cancelDraft(this.transport, id);
+  }
+
+  /** Has a job made on a data set whose bytes the publisher has; `train`, `evaluate` and `rank` of `Hub` send them. */
+  createJob(request: JobRequestInput): Promise<Job> {
+    return createJob(this.transport, request);
+  }
+
+  /** A page of the jobs of publishers that the token may write in, newest first. */
+  listJobs(options?: PageOptions & JobFilter): Promise<JobPage> {
+    return listJobs(this.transport, options);
+  }
+
+  /** A job as it is now. */
+  readJob(id: string): Promise<Job> {
+    return readJob(this.transport, id);
+  }
+
+  /** Tells what happens to a job, beginning with its state now, until it has ended. */
+  watchJob(id: string, signal?: AbortSignal): AsyncGenerator<JobEvent, void> {
+    return watchJob(this.transport, id, signal);
+  }
+
+  /** Cancels a job; one that has ended stays as it is. */
+  cancelJob(id: string): Promise<Job> {
+    return cancelJob(this.transport, id);
+  }
+
+  /** A page of a job's log, oldest line first. */
+  jobLog(id: string, options?: PageOptions): Promise<JobLogPage> {
+    return jobLog(this.transport, id, options);
+  }
+
+  /** What the version that a handle means was trained from, and what was trained from it. */
+  lineage(handle: string): Promise<Lineage> {
+    return lineage(this.transport, handle);
+  }
+
+  /** A page of how well the version that a handle means did on data sets, newest first. */
+  listEvaluations(handle: string, options?: PageOptions): Promise<EvaluationPage> {
+    return listEvaluations(this.transport, handle, options);
   }
 }

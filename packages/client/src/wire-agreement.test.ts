@@ -2,14 +2,18 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { jobAnswer, jobPage, logPage } from "./jobs/job.ts";
 import { accountAnswer, accountPage } from "./operations/accounts.ts";
 import { classifyAnswer } from "./operations/classify.ts";
 import { documentationAnswer, documentationPage } from "./operations/documentation.ts";
 import { embedAnswer } from "./operations/embed.ts";
+import { commitPage, headAnswer, publishedRevision } from "./operations/head.ts";
 import { inferAnswer } from "./operations/infer.ts";
+import { lineageAnswer } from "./operations/lineage.ts";
 import { aliasPage } from "./operations/list-aliases.ts";
 import { auditPage } from "./operations/list-audit.ts";
 import { draftPage } from "./operations/list-drafts.ts";
+import { evaluationPage } from "./operations/list-evaluations.ts";
 import { versionPage } from "./operations/list-versions.ts";
 import { memberAnswer, memberPage } from "./operations/members.ts";
 import { moduleAnswer } from "./operations/module-settings.ts";
@@ -122,11 +126,24 @@ test.each<[string, string, z.ZodType]>([
   ["post", `${MODULE}/versions/{version}/infer`, inferAnswer],
   ["post", `${MODULE}/embed`, embedAnswer],
   ["post", `${MODULE}/classify`, classifyAnswer],
+  ["get", `${MODULE}/head`, headAnswer],
+  ["delete", `${MODULE}/head`, headAnswer],
+  ["post", `${MODULE}/head/commits`, headAnswer],
+  ["get", `${MODULE}/head/commits`, commitPage],
+  ["post", `${MODULE}/head/publish`, headAnswer],
+  ["get", `${MODULE}/commits/{revision}`, publishedRevision],
   ["post", `${MODULE}/drafts`, draftSchema],
   ["get", "/v1/drafts", draftPage],
   ["get", "/v1/drafts/{id}", draftSchema],
   ["delete", "/v1/drafts/{id}", draftSchema],
   ["post", "/v1/drafts/{id}/publish", draftSchema],
+  ["post", "/v1/jobs", jobAnswer],
+  ["get", "/v1/jobs", jobPage],
+  ["get", "/v1/jobs/{id}", jobAnswer],
+  ["delete", "/v1/jobs/{id}", jobAnswer],
+  ["get", "/v1/jobs/{id}/log", logPage],
+  ["get", `${MODULE}/versions/{version}/lineage`, lineageAnswer],
+  ["get", `${MODULE}/versions/{version}/evaluations`, evaluationPage],
   ["post", "/v1/uploads", uploadSchema],
   ["get", "/v1/uploads/{id}", uploadSchema],
 ])("what the client reads of %s %s is what the OpenAPI document promises", (method, path, schema) => {
@@ -155,7 +172,12 @@ test.each([
   ["get", `${MODULE}/versions/{version}/documentation`, ["revision"]],
   ["get", `${MODULE}/versions/{version}/documentation/revisions`, ["limit", "cursor"]],
   ["get", `${MODULE}/aliases`, ["limit", "cursor"]],
+  ["get", `${MODULE}/head`, ["limit", "cursor"]],
+  ["get", `${MODULE}/head/commits`, ["limit", "cursor"]],
   ["get", "/v1/drafts", ["module", "state", "limit", "cursor"]],
+  ["get", "/v1/jobs", ["publisher", "kind", "state", "limit", "cursor"]],
+  ["get", "/v1/jobs/{id}/log", ["limit", "cursor"]],
+  ["get", `${MODULE}/versions/{version}/evaluations`, ["limit", "cursor"]],
   ["get", "/v1/uploads/{id}", ["from"]],
   ["get", "/v1/accounts", ["limit", "cursor"]],
   ["get", "/v1/tokens", ["account", "limit", "cursor"]],

@@ -38,12 +38,20 @@ export const ACTIONS = [
   "module.yank",
   "module.delete",
   "module.settings",
+  /** The module's head: a tree that its writers change by commits. */
+  "head.read",
+  "head.write",
   "draft.read",
   "draft.write",
   "upload.read",
   "upload.write",
+  "job.read",
+  /** Starting and cancelling training, evaluation and ranking. */
+  "job.write",
   /** What a worker does on its own behalf: read contents and blobs by digest. */
   "worker.read",
+  /** What a worker does for a job: send what it made. */
+  "worker.write",
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { PROBLEM_CODES, PROBLEMS, ProblemError, problem } from "./problem.ts";
-import { inspectResponseSchema, problemDocumentSchema } from "./worker-contract.ts";
+import { problemDocumentSchema } from "./problem-document.ts";
+import { inspectResponseSchema } from "./worker-contract.ts";
 
 test("every code is lower case with dashes, has a 4xx or 5xx status and a sentence", () => {
   for (const code of PROBLEM_CODES) {

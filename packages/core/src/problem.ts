@@ -29,9 +29,14 @@ export const PROBLEMS = {
     status: 404,
     title: "The version has no such file; list them at …/versions/{version}.",
   },
+  "revision-not-found": {
+    status: 404,
+    title: "No version of the module has this revision; list the head's commits at …/head/commits.",
+  },
   "blob-not-found": { status: 404, title: "There is no blob with this digest here." },
   "draft-not-found": { status: 404, title: "There is no such draft, or this token may not see it." },
   "upload-not-found": { status: 404, title: "There is no such upload, or this token may not see it." },
+  "job-not-found": { status: 404, title: "There is no such job, or this token may not see it." },
   "account-not-found": { status: 404, title: "There is no such account." },
   "member-not-found": { status: 404, title: "The account is no member of this publisher." },
   "token-not-found": { status: 404, title: "There is no such token, or it belongs to another account." },
@@ -55,8 +60,12 @@ export const PROBLEMS = {
     status: 409,
     title: "The documentation was edited meanwhile; read it again and send the change based on that.",
   },
+  "head-conflict": {
+    status: 409,
+    title: "The head has moved on; read it again and send the commit based on that.",
+  },
   "draft-state": { status: 409, title: "The draft is in a state that does not allow this." },
-  "blobs-missing": { status: 409, title: "Files of the draft have not been uploaded yet." },
+  "blobs-missing": { status: 409, title: "Files have not been uploaded yet; send those that are named." },
   "upload-state": { status: 409, title: "The upload is in a state that does not allow this." },
   "upload-incomplete": { status: 409, title: "Parts of the upload are missing." },
   gone: { status: 410, title: "This was deleted; its name and numbers are never used again." },
@@ -81,6 +90,10 @@ export const PROBLEMS = {
     title: "The bytes do not have the length that was promised; send them again.",
   },
   "too-many-requests": { status: 429, title: "Too much is queued; try again after the time in Retry-After." },
+  "too-many-jobs": {
+    status: 429,
+    title: "The publisher has as many jobs under way as it may; wait for one, or cancel one.",
+  },
   "headers-too-large": { status: 431, title: "The request's headers are too large." },
 
   // The caller's fault: inputs of an inference.
@@ -102,6 +115,59 @@ export const PROBLEMS = {
       "The outputs are too large for JSON; name fewer outputs, send fewer items, or use the binary form.",
   },
   "run-failed": { status: 422, title: "ONNX Runtime could not run the module on these inputs." },
+
+  // The caller's fault: a data set to train on or to evaluate with.
+  "data-format": {
+    status: 422,
+    title: "This is no data set: give a folder or archive with a folder per class, CSV, TSV or JSONL.",
+  },
+  "data-corrupt": { status: 422, title: "The data set is damaged or cut off; make or download it again." },
+  "data-empty": { status: 422, title: "The data set holds no examples." },
+  "data-too-large": { status: 422, title: "The data set is larger than is taken, packed or unpacked." },
+  "data-archive-unsafe": {
+    status: 422,
+    title: "The archive holds something other than files and folders inside itself; pack it again without.",
+  },
+  "data-layout": {
+    status: 422,
+    title: "The folders are not one per class, optionally below train, validation and test.",
+  },
+  "data-file-unknown": {
+    status: 422,
+    title: "A class holds a file that is neither a text (.txt) nor an image (.jpg, .png, .webp).",
+  },
+  "data-mixed": { status: 422, title: "Texts and images are mixed; make a data set of each." },
+  "data-column-missing": { status: 422, title: "The table has no column of this name." },
+  "data-row-invalid": { status: 422, title: "A row of the table can't be read." },
+  "data-encoding": {
+    status: 422,
+    title: "A text is not UTF-8, or holds NUL; convert it, or have such examples left out.",
+  },
+  "data-text-too-long": { status: 422, title: "A text of the data set is longer than is taken; shorten it." },
+  "data-image-invalid": {
+    status: 422,
+    title: "A file of the data set is not a JPEG, PNG or WebP image of a size that is taken.",
+  },
+  "data-label-invalid": {
+    status: 422,
+    title: "An example has no label, or one that does not fit the target.",
+  },
+  "data-label-unknown": { status: 422, title: "The data set has a label that the module does not know." },
+  "data-split-invalid": {
+    status: 422,
+    title:
+      "An example is in a split other than train, validation and test, or in none beside others that are.",
+  },
+  "data-one-class": { status: 422, title: "There must be examples of at least two classes." },
+  "data-too-many-classes": {
+    status: 422,
+    title: "There are more classes than a head can have; is this the column of the labels?",
+  },
+  "data-class-empty": { status: 422, title: "A class has no examples to train on; add some or take it out." },
+  "data-classes-differ": {
+    status: 422,
+    title: "The test or validation split has classes that train lacks; take them out or train on them.",
+  },
 
   // The module's fault: a draft is rejected with these.
   "manifest-missing": { status: 422, title: "The module has no module.json at its root." },
@@ -129,6 +195,30 @@ export const PROBLEMS = {
     status: 422,
     title: "External data must lie in a file of the module, at offsets inside it.",
   },
+  "gradient-missing": {
+    status: 422,
+    title: "An operator between trained weights and the output has no gradient rule; train the head alone.",
+  },
+  "trainable-missing": {
+    status: 422,
+    title: "The base has no weights that can be trained; train the head alone.",
+  },
+  "training-diverged": {
+    status: 422,
+    title: "Training came to numbers that are not finite; try a smaller learning rate.",
+  },
+  "base-unavailable": {
+    status: 422,
+    title: "A module that the job needs was deleted, or may not be read any more by whoever started it.",
+  },
+  "data-set-missing": {
+    status: 422,
+    title: "The publisher has no bytes of this digest; upload the data set first.",
+  },
+  "accuracy-too-low": { status: 422, title: "The accuracy is lower than the job requires." },
+  "job-timeout": { status: 422, title: "The job took longer than jobs may; give it less to do." },
+  "job-memory": { status: 422, title: "The job took more memory than jobs may; give it less to do." },
+  "checkpoint-invalid": { status: 422, title: "The checkpoint is damaged or of another run; start anew." },
   "asset-invalid": { status: 422, title: "A file that a step refers to can't be used." },
   "session-failed": { status: 422, title: "ONNX Runtime could not open the model." },
   "example-failed": { status: 422, title: "An example of module.json could not be run." },
@@ -141,6 +231,7 @@ export const PROBLEMS = {
 
   // The world's fault.
   internal: { status: 500, title: "Something went wrong in the hub; the request id finds it in the log." },
+  "job-crashed": { status: 500, title: "The process that did the job died again and again." },
   "module-crashed": { status: 500, title: "The module crashed the engine on this input." },
   "store-unavailable": { status: 503, title: "The blob store can't be reached; try again later." },
   "database-unavailable": { status: 503, title: "The database can't be reached; try again later." },

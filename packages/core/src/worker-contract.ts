@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { digestSchema } from "./digest.ts";
 import { batchingSchema, inspectionReportSchema, versionFileSchema } from "./inspection.ts";
-import { PROBLEM_CODES, type ProblemDocument } from "./problem.ts";
+import { problemDocumentSchema } from "./problem-document.ts";
 
 /**
  * What the API and a worker say to each other. Both directions carry `Authorization: Bearer {worker token}`.
@@ -66,18 +66,6 @@ export const handleMeaningSchema = z.object({ digest: digestSchema });
 /** A draft to inspect: its files as they will be, and the digest they will have. */
 export const inspectRequestSchema = z.object({ digest: digestSchema, files: z.array(versionFileSchema) });
 export type InspectRequest = z.infer<typeof inspectRequestSchema>;
-
-/** A problem document from another service; a code that a newer one has becomes `internal`. */
-export const problemDocumentSchema: z.ZodType<ProblemDocument> = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  code: z.enum(PROBLEM_CODES).catch("internal"),
-  detail: z.string().optional(),
-  requestId: z.string().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-  retryAfter: z.number().optional(),
-});
 
 /** `rejected` is the module's fault. What is the world's fault is answered with a 5xx problem instead. */
 export const inspectResponseSchema = z.discriminatedUnion("outcome", [

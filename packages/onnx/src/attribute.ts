@@ -3,7 +3,7 @@ import { lazyBytes } from "./byte-source.ts";
 import { makeMessage } from "./decode.ts";
 import { encodeRecords } from "./encode.ts";
 import type { AttributeKind, AttributeValues } from "./operators/operator.ts";
-import type { AttributeProto, NodeProto } from "./schema.ts";
+import type { AttributeProto, GraphProto, NodeProto } from "./schema.ts";
 import { tensorToProto } from "./tensor-proto.ts";
 
 /** `AttributeProto.AttributeType`. */
@@ -50,6 +50,10 @@ export function attributeToProto<K extends AttributeKind>(
   set[kind](value);
   return attribute;
 }
+
+/** A graph inside a node, such as the body of a Loop. */
+export const graphAttribute = (name: string, graph: GraphProto): AttributeProto =>
+  makeMessage("AttributeProto", { name, type: 5, g: graph });
 
 /** An attribute of a node by name. */
 export const attributeOf = (node: NodeProto, name: string): AttributeProto | undefined =>

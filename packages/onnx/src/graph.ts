@@ -30,6 +30,14 @@ const IR_OF_OPSET: readonly (readonly [opset: number, ir: number])[] = [
   [0, 7],
 ];
 
+/** A node of a graph that is being written. */
+export interface AppendedNode {
+  readonly name: OperatorName;
+  readonly inputs: readonly (Value | undefined)[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Attributes;
+}
+
 /** A graph that is being written; `GraphBuilder` is this with a method for every operator. */
 export class Graph {
   readonly opset: number;
@@ -39,12 +47,7 @@ export class Graph {
   readonly #outputs: Value[] = [];
   readonly #initializers: { value: Value; tensor: Tensor }[] = [];
   readonly #small = new Map<string, Value>();
-  readonly #nodes: {
-    name: OperatorName;
-    inputs: (Value | undefined)[];
-    outputs: Value[];
-    attributes: Attributes;
-  }[] = [];
+  readonly #nodes: AppendedNode[] = [];
   readonly #names = new Set<string>();
   readonly #counts = new Map<string, number>();
   readonly #domains = new Set<string>();
@@ -116,6 +119,11 @@ export class Graph {
     this.#nodes.push({ name, inputs: fed, outputs: values, attributes });
     if (entry.domain !== "") this.#domains.add(entry.domain);
     return values;
+  }
+
+  /** The nodes so far, each behind those whose outputs it takes. */
+  appended(): readonly AppendedNode[] {
+    return [...this.#nodes];
   }
 
   /** Makes a value an output under a name of your own. */
@@ -273,10 +281,7 @@ export function small(
   return tensorFromBytes(dtype, shape, new Uint8Array(data.buffer));
 }
 
-function toNode(
-  node: { name: OperatorName; inputs: (Value | undefined)[]; outputs: Value[]; attributes: Attributes },
-  index: number,
-): NodeProto {
+function toNode(node: AppendedNode, index: number): NodeProto {
   const entry: Operator = OPERATORS[node.name];
   return makeMessage("NodeProto", {
     name: `${node.name}_${index}`,

@@ -60,5 +60,21 @@ export { OPERATORS, type OperatorName } from "./operators/table.ts";
 export { reduce, squeeze, unsqueeze } from "./portable.ts";
 export * from "./schema.ts";
 export { EXTERNAL, rawLength, tensorFromProto, tensorShape, tensorToProto } from "./tensor-proto.ts";
+export { buildTrainingProgram } from "./training/build-program.ts";
+export { differentiate } from "./training/differentiate.ts";
+export { dropoutMask } from "./training/dropout.ts";
+export { buildHead, type HeadEnds } from "./training/head.ts";
+export { initialParameters } from "./training/initialize.ts";
+export { RandomSequence } from "./training/philox.ts";
+export type {
+  Initialization,
+  MaskSpec,
+  ParameterSpec,
+  StateSpec,
+  TableProgram,
+  TrainingProgram,
+} from "./training/program.ts";
+export { learningRateAt } from "./training/schedule.ts";
+export { cutAtTables, type TrainableBase, type TrainableTable } from "./training/trainable-base.ts";
 export { Value } from "./value.ts";
 export { type Dimension, tensorValue, type ValueType, valueType } from "./value-type.ts";

@@ -68,7 +68,9 @@ function nodeTypes(node: NodeProto, types: ReadonlyMap<string, Inferred>): Infer
 }
 
 /** By `AttributeProto.AttributeType`; undefined for kinds that no rule reads. */
-function attributeValue(attribute: AttributeProto): AttributeValues[keyof AttributeValues] | undefined {
+export function attributeValue(
+  attribute: AttributeProto,
+): AttributeValues[keyof AttributeValues] | undefined {
   switch (attribute.type) {
     case 1:
       return attribute.f ?? 0;

@@ -64,7 +64,8 @@ async function originalOf(folder: string, task: CompileTask): Promise<string> {
 const withSteps = (source: ByteSource, { inputs, appended, fetches }: CompileTask): ModelProto =>
   appendSteps(withInputs(decodeModel(source), inputs), appended, fetches);
 
-function withInputs(model: ModelProto, inputs: CompileTask["inputs"]): ModelProto {
+/** A model with inputs that its graph lacks and appended steps read. */
+export function withInputs(model: ModelProto, inputs: CompileTask["inputs"]): ModelProto {
   if (inputs.length === 0 || !model.graph) return model;
   const added = inputs.map(({ input, dtype, shape }) => tensorValue(input, dtype, shape));
   return { ...model, graph: { ...model.graph, input: [...model.graph.input, ...added] } };

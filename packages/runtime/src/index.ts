@@ -8,3 +8,26 @@ export { openModule, readManifest } from "./open-module.ts";
 export { planSignature } from "./plan.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
 export { areQuickTexts } from "./steps/quick-tokenizer.ts";
+export { checkpointFile } from "./training/checkpoint.ts";
+export {
+  type ComposedModule,
+  type Composition,
+  composeClassifier,
+  type EmbeddingGraph,
+  embeddingGraph,
+  LABELS_FILE,
+} from "./training/compose.ts";
+export type {
+  CheckpointStore,
+  ExampleSet,
+  Features,
+  Labels,
+  TableRows,
+  TrainingEvent,
+  TrainingResult,
+  TrainingRun,
+} from "./training/contract.ts";
+export { predictLogits } from "./training/evaluate.ts";
+export { denseFeatures, featureScaling, openFeatures } from "./training/features.ts";
+export { runTraining } from "./training/run-training.ts";
+export { TableFeatures } from "./training/table-features.ts";

@@ -14,6 +14,8 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fas
 import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
+import { HEAD_QUIET, type HeadDeps } from "./heads/commit.ts";
+import { publishQuietHead } from "./heads/publish-head.ts";
 import { guardRoutes } from "./http/access.ts";
 import { revalidateTexts } from "./http/caching.ts";
 import { closeLastConnections } from "./http/last-connections.ts";
@@ -24,8 +26,13 @@ import { answerUnreadable, answerWithProblems } from "./http/problem-answers.ts"
 import { rewriteUrl } from "./http/request-path.ts";
 import { endSlowConnections } from "./http/slow-connections.ts";
 import type { Identity } from "./identity/identity.ts";
-import { createJobQueue, type RetryPolicy } from "./jobs/job-queue.ts";
+import { createJobMetrics } from "./jobs/job-metrics.ts";
+import { createJobQueue, type JobHandlers, type RetryPolicy } from "./jobs/job-queue.ts";
+import { JOB_SETTINGS, type JobSettings } from "./jobs/job-settings.ts";
+import { createJobSignals } from "./jobs/job-signals.ts";
+import { runJob } from "./jobs/run-job.ts";
 import { SWEEP_TIMES, type SweepTimes, startSweeping } from "./jobs/sweep.ts";
+import { verifyUpload } from "./publish/complete-upload.ts";
 import { createDraftEvents } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
@@ -37,9 +44,13 @@ import { deletionRoutes } from "./routes/deletions.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { headRoutes } from "./routes/heads.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { internalRoutes } from "./routes/internal.ts";
+import { jobFileRoutes } from "./routes/job-files.ts";
+import { jobRoutes } from "./routes/jobs.ts";
+import { lineageRoutes } from "./routes/lineage.ts";
 import { memberRoutes } from "./routes/members.ts";
 import { moduleSettingsRoutes } from "./routes/module-settings.ts";
 import { moduleRoutes } from "./routes/modules.ts";
@@ -66,8 +77,12 @@ export interface AppDeps {
   describeOnly?: boolean;
   /** The least size of an upload's parts, in bytes. Default `PART_SIZE`. */
   partSize?: number;
+  /** How long a head is left alone before it is published by itself, in seconds. Default `HEAD_QUIET`. */
+  headQuiet?: number;
   /** When what nobody wants any more is deleted. Default `SWEEP_TIMES`. */
   sweep?: SweepTimes;
+  /** How many jobs there may be, and for how long. Default `JOB_SETTINGS`. */
+  jobSettings?: JobSettings;
   logLevel: string;
   /** Where spans of requests go. Default: nowhere. */
   tracing?: Tracing;
@@ -150,8 +165,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   versionRoutes(app, deps, archiveRoutes(app, deps));
   fileRoutes(app, deps);
   documentationRoutes(app, deps);
-  await uploadRoutes(app, deps);
+  const jobSettings = deps.jobSettings ?? JOB_SETTINGS;
+  const jobs = createJobQueue(deps.database, app.log, deps.retries, jobSettings);
+  await uploadRoutes(app, { ...deps, jobs });
   internalRoutes(app, deps);
+  await jobFileRoutes(app, deps);
+  lineageRoutes(app, deps);
 
   const { database, store, worker } = deps;
   const events = createDraftEvents();
@@ -160,17 +179,34 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   yankRoutes(app, deps, resolver);
   moduleSettingsRoutes(app, deps, resolver);
   deletionRoutes(app, deps, resolver, events);
-  const jobs = createJobQueue(database, app.log, deps.retries);
+  const signals = createJobSignals();
   draftRoutes(app, deps, jobs, events);
+  const heads: HeadDeps = { database, store, jobs, quiet: deps.headQuiet ?? HEAD_QUIET };
+  headRoutes(app, deps, heads, resolver);
+  jobRoutes(app, deps, { jobs, signals, draftEvents: events, settings: jobSettings });
   await inferenceRoutes(app, deps, resolver);
   if (!deps.describeOnly) {
     const verify: VerifyDeps = { database, store, worker, events, log: app.log, forget: resolver.forget };
     let endSweeping = async (): Promise<void> => undefined;
     app.addHook("onReady", async () => {
-      endSweeping = startSweeping({ ...deps, events, log: app.log, registry }, deps.sweep ?? SWEEP_TIMES);
+      const { rememberedSeconds } = jobSettings;
+      endSweeping = startSweeping(
+        { ...deps, events, log: app.log, registry, rememberedSeconds },
+        deps.sweep ?? SWEEP_TIMES,
+      );
     });
     app.addHook("onClose", () => endSweeping());
-    app.addHook("onReady", () => jobs.start({ inspect: (job) => verifyDraft(verify, job) }));
+    const run = {
+      ...{ database, store, worker, jobs, signals, draftEvents: events, log: app.log, ...jobSettings },
+      metrics: createJobMetrics(registry, database),
+    };
+    const handlers: JobHandlers = {
+      inspect: (job) => verifyDraft(verify, job),
+      verify: (job) => verifyUpload({ ...deps, log: app.log }, job),
+      publishHead: (job) => publishQuietHead(heads, job),
+      work: (job) => runJob(run, job),
+    };
+    app.addHook("onReady", () => jobs.start(handlers));
     app.addHook("onClose", () => jobs.stop());
   }
 

@@ -11,7 +11,9 @@ export async function openapiDocument(): Promise<string> {
   const app = await buildApp({
     database,
     store: {
-      writePart: refuse,
+      parts: { way: "hub", write: refuse },
+      leastPartSize: 1,
+      received: refuse,
       assemble: refuse,
       discardUpload: refuse,
       read: refuse,

@@ -2,6 +2,7 @@ import { exampleCall } from "./example-call.ts";
 import { type Content, html } from "./html.ts";
 import { inspectionFindings } from "./inspection-findings.ts";
 import { page } from "./layout.ts";
+import { hasLineage, lineage } from "./lineage.ts";
 import { moduleFacts } from "./module-facts.ts";
 import { filePath, type ModuleView, pagePath, versionPath } from "./module-view.ts";
 import { overviewOf } from "./overview.ts";
@@ -37,6 +38,7 @@ ${section("use", "Use it", uses(view))}
 ${section("signatures", "Inputs and outputs", signatureTables(view.manifest))}
 ${section("files", "Download", files(view))}
 ${section("versions", "Versions", versions(view))}
+${hasLineage(view.lineage) && section("lineage", "Lineage", lineage(view.lineage))}
 ${section("inspection", "Inspection", inspectionFindings(view.report))}
 </div>
 </div>`,

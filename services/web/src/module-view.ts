@@ -1,6 +1,7 @@
 import {
   type InspectionReport,
   inUrl,
+  type Lineage,
   type Manifest,
   type VersionFile,
   type Visibility,
@@ -27,6 +28,8 @@ export interface ModuleView {
   manifest: Manifest;
   report: InspectionReport;
   files: VersionFile[];
+  /** What it was trained from and what was trained from it, as far as the visitor may see. */
+  lineage: Lineage;
   /** The revision of the documentation that is shown. */
   documentation: { revision: number; createdAt: string; by?: string };
   /** The text of README.md; it may have been cut. */

@@ -1,5 +1,11 @@
 import { readFileSync } from "node:fs";
-import { type InspectionReport, type Manifest, manifestSchema } from "@modulehub/core";
+import {
+  dataReadingSchema,
+  type InspectionReport,
+  type Manifest,
+  manifestSchema,
+  trainingSettingsSchema,
+} from "@modulehub/core";
 import { expect, test } from "vitest";
 import { ASSETS } from "./assets.ts";
 import { frontPage } from "./front-page.ts";
@@ -59,6 +65,7 @@ const nnlm = (changes: Partial<ModuleView> = {}): ModuleView => ({
     { path: "model.onnx", size: 2_100_000, digest, role: "graph" },
     { path: "README.md", size: 900, digest, role: "doc" },
   ],
+  lineage: { handle: "modulehub/nnlm-en-dim100/2", digest, ancestors: [], descendants: [] },
   readme: example("README.md"),
   versions: {
     items: [
@@ -293,4 +300,47 @@ test("the policy of pages allows nothing inline, and pages need nothing that it 
   const out = modulePage(nnlm());
   expect(out).not.toMatch(/<style|<script>|\sstyle=|\son\w+=|https?:\/\/(?!hub\.example|example\.com)/);
   for (const { address } of ASSETS) expect(out).toContain(address);
+});
+
+test("a page tells what a version was trained from and what was trained from it, and is silent where there is nothing", () => {
+  expect(modulePage(nnlm())).not.toContain('id="lineage"');
+  const shares = { precision: 1, recall: 1, f1: 1 };
+  const out = modulePage(
+    nnlm({
+      lineage: {
+        handle: "acme/films/1",
+        digest,
+        trainedFrom: {
+          base: { handle: "acme/<base>/2", digest, yanked: true },
+          dataSet: {
+            digest,
+            name: "films <1>",
+            reading: dataReadingSchema.parse({ format: "csv" }),
+          },
+          settings: trainingSettingsSchema.parse({ steps: 1_500, head: { hidden: [16] } }),
+          figures: {
+            test: {
+              target: "class",
+              examples: 40,
+              examplesDigest: digest,
+              accuracy: 0.875,
+              logLoss: 0.3,
+              ...{ classes: [], macro: shares, micro: shares, confusions: [] },
+            },
+          },
+          at: "2026-11-29T10:00:00.000Z",
+        },
+        ancestors: [{ handle: "acme/older/1", digest, deleted: true }],
+        descendants: [
+          { handle: "acme/finer/3", digest, from: "acme/films/1", at: "2026-11-30T10:00:00.000Z" },
+        ],
+      },
+    }),
+  );
+  const text = textOf(out, "lineage");
+  expect(text).toContain("films &lt;1>");
+  expect(text).toContain("0.8750");
+  expect(text).toMatch(/acme\/older\/1\s+deleted/);
+  expect(out).toContain('href="/acme/finer/3"');
+  expect(out).not.toContain('href="/acme/older/1"');
 });

@@ -25,6 +25,8 @@ import { embed } from "./protocols/embed.ts";
 import { inferBinary } from "./protocols/native-binary.ts";
 import { inferJson } from "./protocols/native-json.ts";
 import { ClientGone, goneSignal, type ProtocolDeps } from "./protocols/request-context.ts";
+import { jobRoute } from "./training/job-route.ts";
+import type { Jobs } from "./training/jobs.ts";
 
 /** Whether the worker can serve: which execution providers really ran something, or why none did. */
 export type Readiness = ({ ready: true } & Probed) | { ready: false; reason: string };
@@ -36,6 +38,7 @@ export interface AppDeps extends ProtocolDeps {
   metrics: WorkerMetrics;
   readiness: () => Readiness;
   requests: OpenRequests;
+  jobs: Jobs;
   logger: FastifyServerOptions["logger"];
   /** Where spans of requests go. */
   tracing: Tracing;
@@ -115,6 +118,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     if (!parsed.success) throw problem("invalid-request", 'The body must be {"digest", "files"}.');
     return deps.inspector.inspect(parsed.data, gone);
   });
+  jobRoute(app, deps);
   app.get("/health/live", async () => ({ status: "live" }));
   app.get("/health/ready", async (_request, reply) => {
     const readiness = deps.readiness();

@@ -1,10 +1,12 @@
 import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
+import { readSettings, SettingsError } from "@modulehub/settings";
 import { openTracing } from "@modulehub/tracing";
 import { z } from "zod";
 import { launchers } from "./engines/child-process.ts";
 import { residentMemory } from "./engines/resident-memory.ts";
 import { hubSource } from "./modules/hub-source.ts";
+import { hubJobFiles } from "./training/hub-job-files.ts";
 import { startWorker } from "./worker.ts";
 
 /** The worker as a process: the only file that reads the environment. */
@@ -41,6 +43,20 @@ const environmentSchema = z.object({
     .transform((list) => list.split(",").flatMap((name) => name.trim() || []))
     .pipe(z.array(z.enum(["cpu", "cuda", "tensorrt", "webgpu", "coreml", "dml"])).min(1))
     .describe("where modules run, best first, such as cuda,cpu; those that can't run anything are reported"),
+  MODULEHUB_WORKER_JOBS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(2)
+    .describe("training and evaluation jobs at once; with 0 this worker takes none"),
+  MODULEHUB_JOB_MEMORY: bytes
+    .optional()
+    .describe("bytes for the process of one job; default 4 GiB or the budget"),
+  MODULEHUB_CHECKPOINT_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .default(10)
+    .describe("least seconds between two checkpoints of a training job"),
   MODULEHUB_PINNED: z
     .string()
     .default("")
@@ -65,22 +81,25 @@ const environmentSchema = z.object({
 /** Bytes that this process may use: the machine's, or the least limit of its control groups, whichever version. */
 const machineMemory = (): number => Math.min(process.constrainedMemory() || totalmem(), totalmem());
 
-async function main(): Promise<void> {
-  const parsed = environmentSchema.safeParse(process.env);
-  if (!parsed.success) {
-    const help = Object.entries(environmentSchema.shape).map(
-      ([name, { description }]) => `  ${name}  ${description ?? ""}`,
-    );
-    console.error(`${z.prettifyError(parsed.error)}\n\nEnvironment:\n${help.join("\n")}`);
+function settingsOrExit() {
+  try {
+    return readSettings(environmentSchema, process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    process.stderr.write(error.message);
     process.exit(2);
   }
-  const settings = parsed.data;
+}
+
+async function main(): Promise<void> {
+  const settings = settingsOrExit();
   const memoryBudget = settings.MODULEHUB_MEMORY_BUDGET ?? Math.floor(machineMemory() * 0.6);
   const source = hubSource(
     settings.MODULEHUB_HUB_URL,
     settings.MODULEHUB_WORKER_TOKEN,
     settings.MODULEHUB_BATCHING === "proven",
   );
+  const jobFiles = hubJobFiles(settings.MODULEHUB_HUB_URL, settings.MODULEHUB_WORKER_TOKEN);
   const cache = settings.MODULEHUB_CACHE;
   const worker = await startWorker({
     source,
@@ -93,6 +112,10 @@ async function main(): Promise<void> {
     loadMs: settings.MODULEHUB_LOAD_SECONDS * 1000,
     runMs: settings.MODULEHUB_RUN_SECONDS * 1000,
     requestMs: 60_000,
+    jobFiles,
+    jobsAtOnce: settings.MODULEHUB_WORKER_JOBS,
+    jobMemory: settings.MODULEHUB_JOB_MEMORY ?? Math.min(memoryBudget, 4 * GIB),
+    checkpointMs: settings.MODULEHUB_CHECKPOINT_SECONDS * 1000,
     cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
     executionProviders: settings.MODULEHUB_EXECUTION_PROVIDERS,
     pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
@@ -119,6 +142,7 @@ async function main(): Promise<void> {
     ending = true;
     await worker.close();
     await source.close();
+    await jobFiles.close();
     process.exit(0);
   };
   process.once("SIGTERM", () => void end());

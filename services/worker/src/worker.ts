@@ -20,6 +20,9 @@ import { Preparation } from "./preparation/preparation.ts";
 import { ThreadPool } from "./preparation/thread-pool.ts";
 import { BodyIntake } from "./protocols/body-intake.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import { EmbeddingsCache } from "./training/embeddings-cache.ts";
+import type { JobFiles } from "./training/hub-job-files.ts";
+import { Jobs } from "./training/jobs.ts";
 
 export interface WorkerSettings {
   source: ModuleSource;
@@ -36,6 +39,12 @@ export interface WorkerSettings {
   requestMs: number;
   /** Handles of modules that are loaded at the start and stay. */
   pinned: readonly string[];
+  /** Where what jobs make is sent. */
+  jobFiles: JobFiles;
+  /** Jobs at once, bytes of memory for the process of one, and least milliseconds between checkpoints. */
+  jobsAtOnce: number;
+  jobMemory: number;
+  checkpointMs: number;
   /** Cores that runs may use together. */
   cores: number;
   /** ONNX Runtime's names, best first. Those that can't run anything here are reported, and not used. */
@@ -54,6 +63,9 @@ export interface WorkerSettings {
   /** Where spans of requests go. */
   tracing: Tracing;
 }
+
+/** Of the cache folder's bytes, those that embeddings of data sets may take. */
+const EMBEDDINGS_SHARE = 0.25;
 
 /** The largest bodies of which so many may be on their way in at once. */
 const BODIES_AT_ONCE = 4;
@@ -109,8 +121,17 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     extraIdleMs: settings.extraIdleMs,
     watchMs: 500,
   });
-  const modules = new ModuleCache(settings.cacheFolder, settings.source, settings.cacheBytes, (digest) =>
-    pool.evict(digest),
+  // Both within the folder's bytes: modules are asked for by people who wait, embeddings only by jobs.
+  const embeddings = new EmbeddingsCache(
+    join(settings.cacheFolder, "embeddings"),
+    settings.cacheBytes * EMBEDDINGS_SHARE,
+  );
+  await embeddings.open();
+  const modules = new ModuleCache(
+    settings.cacheFolder,
+    settings.source,
+    settings.cacheBytes - settings.cacheBytes * EMBEDDINGS_SHARE,
+    (digest) => pool.evict(digest),
   );
   await modules.open();
   const endWatch = await watchFolder(join(settings.cacheFolder, "blobs"), 1000, settings.onCacheLost);
@@ -145,9 +166,20 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
       };
     },
   );
+  const inference = new Inference({ modules, preparation: new Preparation(threads), scheduler, quarantine });
+  const jobs = new Jobs({
+    ...{ inference, modules, embeddings, files: settings.jobFiles },
+    limits: { ...limits, memoryBytes: settings.jobMemory },
+    folder: join(settings.cacheFolder, "jobs"),
+    atOnce: settings.jobsAtOnce,
+    threads: settings.cores,
+    checkpointMs: settings.checkpointMs,
+  });
+  await jobs.open();
   const app = buildApp({
     requests,
-    inference: new Inference({ modules, preparation: new Preparation(threads), scheduler, quarantine }),
+    jobs,
+    inference,
     inspector: new Inspector(modules, limits),
     threads,
     intake: new BodyIntake(BODIES_AT_ONCE * settings.maxBodyBytes),
@@ -170,6 +202,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     readiness = { ready: false, reason: "The worker is shutting down." };
     endWatch();
     endPinning();
+    jobs.stop();
     await requests.drain(settings.drainMs);
     // A connection whose last request was under way would be kept for the next one.
     app.server.closeAllConnections();

@@ -45,20 +45,17 @@ class DocumentationHub {
     if (url === "/v1/uploads" || known !== undefined) {
       if (known === undefined) this.uploads += 1;
       const id = known ?? String(this.uploads);
-      return [
-        201,
-        {
-          id,
-          partSize: 1 << 20,
-          parts: [{ n: 1, url: `/v1/uploads/${id}/parts/1` }],
-          received: this.#sent.has(id) ? [1] : [],
-        },
-      ];
+      return [201, this.#upload(id, "open")];
     }
     const [, id = "", complete] = /^\/v1\/uploads\/(\d+)\/(?:parts\/1|(complete))$/.exec(url) ?? [];
     if (complete) this.blobs.set(JSON.parse(body.toString()).digest, String(this.#sent.get(id)));
     else this.#sent.set(id, body);
-    return [200, {}];
+    return [200, this.#upload(id, complete ? "stored" : "open")];
+  }
+
+  #upload(id: string, state: "open" | "stored") {
+    const parts = [{ n: 1, url: `/v1/uploads/${id}/parts/1` }];
+    return { id, state, partSize: 1 << 20, parts, received: this.#sent.has(id) ? [1] : [] };
   }
 
   #edit(edit: (typeof this.edits)[number]): [number, unknown] {

@@ -1,9 +1,7 @@
-import { type Digest, isDocumentation, manifestPaths, ProblemError, publisherOf } from "@modulehub/core";
+import { isDocumentation, manifestPaths, publisherOf } from "@modulehub/core";
 import { scanFolder } from "../publish/scan-folder.ts";
-import { hashFile, memoryFile, type SourceFile } from "../publish/source-file.ts";
-import { upload } from "../publish/upload.ts";
-import { runAll } from "../tasks/run-all.ts";
-import { Slots } from "../tasks/slots.ts";
+import { memoryFiles, type SourceFile } from "../publish/source-file.ts";
+import { hashFiles, withBytes } from "../publish/with-bytes.ts";
 import type { Transport } from "../transport.ts";
 import { type Documentation, documentation, documentationAnswer } from "./documentation.ts";
 import { exactVersion } from "./exact-version.ts";
@@ -16,9 +14,6 @@ export interface EditDocumentationOptions {
   message?: string;
   signal?: AbortSignal;
 }
-
-/** Files sent at once. */
-const FILES_AT_ONCE = 4;
 
 /**
  * Gives a version another documentation: the README, LICENSE and NOTICE files, `docs/` and `images/` of a folder,
@@ -36,33 +31,18 @@ export async function editDocumentation(
   const { message } = options;
   const signal = options.signal ?? new AbortController().signal;
   const base = options.base ?? (await documentation(transport, handle, { signal })).revision;
-  const files = typeof source === "string" ? await fromFolder(transport, handle, source) : fromMemory(source);
-  const hashed: { source: SourceFile; digest: Digest }[] = [];
-  for (const file of files)
-    hashed.push({ source: file, digest: await hashFile(file, () => undefined, signal) });
+  const files =
+    typeof source === "string" ? await fromFolder(transport, handle, source) : memoryFiles(source);
+  const hashed = await hashFiles(files, signal);
   const list = hashed.map(({ source: { path, size }, digest }) => ({ path, size, digest }));
   const path = `v1/modules/${module}/versions/${version}/documentation`;
-  const put = () =>
+  return withBytes(transport, publisherOf(module), hashed, signal, () =>
     transport.call("PUT", path, documentationAnswer, {
       body: { base, files: list, message },
       retry: "safe",
       signal,
-    });
-  try {
-    return await put();
-  } catch (error) {
-    if (!(error instanceof ProblemError) || error.code !== "blobs-missing") throw error;
-    const missing = new Set(error.errors?.map((each) => each.path));
-    const byDigest = new Map(hashed.map((file) => [file.digest, file]));
-    const wanted = new Set(list.filter((file) => missing.has(file.path)).map(({ digest }) => digest));
-    const slots = new Slots(FILES_AT_ONCE);
-    await runAll([...wanted], FILES_AT_ONCE, signal, async (digest, signal) => {
-      const { source } = byDigest.get(digest)!;
-      const publisher = publisherOf(module);
-      await upload({ transport, publisher, source, digest, slots, onSent: () => undefined, signal });
-    });
-    return put();
-  }
+    }),
+  );
 }
 
 /** What the hub takes for documentation depends on the version's manifest: what that uses is none. */
@@ -71,8 +51,3 @@ async function fromFolder(transport: Transport, handle: string, folder: string):
   const used = manifestPaths(manifest);
   return files.filter(({ path }) => isDocumentation(path, used));
 }
-
-const fromMemory = (files: Record<string, string | Uint8Array>): SourceFile[] =>
-  Object.entries(files).map(([path, content]) =>
-    memoryFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content),
-  );

@@ -1,7 +1,6 @@
 import {
   type Digest,
   formatHandle,
-  ProblemError,
   parseHandle,
   parseModuleName,
   problem,
@@ -20,7 +19,7 @@ import { paced } from "../tasks/paced.ts";
 import { runAll } from "../tasks/run-all.ts";
 import { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
-import { createPublisher } from "./publishers.ts";
+import { withPublisher } from "./with-publisher.ts";
 
 export interface PublishOptions {
   /** Of a module that this draft creates; `private` unless said. */
@@ -73,7 +72,7 @@ export async function* publish(
     };
     const open = () => openDraft(transport, module, request, signal);
     const draft = options.createPublisher
-      ? await openWithPublisher(transport, publisherOf(module), open)
+      ? await withPublisher(transport, publisherOf(module), open)
       : await open();
     // A module that was transferred takes uploads of its present publisher.
     const publisher = publisherOf(draft.module === undefined ? module : parseModuleName(draft.module));
@@ -120,24 +119,6 @@ async function hashAll(
     files.push({ source, digest: await hashFile(source, add, signal) });
   }
   return files;
-}
-
-/** The publisher may be missing, or be no one's business: then opening the draft says which. */
-async function openWithPublisher(
-  transport: Transport,
-  publisher: string,
-  open: () => Promise<Draft>,
-): Promise<Draft> {
-  try {
-    return await open();
-  } catch (error) {
-    if (!(error instanceof ProblemError) || error.status !== 404) throw error;
-    await createPublisher(transport, publisher).catch((refusal: unknown) => {
-      // Who may not make publishers learns more from the first refusal.
-      throw refusal instanceof ProblemError && refusal.code === "name-taken" ? error : refusal;
-    });
-    return open();
-  }
 }
 
 /** Sends what the hub lacks, equal files once. */

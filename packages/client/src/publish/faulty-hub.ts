@@ -111,7 +111,7 @@ export class FaultyHub {
     const numbers = Array.from({ length: Math.ceil(upload.size / this.partSize) }, (_, index) => index + 1);
     const open = numbers.filter((n) => !upload.parts.has(n)).slice(0, this.addressesAtOnce);
     const parts = open.map((n) => ({ n, url: `${this.#url}/v1/uploads/${id}/parts/${n}` }));
-    return { id, partSize: this.partSize, parts, received: [...upload.parts.keys()] };
+    return { id, state: "open", partSize: this.partSize, parts, received: [...upload.parts.keys()] };
   }
 
   async #part(request: IncomingMessage, response: ServerResponse, id: string, n: number): Promise<void> {
@@ -140,7 +140,8 @@ export class FaultyHub {
     const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
     const right = digest === upload.digest;
     if (right) this.blobs.set(digest, bytes);
-    if (right) reply(response, 200, { id, state: "stored" });
+    const done = { id, state: "stored", partSize: this.partSize, parts: [], received: [] };
+    if (right) reply(response, 200, done);
     else refuse(response, "digest-mismatch");
   }
 

@@ -20,6 +20,12 @@ export const memoryFile = (path: string, bytes: Uint8Array): SourceFile => ({
   content: { bytes },
 });
 
+/** Files of bytes or texts, by their paths. */
+export const memoryFiles = (files: Readonly<Record<string, string | Uint8Array>>): SourceFile[] =>
+  Object.entries(files).map(([path, content]) =>
+    memoryFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content),
+  );
+
 /** The bytes from `start` up to, not including, `end`, in chunks. */
 export async function* readRange(source: SourceFile, start: number, end: number): AsyncGenerator<Uint8Array> {
   if (start >= end) return;

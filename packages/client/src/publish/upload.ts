@@ -1,18 +1,22 @@
-import { type Digest, ProblemError } from "@modulehub/core";
+import { type Digest, ProblemError, problemDocumentSchema } from "@modulehub/core";
 import { z } from "zod";
 import { LocalFileError } from "../connection-error.ts";
-import { mayRetry, pause } from "../retry.ts";
+import { pause } from "../retry.ts";
 import type { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
+import { Line } from "./line.ts";
 import { sendPart } from "./send-part.ts";
 import { hashFile, readRange, type SourceFile } from "./source-file.ts";
 
 /** An answer about an upload. */
 export const uploadSchema = z.looseObject({
   id: z.string(),
+  state: z.string(),
   partSize: z.int().min(1),
+  /** Parts that are not there, the first of them, and where to send them. */
   parts: z.array(z.object({ n: z.int().min(1), url: z.string() })),
   received: z.array(z.int()),
+  problem: problemDocumentSchema.optional(),
 });
 type Upload = z.infer<typeof uploadSchema>;
 
@@ -28,12 +32,17 @@ export interface UploadJob {
   signal: AbortSignal;
 }
 
-/** Tries of one part, each after asking the hub what it has. */
-const PART_ATTEMPTS = 6;
+/** How often what is missing is sent, after a hub said that all had arrived. */
+const ROUNDS = 3;
+
+/** Between two looks at an upload that is being verified, in milliseconds; longer and longer. */
+const FIRST_LOOK = 50;
+const LAST_LOOK = 2_000;
 
 /**
- * Brings a file's bytes to the hub in numbered parts. Opening an upload of the same bytes again continues the
- * one that is there, and a part whose connection broke is sent again only if it did not arrive.
+ * Brings a file's bytes to the hub, or to the store that the hub names, in numbered parts, and waits until they are
+ * verified. Opening an upload of the same bytes again continues the one that is there, and a part whose connection
+ * broke is sent again only if it did not arrive.
  */
 export async function upload(job: UploadJob): Promise<void> {
   const { transport, source, digest, signal } = job;
@@ -43,6 +52,35 @@ export async function upload(job: UploadJob): Promise<void> {
     retry: "safe",
     signal,
   });
+  // To the hub one after the other: whatever dies, at most one part of a file is on its way and is sent again. A
+  // store elsewhere is further away, and one connection would not fill the line.
+  const isDirect = state.parts.some(({ url }) => !transport.isOwn(new URL(url, transport.url)));
+  const line = new Line(isDirect, signal);
+  for (let rounds = 1; state.state !== "stored"; rounds++) {
+    if (state.state === "open") {
+      await sendParts(job, state, line);
+      try {
+        state = await line.persist(() => complete(job, state.id));
+      } catch (error) {
+        // A store may lose what it said it had.
+        if (!isIncomplete(error) || rounds === ROUNDS) throw error;
+        state = await line.persist(() => readUpload(job, state.id, 1));
+        continue;
+      }
+    }
+    if (state.state === "verifying") state = await verified(job, state, line);
+    const { problem } = state;
+    if (problem === undefined) continue;
+    const error = ProblemError.fromDocument(problem);
+    if (state.state !== "open") throw await blame(job, error);
+    // The hub could not read what had arrived, and has it still.
+    await line.failed(error);
+  }
+  job.onSent(source.size);
+}
+
+/** Sends every part that is not there. */
+async function sendParts(job: UploadJob, first: Upload, line: Line): Promise<void> {
   const sent = new Map<number, number>();
   const report = (n: number, bytes: number) => {
     sent.set(n, bytes);
@@ -50,32 +88,58 @@ export async function upload(job: UploadJob): Promise<void> {
     for (const part of sent.values()) all += part;
     job.onSent(all);
   };
-  const count = Math.ceil(source.size / state.partSize);
+  const count = Math.ceil(job.source.size / first.partSize);
+  let state = first;
   for (;;) {
-    for (const n of state.received) report(n, partRange(source, state, n).length);
-    const received = new Set([...state.received, ...sent.keys()]);
-    if (received.size >= count) break;
-    const pending = state.parts.filter((part) => !received.has(part.n));
+    for (const n of state.received) report(n, partRange(job.source, state, n).length);
+    if (sent.size >= count) return;
+    const pending = state.parts.filter((part) => !sent.has(part.n));
     if (pending.length === 0)
       throw new ProblemError(
         "upload-incomplete",
         "The hub gave no addresses for the parts that are missing.",
       );
-    const send = (part: { n: number; url: string }) =>
-      job.slots.run(() => sendUntilThere(job, state, part, (bytes) => report(part.n, bytes)));
-    // To the hub one after the other: whatever dies, at most one part of a file is on its way and is sent again. A
-    // store elsewhere is further away, and one connection would not fill the line.
-    if (pending.every(({ url }) => transport.isOwn(new URL(url, transport.url))))
-      for (const part of pending) await send(part);
-    else await Promise.all(pending.map(send));
-    state = await readUpload(job, state.id, firstMissing(sent));
+    const { partSize, id } = state;
+    await inWidth(pending, line, (part) =>
+      job.slots.run(() =>
+        sendUntilThere(job, { id, partSize }, part, line, (bytes) => report(part.n, bytes)),
+      ),
+    );
+    state = await line.persist(() => readUpload(job, id, firstMissing(sent)));
   }
-  await complete(job, state.id);
 }
 
-/** The hub tells addresses of parts from a number on. */
+/** Does the work for all items in their order, as many at once as the line is wide at the time. */
+async function inWidth<T>(items: readonly T[], line: Line, work: (item: T) => Promise<void>): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let failure: { error: unknown } | undefined;
+  for (const item of items) {
+    while (running.size >= line.width && failure === undefined) await Promise.race(running);
+    if (failure !== undefined) break;
+    const one = work(item)
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => running.delete(one));
+    running.add(one);
+  }
+  await Promise.all(running);
+  if (failure !== undefined) throw failure.error;
+}
+
+/** The hub tells which parts are there, and addresses of others, from a number on. */
 const readUpload = (job: UploadJob, id: string, from: number): Promise<Upload> =>
   job.transport.call("GET", `v1/uploads/${id}`, uploadSchema, { query: { from }, signal: job.signal });
+
+/** Waits until the hub has read what was sent. */
+async function verified(job: UploadJob, first: Upload, line: Line): Promise<Upload> {
+  let state = first;
+  for (let wait = FIRST_LOOK; state.state === "verifying"; wait = Math.min(LAST_LOOK, wait * 1.5)) {
+    await pause(wait, job.signal);
+    state = await line.persist(() => readUpload(job, first.id, 1));
+  }
+  return state;
+}
 
 function firstMissing(sent: ReadonlyMap<number, number>): number {
   let n = 1;
@@ -85,23 +149,24 @@ function firstMissing(sent: ReadonlyMap<number, number>): number {
 
 function partRange(
   source: SourceFile,
-  state: Upload,
+  { partSize }: Pick<Upload, "partSize">,
   n: number,
 ): { start: number; end: number; length: number } {
-  const start = (n - 1) * state.partSize;
-  const end = Math.min(start + state.partSize, source.size);
+  const start = (n - 1) * partSize;
+  const end = Math.min(start + partSize, source.size);
   return { start, end, length: end - start };
 }
 
 async function sendUntilThere(
   job: UploadJob,
-  state: Upload,
+  state: Pick<Upload, "id" | "partSize">,
   part: { n: number; url: string },
+  line: Line,
   report: (bytes: number) => void,
 ): Promise<void> {
   const { start, end, length } = partRange(job.source, state, part.n);
   let url = part.url;
-  for (let attempt = 1; ; attempt++) {
+  for (;;) {
     let bytes = 0;
     const body = async function* () {
       for await (const chunk of readPart(job.source, start, end)) {
@@ -113,23 +178,19 @@ async function sendUntilThere(
     job.signal.throwIfAborted();
     try {
       await sendPart(job.transport, url, body(), length, job.signal);
+      line.succeeded();
       report(length);
       return;
     } catch (error) {
       const local = localCause(error);
       if (local) throw local;
-      if (attempt === PART_ATTEMPTS || job.signal.aborted || !partMayRetry(error)) throw error;
+      await line.failed(error);
     }
-    await pause(Math.random() * Math.min(5_000, 200 * 2 ** attempt), job.signal);
-    const now = await readUpload(job, state.id, part.n);
+    const now = await line.persist(() => readUpload(job, state.id, part.n));
     if (now.received.includes(part.n)) return report(length);
     url = now.parts.find(({ n }) => n === part.n)?.url ?? url;
   }
 }
-
-/** A part is numbered, so any failure of the hub or of the way there allows it again. */
-const partMayRetry = (error: unknown): boolean =>
-  mayRetry(error, "safe") || (error instanceof ProblemError && error.status >= 500);
 
 async function* readPart(source: SourceFile, start: number, end: number): AsyncGenerator<Uint8Array> {
   let left = end - start;
@@ -151,19 +212,27 @@ function localCause(error: unknown): LocalFileError | undefined {
   return undefined;
 }
 
-async function complete(job: UploadJob, id: string): Promise<void> {
-  const { transport, digest, source, signal } = job;
+async function complete(job: UploadJob, id: string): Promise<Upload> {
+  const { transport, digest, signal } = job;
   try {
-    await transport.call("POST", `v1/uploads/${id}/complete`, z.unknown(), {
+    return await transport.call("POST", `v1/uploads/${id}/complete`, uploadSchema, {
       body: { digest },
       retry: "safe",
       signal,
     });
   } catch (error) {
-    if (!(error instanceof ProblemError) || error.code !== "digest-mismatch") throw error;
-    const now = await hashFile(source, () => {}, signal);
-    throw now === digest ? error : changed(source, error);
+    throw await blame(job, error);
   }
+}
+
+const isIncomplete = (error: unknown): boolean =>
+  error instanceof ProblemError && error.code === "upload-incomplete";
+
+/** Bytes that are others than were promised may have changed while they were being sent. */
+async function blame({ source, digest, signal }: UploadJob, error: unknown): Promise<unknown> {
+  if (!(error instanceof ProblemError) || error.code !== "digest-mismatch") return error;
+  const now = await hashFile(source, () => {}, signal);
+  return now === digest ? error : changed(source, error);
 }
 
 const changed = (source: SourceFile, cause?: unknown): LocalFileError =>

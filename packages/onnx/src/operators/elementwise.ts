@@ -1,5 +1,34 @@
 import { type Dtype, dtypeOfCode } from "@modulehub/core/dtype";
 import {
+  absGradient,
+  addGradient,
+  castGradient,
+  clipGradient,
+  cosGradient,
+  divGradient,
+  erfGradient,
+  expGradient,
+  extremeGradient,
+  geluGradient,
+  identityGradient,
+  logGradient,
+  mulGradient,
+  negGradient,
+  powGradient,
+  reciprocalGradient,
+  reluGradient,
+  sigmoidGradient,
+  sinGradient,
+  softplusGradient,
+  sqrtGradient,
+  stepGradient,
+  subGradient,
+  sumGradient,
+  tanhGradient,
+  whereGradient,
+} from "./gradients/elementwise.ts";
+import type { GradientRule } from "./gradients/gradient.ts";
+import {
   broadcast,
   given,
   type Inference,
@@ -17,8 +46,9 @@ const same = (inference: Inference): Inferred[] => {
   return [{ dtype, shape }];
 };
 
-const floatUnary = (since: number) =>
+const floatUnary = (since: number, gradient: GradientRule) =>
   operator({
+    gradient,
     domain: "",
     since,
     inputs: ["x"],
@@ -30,8 +60,9 @@ const floatUnary = (since: number) =>
     },
   });
 
-const numericUnary = (since: number) =>
+const numericUnary = (since: number, gradient: GradientRule) =>
   operator({
+    gradient,
     domain: "",
     since,
     inputs: ["x"],
@@ -50,10 +81,11 @@ const joined = (inference: Inference): Inferred["shape"] =>
     [],
   );
 
-const arithmetic = (since: number) =>
+const arithmetic = (gradient: GradientRule) =>
   operator({
+    gradient,
     domain: "",
-    since,
+    since: 7,
     inputs: ["a", "b"],
     outputs: 1,
     attributes: {},
@@ -89,14 +121,16 @@ const logical = operator({
   },
 });
 
-const variadic = operator({
-  domain: "",
-  since: 8,
-  inputs: ["values..."],
-  outputs: 1,
-  attributes: {},
-  infer: (inference) => [{ dtype: sameDtype(inference), shape: joined(inference) }],
-});
+const variadic = (gradient: GradientRule) =>
+  operator({
+    gradient,
+    domain: "",
+    since: 8,
+    inputs: ["values..."],
+    outputs: 1,
+    attributes: {},
+    infer: (inference) => [{ dtype: sameDtype(inference), shape: joined(inference) }],
+  });
 
 /** The dtype that the attribute `to` names. */
 function target(inference: Inference): Dtype {
@@ -106,22 +140,24 @@ function target(inference: Inference): Dtype {
 }
 
 export const ELEMENTWISE = {
-  Abs: numericUnary(6),
-  Neg: numericUnary(6),
-  Exp: floatUnary(6),
-  Log: floatUnary(6),
-  Sqrt: floatUnary(6),
-  Reciprocal: floatUnary(6),
-  Floor: floatUnary(6),
-  Ceil: floatUnary(6),
-  Erf: numericUnary(9),
-  Tanh: floatUnary(6),
-  Sigmoid: floatUnary(6),
-  Relu: numericUnary(6),
-  Sign: numericUnary(9),
-  Sin: floatUnary(7),
-  Cos: floatUnary(7),
+  Abs: numericUnary(6, absGradient),
+  Neg: numericUnary(6, negGradient),
+  Exp: floatUnary(6, expGradient),
+  Log: floatUnary(6, logGradient),
+  Sqrt: floatUnary(6, sqrtGradient),
+  Reciprocal: floatUnary(6, reciprocalGradient),
+  Floor: floatUnary(6, stepGradient),
+  Ceil: floatUnary(6, stepGradient),
+  Erf: numericUnary(9, erfGradient),
+  Softplus: floatUnary(1, softplusGradient),
+  Tanh: floatUnary(6, tanhGradient),
+  Sigmoid: floatUnary(6, sigmoidGradient),
+  Relu: numericUnary(6, reluGradient),
+  Sign: numericUnary(9, stepGradient),
+  Sin: floatUnary(7, sinGradient),
+  Cos: floatUnary(7, cosGradient),
   Identity: operator({
+    gradient: identityGradient,
     domain: "",
     since: 1,
     inputs: ["x"],
@@ -130,6 +166,7 @@ export const ELEMENTWISE = {
     infer: (i) => [given(i, 0)],
   }),
   Gelu: operator({
+    gradient: geluGradient,
     domain: "",
     since: 20,
     inputs: ["x"],
@@ -140,11 +177,12 @@ export const ELEMENTWISE = {
       return same(inference);
     },
   }),
-  Add: arithmetic(7),
-  Sub: arithmetic(7),
-  Mul: arithmetic(7),
-  Div: arithmetic(7),
+  Add: arithmetic(addGradient),
+  Sub: arithmetic(subGradient),
+  Mul: arithmetic(mulGradient),
+  Div: arithmetic(divGradient),
   Pow: operator({
+    gradient: powGradient,
     domain: "",
     since: 12,
     inputs: ["x", "exponent"],
@@ -160,9 +198,9 @@ export const ELEMENTWISE = {
     attributes: { fmod: "int" },
     infer: (inference) => [{ dtype: sameDtype(inference), shape: joined(inference) }],
   }),
-  Min: variadic,
-  Max: variadic,
-  Sum: variadic,
+  Min: variadic(extremeGradient),
+  Max: variadic(extremeGradient),
+  Sum: variadic(sumGradient),
   Equal: comparison(11),
   Less: comparison(9),
   Greater: comparison(9),
@@ -191,6 +229,7 @@ export const ELEMENTWISE = {
     infer: (inference) => [{ dtype: "bool", shape: given(inference, 0).shape }],
   }),
   Where: operator({
+    gradient: whereGradient,
     domain: "",
     since: 9,
     inputs: ["condition", "yes", "no"],
@@ -205,6 +244,7 @@ export const ELEMENTWISE = {
     },
   }),
   Clip: operator({
+    gradient: clipGradient,
     domain: "",
     since: 6,
     inputs: ["x", "min?", "max?"],
@@ -217,6 +257,7 @@ export const ELEMENTWISE = {
     },
   }),
   Cast: operator({
+    gradient: castGradient,
     domain: "",
     since: 9,
     inputs: ["x"],

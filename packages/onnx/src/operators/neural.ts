@@ -1,4 +1,14 @@
 import type { Dimension } from "../value-type.ts";
+import { hardSigmoidGradient, hardSwishGradient, leakyReluGradient } from "./gradients/elementwise.ts";
+import type { GradientRule } from "./gradients/gradient.ts";
+import {
+  batchNormalizationGradient,
+  gemmGradient,
+  globalAveragePoolGradient,
+  layerNormalizationGradient,
+  matMulGradient,
+} from "./gradients/neural.ts";
+import { padGradient } from "./gradients/rearranging.ts";
 import {
   axisOf,
   broadcast,
@@ -122,17 +132,19 @@ const pool = (kind: "max" | "average") =>
     },
   });
 
-const globalPool = operator({
-  domain: "",
-  since: 1,
-  inputs: ["x"],
-  outputs: 1,
-  attributes: {},
-  infer: (inference) => {
-    const { dtype, shape } = given(inference, 0);
-    return [{ dtype, shape: shape.map((dim, axis) => (axis < 2 ? dim : 1)) }];
-  },
-});
+const globalPool = (gradient?: GradientRule) =>
+  operator({
+    ...(gradient && { gradient }),
+    domain: "",
+    since: 1,
+    inputs: ["x"],
+    outputs: 1,
+    attributes: {},
+    infer: (inference) => {
+      const { dtype, shape } = given(inference, 0);
+      return [{ dtype, shape: shape.map((dim, axis) => (axis < 2 ? dim : 1)) }];
+    },
+  });
 
 const first = (inference: Inference): Inferred => {
   const { dtype, shape } = given(inference, 0);
@@ -141,6 +153,7 @@ const first = (inference: Inference): Inferred => {
 
 export const NEURAL = {
   MatMul: operator({
+    gradient: matMulGradient,
     domain: "",
     since: 9,
     inputs: ["a", "b"],
@@ -154,6 +167,7 @@ export const NEURAL = {
     ],
   }),
   Gemm: operator({
+    gradient: gemmGradient,
     domain: "",
     since: 7,
     inputs: ["a", "b", "c?"],
@@ -162,6 +176,7 @@ export const NEURAL = {
     infer: gemm,
   }),
   LayerNormalization: operator({
+    gradient: layerNormalizationGradient,
     domain: "",
     since: 17,
     inputs: ["x", "scale", "bias?"],
@@ -176,6 +191,7 @@ export const NEURAL = {
     },
   }),
   BatchNormalization: operator({
+    gradient: batchNormalizationGradient,
     domain: "",
     since: 9,
     inputs: ["x", "scale", "bias", "mean", "variance"],
@@ -205,9 +221,10 @@ export const NEURAL = {
   }),
   MaxPool: pool("max"),
   AveragePool: pool("average"),
-  GlobalAveragePool: globalPool,
-  GlobalMaxPool: globalPool,
+  GlobalAveragePool: globalPool(globalAveragePoolGradient),
+  GlobalMaxPool: globalPool(),
   HardSwish: operator({
+    gradient: hardSwishGradient,
     domain: "",
     since: 14,
     inputs: ["x"],
@@ -216,6 +233,7 @@ export const NEURAL = {
     infer: (i) => [first(i)],
   }),
   HardSigmoid: operator({
+    gradient: hardSigmoidGradient,
     domain: "",
     since: 6,
     inputs: ["x"],
@@ -224,6 +242,7 @@ export const NEURAL = {
     infer: (i) => [first(i)],
   }),
   LeakyRelu: operator({
+    gradient: leakyReluGradient,
     domain: "",
     since: 6,
     inputs: ["x"],
@@ -232,6 +251,7 @@ export const NEURAL = {
     infer: (i) => [first(i)],
   }),
   Pad: operator({
+    gradient: padGradient,
     domain: "",
     since: 11,
     inputs: ["data", "pads", "value?", "axes?"],

@@ -2,6 +2,7 @@ import { DTYPES, type Dtype } from "@modulehub/core/dtype";
 import { type ProblemError, problem } from "@modulehub/core/problem";
 import type { Tensor } from "@modulehub/core/tensor";
 import type { Dimension } from "../value-type.ts";
+import type { GradientRule } from "./gradients/gradient.ts";
 
 /** A tensor type as inference knows it. */
 export interface Inferred {
@@ -55,6 +56,8 @@ export interface Operator {
   inputSince?: Readonly<Record<string, number>>;
   /** Types of the outputs; throws `graph-invalid` with a sentence where the inputs don't fit. */
   infer(inference: Inference): Inferred[];
+  /** How a loss's gradient goes back through the operator; without, it can't lie between a loss and what is trained. */
+  gradient?: GradientRule;
 }
 
 /** Declares an entry, keeping the literal types that the builder's methods are derived from. */

@@ -1,6 +1,16 @@
 import type { Tensor } from "@modulehub/core/tensor";
 import type { Dimension } from "../value-type.ts";
 import {
+  concatGradient,
+  expandGradient,
+  gatherGradient,
+  reshapeGradient,
+  sliceGradient,
+  splitGradient,
+  tileGradient,
+  transposeGradient,
+} from "./gradients/rearranging.ts";
+import {
   axisOf,
   broadcast,
   given,
@@ -147,7 +157,16 @@ export const REARRANGING = {
       return [{ dtype: "int64", shape: [shape.length], known: shape }];
     },
   }),
+  Size: operator({
+    domain: "",
+    since: 1,
+    inputs: ["data"],
+    outputs: 1,
+    attributes: {},
+    infer: () => [{ dtype: "int64", shape: [] }],
+  }),
   Reshape: operator({
+    gradient: reshapeGradient,
     domain: "",
     since: 5,
     inputs: ["data", "shape"],
@@ -156,6 +175,7 @@ export const REARRANGING = {
     infer: (inference) => [{ dtype: given(inference, 0).dtype, shape: reshaped(inference) }],
   }),
   Transpose: operator({
+    gradient: transposeGradient,
     domain: "",
     since: 1,
     inputs: ["data"],
@@ -170,6 +190,7 @@ export const REARRANGING = {
     },
   }),
   Flatten: operator({
+    gradient: reshapeGradient,
     domain: "",
     since: 1,
     inputs: ["data"],
@@ -189,6 +210,7 @@ export const REARRANGING = {
     },
   }),
   Concat: operator({
+    gradient: concatGradient,
     domain: "",
     since: 4,
     inputs: ["values..."],
@@ -222,6 +244,7 @@ export const REARRANGING = {
     },
   }),
   Slice: operator({
+    gradient: sliceGradient,
     domain: "",
     since: 10,
     inputs: ["data", "starts", "ends", "axes?", "steps?"],
@@ -230,6 +253,7 @@ export const REARRANGING = {
     infer: (inference) => [sliced(inference)],
   }),
   Split: operator({
+    gradient: splitGradient,
     domain: "",
     since: 2,
     inputs: ["data", "split?"],
@@ -239,6 +263,7 @@ export const REARRANGING = {
     infer: split,
   }),
   Gather: operator({
+    gradient: gatherGradient,
     domain: "",
     since: 1,
     inputs: ["data", "indices"],
@@ -246,7 +271,33 @@ export const REARRANGING = {
     attributes: { axis: "int" },
     infer: (inference) => [gathered(inference)],
   }),
+  ScatterElements: operator({
+    domain: "",
+    since: 11,
+    inputs: ["data", "indices", "updates"],
+    outputs: 1,
+    /** `reduction` came with opset 16. */
+    attributes: { axis: "int", reduction: "string" },
+    infer: (inference) => {
+      const { dtype, shape } = given(inference, 0);
+      const [indices, updates] = [given(inference, 1), given(inference, 2)];
+      if (updates.dtype !== dtype) throw misfit(`Updates of ${updates.dtype} do not fit data of ${dtype}.`);
+      if (indices.shape.length !== shape.length || updates.shape.length !== shape.length)
+        throw misfit("ScatterElements takes data, indices and updates of one rank.");
+      axisOf(intAttribute(inference, "axis", 0), shape.length);
+      return [{ dtype, shape }];
+    },
+  }),
+  NonZero: operator({
+    domain: "",
+    since: 9,
+    inputs: ["x"],
+    outputs: 1,
+    attributes: {},
+    infer: (inference) => [{ dtype: "int64", shape: [given(inference, 0).shape.length, null] }],
+  }),
   Unsqueeze: operator({
+    gradient: reshapeGradient,
     domain: "",
     since: 1,
     inputs: ["data", "axes?"],
@@ -264,6 +315,7 @@ export const REARRANGING = {
     },
   }),
   Squeeze: operator({
+    gradient: reshapeGradient,
     domain: "",
     since: 1,
     inputs: ["data", "axes?"],
@@ -283,6 +335,7 @@ export const REARRANGING = {
     },
   }),
   Expand: operator({
+    gradient: expandGradient,
     domain: "",
     since: 8,
     inputs: ["data", "shape"],
@@ -294,6 +347,7 @@ export const REARRANGING = {
     },
   }),
   Tile: operator({
+    gradient: tileGradient,
     domain: "",
     since: 6,
     inputs: ["data", "repeats"],

@@ -1,4 +1,14 @@
 import type { Dimension } from "../value-type.ts";
+import type { GradientRule } from "./gradients/gradient.ts";
+import {
+  cumSumGradient,
+  logSoftmaxGradient,
+  reduceExtremeGradient,
+  reduceL2Gradient,
+  reduceMeanGradient,
+  reduceSumGradient,
+  softmaxGradient,
+} from "./gradients/reductions.ts";
 import {
   axisOf,
   given,
@@ -29,8 +39,9 @@ function reduced(inference: Inference): Dimension[] {
   return shape.filter((_, axis) => !all && !axes.has(axis));
 }
 
-const reduction = (axesInput: number) =>
+const reduction = (axesInput: number, gradient: GradientRule) =>
   operator({
+    gradient,
     domain: "",
     since: 1,
     inputs: ["data", "axes?"],
@@ -55,10 +66,11 @@ const search = operator({
   },
 });
 
-const along = (since: number) =>
+const along = (gradient: GradientRule) =>
   operator({
+    gradient,
     domain: "",
-    since,
+    since: 1,
     inputs: ["x"],
     outputs: 1,
     attributes: { axis: "int" },
@@ -70,16 +82,17 @@ const along = (since: number) =>
   });
 
 export const REDUCTIONS = {
-  ReduceSum: reduction(13),
-  ReduceMean: reduction(18),
-  ReduceMax: reduction(18),
-  ReduceMin: reduction(18),
-  ReduceL2: reduction(18),
+  ReduceSum: reduction(13, reduceSumGradient),
+  ReduceMean: reduction(18, reduceMeanGradient),
+  ReduceMax: reduction(18, reduceExtremeGradient),
+  ReduceMin: reduction(18, reduceExtremeGradient),
+  ReduceL2: reduction(18, reduceL2Gradient),
   ArgMax: search,
   ArgMin: search,
-  Softmax: along(1),
-  LogSoftmax: along(1),
+  Softmax: along(softmaxGradient),
+  LogSoftmax: along(logSoftmaxGradient),
   CumSum: operator({
+    gradient: cumSumGradient,
     domain: "",
     since: 11,
     inputs: ["x", "axis"],

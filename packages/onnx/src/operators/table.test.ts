@@ -50,6 +50,7 @@ const CASES: Case[] = [
       "erf",
       "tanh",
       "sigmoid",
+      "softplus",
       "relu",
       "sign",
       "sin",
@@ -96,7 +97,13 @@ const CASES: Case[] = [
   ["argMax, argMin", [BSH], (g, x) => [g.argMax(x, { axis: 1, keepdims: 0 }), g.argMin(x, { axis: -1 })]],
   ["cumSum", [BSH], (g, x) => g.cumSum(x, g.scalar(1, "int64"))],
   ["topK", [SCORES], (g, x) => g.nodes("TopK", [x, g.ints([3])], { axis: 1 }, 2)],
-  ["shape", [BSH], (g, x) => g.shape(x)],
+  ["shape, size", [BSH], (g, x) => [g.shape(x), g.size(x)]],
+  ["nonZero", [BSH], (g, x) => g.nonZero(x)],
+  [
+    "scatterElements",
+    [BSH, BSH],
+    (g, x, y) => g.scatterElements(x, g.cast(g.mul(y, g.scalar(0)), { to: 7 }), y, { reduction: "add" }),
+  ],
   [
     "reshape",
     [BSH],

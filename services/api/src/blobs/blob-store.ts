@@ -8,10 +8,10 @@ export interface ByteRange {
   end: number;
 }
 
-/** What a store keeps under one name: a blob's key, or the id of an upload that has parts. */
+/** What a store keeps under one name: a blob's key, or that of an upload that has begun. */
 export interface StoredName {
   name: string;
-  /** When its bytes were last written. */
+  /** When its bytes were last written, by the store's clock. */
   writtenAt: Date;
 }
 
@@ -19,6 +19,39 @@ export interface StoredNames {
   items: StoredName[];
   /** Where the next page begins; absent on the last. A page may be empty although others follow. */
   next?: string;
+}
+
+/** A part of an upload: its number, from 1 on, and how many bytes it has. */
+export interface Part {
+  number: number;
+  size: number;
+}
+
+/** An upload as a store knows it. */
+export interface StoreUpload {
+  /** The storage key that its bytes will lie under: made for this upload, never used again. */
+  key: string;
+  /** What `begin` answered; empty where parts pass the hub, and where there are none. */
+  handle: string;
+}
+
+/** Parts pass the hub, which writes them. */
+export interface PartsByHub {
+  way: "hub";
+  /**
+   * Keeps one part of an upload, replacing an earlier one of that number at once or not at all. Durable when it
+   * returns. Throws `size-mismatch` unless the body has exactly the part's size.
+   */
+  write(upload: StoreUpload, part: Part, body: Readable): Promise<void>;
+}
+
+/** Parts go to the store, and the hub never sees them. */
+export interface PartsDirect {
+  way: "direct";
+  /** Begins an upload; the answer is the store's own name for it. One that is begun again has two, with parts of their own. */
+  begin(key: string): Promise<string>;
+  /** Addresses to which each part, and nothing of another size, can be sent with PUT for a while, any number of times. */
+  urls(upload: StoreUpload, parts: readonly Part[]): Promise<string[]>;
 }
 
 /**
@@ -29,19 +62,20 @@ export interface StoredNames {
  * only ever asked for by one who knows that they are stored. Every implementation passes `blobStoreContract`.
  */
 export interface BlobStore {
+  readonly parts: PartsByHub | PartsDirect;
+  /** The least bytes that a part may have, but for an upload's last. */
+  readonly leastPartSize: number;
+  /** The numbers of those parts that are there, whole; or that they were assembled, and are parts no more. */
+  received(upload: StoreUpload, parts: readonly Part[]): Promise<number[] | "assembled">;
   /**
-   * Keeps one numbered part of an upload, replacing an earlier one of that number at once or not at all.
-   * Durable when it returns. Throws `size-mismatch` unless the body has exactly `size` bytes.
+   * Joins parts, all that the upload has, into bytes under its key. Durable when it returns. A store that has read
+   * the bytes tells their digest; one that hasn't, nothing: then they are to be read before anybody relies on them.
+   * The bytes under a key never change once they are there: asked again, it tells of those. Throws
+   * `upload-incomplete` where a part is not there, or not of that size.
    */
-  writePart(upload: string, number: number, body: Readable, size: number): Promise<void>;
-  /**
-   * Joins parts, in the order given, into bytes under `key`, and tells what they are: size in bytes and
-   * sha256 of what was stored. Durable when it returns. The parts stay until `discardUpload`. Throws
-   * `upload-incomplete` where one is not there.
-   */
-  assemble(upload: string, parts: readonly number[], key: string): Promise<{ size: number; digest: Digest }>;
-  /** Forgets an upload's parts; those of an upload that has none, too. */
-  discardUpload(upload: string): Promise<void>;
+  assemble(upload: StoreUpload, parts: readonly Part[]): Promise<Digest | undefined>;
+  /** Forgets the parts of all uploads that were begun under a key; none is enough, too. */
+  discardUpload(key: string): Promise<void>;
   /**
    * The bytes under a key, `size` in all, or a range of them. They are there when the promise resolves; that they
    * are fewer after all is thrown while they are read.
@@ -50,10 +84,10 @@ export interface BlobStore {
   /** Deletes the bytes under a key; bytes that are not there count as deleted. */
   delete(key: string): Promise<void>;
   /**
-   * A page of all keys, or of all uploads that have parts, in an order of the store's own. What is written or
-   * deleted meanwhile may be there or not.
+   * A page of all keys, or of all keys under which uploads have begun, in an order of the store's own. What is
+   * written or deleted meanwhile may be there or not.
    */
   list(what: "blobs" | "uploads", cursor?: string): Promise<StoredNames>;
-  /** Throws `store-unavailable` unless the store can be read and written. */
+  /** Throws `store-unavailable` unless the store can be reached. */
   check(): Promise<void>;
 }

@@ -1,11 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { access, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { digestOfHex, ProblemError, problem } from "@modulehub/core";
-import type { BlobStore, StoredName, StoredNames } from "./blob-store.ts";
+import { type Digest, digestOfHex, ProblemError, problem } from "@modulehub/core";
+import { makeFolder, syncFolder } from "../durable-folder.ts";
+import type { BlobStore, Part, PartsByHub, StoredName, StoredNames } from "./blob-store.ts";
 import { FilePieces } from "./file-pieces.ts";
-import { filesystemPaths, isBlobFolder, isStoredName } from "./filesystem-paths.ts";
+import { filesystemPaths, isBlobFolder } from "./filesystem-paths.ts";
+import { isStorageKey } from "./storage-key.ts";
 
 /** Bytes moved at once when parts are joined: what an assembly costs in memory. */
 const CHUNK = 1_048_576;
@@ -16,67 +18,70 @@ const PAGE = 1_000;
 /** A blob store in a folder, which is created. Paths: filesystem-paths.ts. */
 export async function openFilesystemStore(root: string): Promise<BlobStore> {
   const paths = filesystemPaths(root);
-  await mkdir(paths.blobs, { recursive: true, mode: 0o700 });
-  await mkdir(paths.uploads, { recursive: true, mode: 0o700 });
+  await makeFolder(paths.blobs);
+  await makeFolder(paths.uploads);
+
+  const write: PartsByHub["write"] = ({ key }, { number, size }, body) =>
+    storing(async () => {
+      await mkdir(paths.upload(key), { recursive: true, mode: 0o700 });
+      const onItsWay = paths.partOnItsWay(key, number, randomUUID());
+      await writeWhole(onItsWay, async (file) => {
+        let received = 0;
+        // Without destroying the request on an early end: the client is still owed its answer.
+        for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+          received += (chunk as Buffer).byteLength;
+          if (received > size) break;
+          await writeAll(file, chunk as Buffer);
+        }
+        if (received !== size)
+          throw problem(
+            "size-mismatch",
+            `Part ${number} must have ${size} bytes; ${received > size ? "more" : received} came.`,
+          );
+      });
+      await rename(onItsWay, paths.part(key, number));
+      await syncFolder(paths.upload(key));
+      // Also where another request made the folder, which may not have come this far.
+      await syncFolder(paths.uploads);
+    });
 
   return {
-    writePart: (upload, number, body, size) =>
+    parts: { way: "hub", write },
+    leastPartSize: 1,
+
+    received: ({ key }, parts) =>
       storing(async () => {
-        await mkdir(paths.upload(upload), { recursive: true, mode: 0o700 });
-        const onItsWay = paths.partOnItsWay(upload, number, randomUUID());
-        await writeWhole(onItsWay, async (file) => {
-          let received = 0;
-          // Without destroying the request on an early end: the client is still owed its answer.
-          for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-            received += (chunk as Buffer).byteLength;
-            if (received > size) break;
-            await writeAll(file, chunk as Buffer);
-          }
-          if (received !== size)
-            throw problem(
-              "size-mismatch",
-              `Part ${number} must have ${size} bytes; ${received > size ? "more" : received} came.`,
-            );
-        });
-        await rename(onItsWay, paths.part(upload, number));
+        const there = new Set(await readdirIfThere(paths.upload(key)));
+        return parts.map(({ number }) => number).filter((number) => there.has(String(number)));
       }),
 
-    assemble: (upload, parts, key) =>
+    assemble: ({ key }, parts) =>
       storing(async () => {
-        await mkdir(paths.upload(upload), { recursive: true, mode: 0o700 });
-        const whole = paths.whole(upload, key);
-        const hash = createHash("sha256");
-        let size = 0;
-        await writeWhole(whole, async (file) => {
-          const buffer = Buffer.allocUnsafe(CHUNK);
-          for (const number of parts) {
-            await using part = await openExisting(
-              paths.part(upload, number),
-              problem("upload-incomplete", `Part ${number} is missing; send it again.`),
-            );
-            for (;;) {
-              const { bytesRead } = await part.read(buffer, 0, CHUNK, null);
-              if (bytesRead === 0) break;
-              const bytes = buffer.subarray(0, bytesRead);
-              hash.update(bytes);
-              await writeAll(file, bytes);
-              size += bytesRead;
-            }
-          }
-        });
+        await mkdir(paths.upload(key), { recursive: true, mode: 0o700 });
+        const whole = paths.whole(key, randomUUID());
+        const digest = await joinParts(
+          whole,
+          parts.map(({ number, size }) => ({ path: paths.part(key, number), number, size })),
+        );
         const blob = paths.blob(key);
         await mkdir(dirname(blob), { recursive: true, mode: 0o700 });
-        await rename(whole, blob);
+        const isFirst = await linkUnlessThere(whole, blob);
         await syncFolder(dirname(blob));
-        return { size, digest: digestOfHex(hash.digest("hex")) };
+        await syncFolder(paths.blobs);
+        await rm(whole);
+        // Bytes that somebody may rely on already stay what they are.
+        return isFirst ? digest : digestOfFile(blob);
       }),
 
-    discardUpload: (upload) =>
-      storing(() => rm(paths.upload(upload), { recursive: true, force: true, maxRetries: 3 })),
+    discardUpload: (key) =>
+      storing(() => rm(paths.upload(key), { recursive: true, force: true, maxRetries: 3 })),
 
     read: (key, size, range) =>
       storing(async () => {
-        const lost = problem("store-unavailable", "The blob store has lost bytes of this; restore them.");
+        const lost = problem(
+          "store-unavailable",
+          `The blob store has lost the bytes of ${key}; restore them.`,
+        );
         const file = await openExisting(paths.blob(key), lost);
         // Fewer bytes than the headers say would leave the client waiting, and the connection out of step.
         if ((await file.stat()).size !== size) {
@@ -100,18 +105,65 @@ export async function openFilesystemStore(root: string): Promise<BlobStore> {
   };
 }
 
+/** Joins parts into one file, and tells its digest. */
+async function joinParts(whole: string, parts: readonly (Part & { path: string })[]): Promise<Digest> {
+  const hash = createHash("sha256");
+  await writeWhole(whole, async (file) => {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    for (const { path, number, size } of parts) {
+      const missing = problem("upload-incomplete", `Part ${number} is missing; send it again.`);
+      await using part = await openExisting(path, missing);
+      if ((await part.stat()).size !== size) throw missing;
+      for (;;) {
+        const { bytesRead } = await part.read(buffer, 0, CHUNK, null);
+        if (bytesRead === 0) break;
+        const bytes = buffer.subarray(0, bytesRead);
+        hash.update(bytes);
+        await writeAll(file, bytes);
+      }
+    }
+  });
+  return digestOfHex(hash.digest("hex"));
+}
+
+async function digestOfFile(path: string): Promise<Digest> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) hash.update(chunk as Buffer);
+  return digestOfHex(hash.digest("hex"));
+}
+
+/** Gives a file a second name, and tells whether it did: a file that has that name already keeps it. */
+async function linkUnlessThere(path: string, name: string): Promise<boolean> {
+  try {
+    await link(path, name);
+    return true;
+  } catch (error) {
+    if (isSystemError(error) && error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function readdirIfThere(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isSystemError(error) && error.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
 /** A page is one of the folders that the keys' first two characters make. */
 async function listBlobs(blobs: string, cursor = ""): Promise<StoredNames> {
   const folders = (await readdir(blobs)).filter(isBlobFolder);
   const [folder, next] = folders.filter((name) => name >= cursor).sort();
   if (folder === undefined) return { items: [] };
-  const names = (await readdir(join(blobs, folder))).filter(isStoredName);
+  const names = (await readdir(join(blobs, folder))).filter(isStorageKey);
   const items = await namesIn(join(blobs, folder), names);
   return { items, ...(next !== undefined && { next }) };
 }
 
 async function listFolder(folder: string, cursor = ""): Promise<StoredNames> {
-  const names = (await readdir(folder)).filter((name) => isStoredName(name) && name >= cursor).sort();
+  const names = (await readdir(folder)).filter((name) => isStorageKey(name) && name >= cursor).sort();
   const next = names[PAGE];
   return { items: await namesIn(folder, names.slice(0, PAGE)), ...(next !== undefined && { next }) };
 }
@@ -152,17 +204,6 @@ async function writeWhole(path: string, write: (file: FileHandle) => Promise<voi
 async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   for (let offset = 0; offset < bytes.byteLength; )
     offset += (await file.write(bytes, offset, bytes.byteLength - offset)).bytesWritten;
-}
-
-/** So that a renamed file is there after a power cut. Windows can't open folders, and needs no such thing. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** Errors of the file system as the store's; those of a request that broke off stay what they are. */

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { problem } from "@modulehub/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { expireUploads } from "../publish/expiry.ts";
+import { beginUpload, sendPart, storeBytes } from "../testing/store-parts.ts";
 import { ask, digestOf, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { collectGarbage } from "./garbage-collection.ts";
@@ -31,10 +31,8 @@ const collect = (grace = HOUR, store: BlobStore = hub.deps.store) =>
 /** Bytes that are stored, and whose row was touched so many seconds ago. */
 async function stored(text: string, age: number): Promise<{ id: number; key: string }> {
   const { store, database } = hub.deps;
-  const [upload, key] = [randomUUID(), randomUUID()];
-  await store.writePart(upload, 1, Readable.from([Buffer.from(text)]), Buffer.byteLength(text));
-  await store.assemble(upload, [1], key);
-  await store.discardUpload(upload);
+  const key = randomUUID();
+  await storeBytes(store, key, Buffer.from(text));
   const [row] = await database.prisma.$queryRaw<{ id: number }[]>`
     INSERT INTO blob (digest, size, state, storage_key, touched_at)
     VALUES (${digestOf(text)}, ${Buffer.byteLength(text)}, 'stored', ${key}, now() - make_interval(secs => ${age}))
@@ -119,22 +117,25 @@ test("a collection that dies before or after the bytes are deleted is finished b
 
 test("bytes without a row, and parts of uploads that have ended, go when they are older than the grace", async () => {
   const { store, database } = hub.deps;
-  const key = randomUUID();
-  const [gone, open, young] = [randomUUID(), randomUUID(), randomUUID()];
-  for (const upload of [gone, open, young])
-    await store.writePart(upload, 1, Readable.from([Buffer.from("part")]), 4);
-  await store.assemble(gone, [1], key);
+  const [gone, open, young, joined] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  const part = { number: 1, size: 4 };
+  for (const key of [gone, open, young, joined])
+    await sendPart(store, await beginUpload(store, key), part, Buffer.from("part"));
+  for (const key of [gone, joined]) await store.assemble({ key, handle: "" }, [part]);
   const expiresAt = new Date(Date.now() + 60_000);
   const row = { publisherId: "acme", size: 4n, partSize: 4, expiresAt };
   await database.prisma.upload.create({ data: { id: open, state: "open", ...row } });
+  await database.prisma.upload.create({ data: { id: joined, state: "verifying", ...row } });
   await database.prisma.upload.create({ data: { id: gone, state: "cancelled", ...row } });
   const long = new Date(Date.now() - 2 * HOUR * 1_000);
-  for (const path of [`blobs/${key.slice(0, 2)}/${key}`, `uploads/${gone}`, `uploads/${open}`])
+  const blobs = [gone, joined].map((key) => `blobs/${key.slice(0, 2)}/${key}`);
+  for (const path of [...blobs, ...[gone, open, joined].map((key) => `uploads/${key}`)])
     await utimes(join(hub.data, path), long, long);
   expect(await collect()).toEqual({ blobs: 0, bytes: 0n, strays: 2 });
-  expect(await isThere(key, 4)).toBe(false);
+  expect(await isThere(gone, 4)).toBe(false);
+  expect(await isThere(joined, 4)).toBe(true);
   const left = (await store.list("uploads")).items.map(({ name }) => name);
-  expect(left.sort()).toEqual([open, young].sort());
+  expect(left.sort()).toEqual([open, young, joined].sort());
 });
 
 test("what a version was made of is deleted once the version is gone, and not before", async () => {

@@ -83,6 +83,8 @@ async function deleteStrayBlobs({ database, store }: CollectionDeps, grace: numb
       select: { storageKey: true },
     });
     const known = new Set(rows.map(({ storageKey }) => storageKey));
+    // Bytes that are being verified, or are joined and waiting for it: an upload's id is their key.
+    for (const id of await living(database, keys)) known.add(id);
     for (const key of keys.filter((name) => !known.has(name))) {
       await store.delete(key);
       count += 1;
@@ -95,17 +97,22 @@ async function deleteStrayBlobs({ database, store }: CollectionDeps, grace: numb
 async function discardStrayParts({ database, store }: CollectionDeps, grace: number): Promise<number> {
   let count = 0;
   for await (const ids of oldNames(store, "uploads", grace)) {
-    const rows = await database.prisma.upload.findMany({
-      where: { id: { in: ids }, state: "open" },
-      select: { id: true },
-    });
-    const open = new Set(rows.map(({ id }) => id));
+    const open = await living(database, ids);
     for (const id of ids.filter((name) => !open.has(name))) {
       await store.discardUpload(id);
       count += 1;
     }
   }
   return count;
+}
+
+/** Those of some names that are uploads which have not ended. */
+async function living({ prisma }: Database, names: string[]): Promise<Set<string>> {
+  const rows = await prisma.upload.findMany({
+    where: { id: { in: names }, state: { in: ["open", "verifying"] } },
+    select: { id: true },
+  });
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** The names in a store that were written longer ago than the grace, some at a time. */

@@ -3,8 +3,11 @@ import type { Queries } from "../database/client.ts";
 
 /** What keeps a blob alive. */
 export interface Holder {
-  kind: "version" | "documentation" | "draft" | "upload";
-  /** Of documentation, its version's: one holder keeps the files of every revision. */
+  kind: "version" | "documentation" | "draft" | "head" | "upload" | "data-set" | "checkpoint" | "job-file";
+  /**
+   * Of documentation, its version's: one holder keeps the files of every revision. Of a head, its module's. The last
+   * three are of a job.
+   */
   id: string;
   publisher: string;
 }
@@ -76,4 +79,15 @@ export async function takeReferences(
 /** Lets go of all that a holder kept alive. */
 export async function dropReferences(queries: Queries, holder: Pick<Holder, "kind" | "id">): Promise<void> {
   await queries.blobReference.deleteMany({ where: { holderKind: holder.kind, holderId: holder.id } });
+}
+
+/** Lets go of what a holder kept alive, but for some blobs. */
+export async function dropOtherReferences(
+  queries: Queries,
+  holder: Pick<Holder, "kind" | "id">,
+  kept: readonly number[],
+): Promise<void> {
+  await queries.$executeRaw`
+    DELETE FROM blob_reference
+    WHERE holder_kind = ${holder.kind} AND holder_id = ${holder.id} AND blob_id <> ALL(${[...kept]}::int[])`;
 }

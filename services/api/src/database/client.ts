@@ -4,6 +4,7 @@ import pg from "pg";
 import { type ConstructorOptions, fromPglite } from "pg-boss";
 import { PrismaPGlite } from "pglite-prisma-adapter";
 import { createDatabaseFolder } from "./create-folder.ts";
+import { DurablePGlite, START_PARAMETERS } from "./durable-pglite.ts";
 import { type Prisma, PrismaClient } from "./generated/client.ts";
 
 /** Prisma's client, or the one of a transaction: what a query needs. */
@@ -27,9 +28,22 @@ export type DatabaseLocation =
   | { kind: "folder"; path: string }
   | { kind: "memory" };
 
-/** Opens a database. A folder is created if need be; its caller holds the data folder's lock. */
-export async function openDatabase(location: DatabaseLocation): Promise<Database> {
-  return location.kind === "postgresql" ? openPostgres(location.url) : openPglite(location);
+/**
+ * Opens a database. A folder is created if need be; its caller holds the data folder's lock. `onFault` hears where an
+ * embedded one can't make anything durable any more: all its answers are errors then, until the process starts again.
+ */
+export async function openDatabase(
+  location: DatabaseLocation,
+  onFault: (fault: Error) => void = () => undefined,
+): Promise<Database> {
+  switch (location.kind) {
+    case "postgresql":
+      return openPostgres(location.url);
+    case "folder":
+      return openFolder(location.path, onFault);
+    case "memory":
+      return openMemory();
+  }
 }
 
 /**
@@ -73,20 +87,23 @@ async function openPostgres(url: string): Promise<Database> {
   };
 }
 
-async function openPglite(
-  location: { kind: "folder"; path: string } | { kind: "memory" },
-): Promise<Database> {
-  if (location.kind === "folder") await createDatabaseFolder(location.path);
-  const pglite = await PGlite.create(location.kind === "folder" ? location.path : "memory://", {
-    // PGlite's 128 MB of buffers are memory of this process; a hub's catalogue needs few.
-    startParams: [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB"],
-  }).catch((cause: unknown) => {
+async function openFolder(path: string, onFault: (fault: Error) => void): Promise<Database> {
+  await createDatabaseFolder(path);
+  const pglite = await DurablePGlite.open(path, onFault).catch((cause: unknown) => {
     const said = cause instanceof Error ? cause.message : String(cause);
     throw new Error(
       `The embedded database can't be opened (${said}). Make room if the disk is full; if files of its folder are missing or damaged, restore the data folder from a backup.`,
       { cause },
     );
   });
+  return embedded(pglite);
+}
+
+async function openMemory(): Promise<Database> {
+  return embedded(await PGlite.create("memory://", { startParams: START_PARAMETERS }));
+}
+
+function embedded(pglite: PGlite): Database {
   const prisma = new PrismaClient({ adapter: new PrismaPGlite(pglite) });
   return {
     prisma,

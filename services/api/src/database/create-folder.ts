@@ -1,29 +1,29 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PGlite } from "@electric-sql/pglite";
+import { makeFolder, syncFolder, syncTree } from "../durable-folder.ts";
 
 /**
  * Makes an embedded database where there is none, in a process of its own: creating one takes 500 MB of
  * WebAssembly memory more than opening it, which the service would never get back. It is made beside its
- * place and then renamed, so that a start that is killed half-way leaves no half database.
+ * place, made durable, and then renamed, so that a start that ends half-way leaves no half database.
  */
 export async function createDatabaseFolder(folder: string): Promise<void> {
   if (existsSync(join(folder, "PG_VERSION"))) return;
   const parent = dirname(folder);
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await makeFolder(parent);
   const beginning = `${basename(folder)}.new-`;
   for (const name of await readdir(parent))
     if (name.startsWith(beginning)) await rm(join(parent, name), { recursive: true, force: true });
   // A name of its own: the process of a start that was killed may still be writing.
   const making = await mkdtemp(join(parent, beginning));
   await promisify(execFile)(process.execPath, [import.meta.filename, making], { env: {} });
+  await syncTree(making);
   await rename(making, folder);
-  const handle = await open(parent, "r");
-  await handle.sync();
-  await handle.close();
+  await syncFolder(parent);
 }
 
 if (import.meta.main) {

@@ -1,3 +1,5 @@
+import type { Prisma } from "./generated/client.ts";
+
 /** Whether the database can hold a text: PostgreSQL's texts have no NUL, and UTF-8 no half of a surrogate pair. */
 export const isStorable = (text: string): boolean => !text.includes("\0") && text.isWellFormed();
 
@@ -8,3 +10,9 @@ export function storableJson(value: unknown): string {
     part === "\\\\" ? part : "\ufffd",
   );
 }
+
+/**
+ * What was parsed by a schema, as the database's JSON: Prisma's type for that has no optional fields. Reports and
+ * problems quote names of the model, in which any character may be.
+ */
+export const storableValue = (value: object): Prisma.InputJsonValue => JSON.parse(storableJson(value));

@@ -15,5 +15,16 @@ export async function tidy({ exclusive, prisma }: Database): Promise<string[]> {
       OR s.n_mod_since_analyze > 50 + 0.1 * s.n_live_tup
     ORDER BY 1`;
   for (const { table } of changed) await prisma.$executeRawUnsafe(`VACUUM (ANALYZE) ${table}`);
+  if (await hasLongLog(prisma)) await prisma.$executeRaw`CHECKPOINT`;
   return changed.map(({ table }) => table);
+}
+
+/** Bytes of write-ahead log, since the last checkpoint, after which there is another one. */
+const LONG_LOG = 67_108_864;
+
+/** Without a checkpoint the log grows, and the start after a crash reads all of it. PGlite makes none while it runs. */
+async function hasLongLog(prisma: Database["prisma"]): Promise<boolean> {
+  const [row] = await prisma.$queryRaw<{ long: boolean }[]>`
+    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), redo_lsn) > ${LONG_LOG} AS long FROM pg_control_checkpoint()`;
+  return row?.long === true;
 }

@@ -2,6 +2,8 @@ import {
   type InspectRequest,
   type InspectResponse,
   inspectResponseSchema,
+  type JobAssignment,
+  type JobMessage,
   type ProblemDocument,
   ProblemError,
   problem,
@@ -10,6 +12,7 @@ import {
   WORKER_ROUTES,
 } from "@modulehub/core";
 import { Pool } from "undici";
+import { jobStream } from "./job-stream.ts";
 
 /** Longer than any inspection may take: a worker ends those itself, and says why. */
 const INSPECTION_TIMEOUT = 15 * 60_000;
@@ -24,6 +27,8 @@ export interface WorkerClient {
   check(): Promise<void>;
   /** Has a version inspected. Throws `worker-unavailable`, or the 5xx problem that the worker answered. */
   inspect(request: InspectRequest, signal: AbortSignal): Promise<InspectResponse>;
+  /** Has a job done, and gives what the worker says of it; the last is a result. Throws as `jobStream` does. */
+  work(assignment: JobAssignment, signal: AbortSignal): AsyncGenerator<JobMessage>;
   close(): Promise<void>;
 }
 
@@ -82,6 +87,7 @@ export function connectWorker(options: { url: string; token: string; deadline?: 
         });
       return parsed.data;
     },
+    work: (assignment, signal) => jobStream({ pool, authorization }, assignment, signal),
     close: () => pool.destroy(),
   };
 }

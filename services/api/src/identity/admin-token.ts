@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder } from "../durable-folder.ts";
 
 /**
  * The hub's admin token, from `admin-token` in the data folder. On the first start it is made, readable by
@@ -30,5 +31,6 @@ export async function adminToken(folder: string): Promise<string> {
   }
   await link(beside, path);
   await rm(beside);
+  await syncFolder(folder);
   return token;
 }

@@ -41,10 +41,19 @@ const BODIES: Record<string, unknown> = {
     files: [{ path: "module.json", size: 1, digest: digestOf("absent") }],
     version: 7,
   },
+  "POST /-/modules/:module/head/commits": { parent: "f".repeat(40), operations: [] },
+  "POST /-/modules/:module/head/publish": {},
   "PUT /-/modules/:module": { visibility: "private" },
   "PUT /-/modules/:module/aliases/:alias": { version: 999 },
   "POST /-/modules/:module/versions/:version/yank": { reason: "walked" },
   "PUT /-/modules/:module/versions/:version/documentation": { base: 999, files: [] },
+  "POST /v1/jobs": {
+    kind: "evaluate",
+    publisher: "{publisher}",
+    module: "acme/absent",
+    dataSet: { digest: digestOf("absent"), reading: { format: "csv" } },
+  },
+  "PUT /internal/jobs/:id/files/:digest": "none",
   "POST /v1/uploads": { publisher: "{publisher}", size: 1 },
   "POST /v1/uploads/:id/complete": { digest: digestOf("absent") },
   "PUT /v1/uploads/:id/parts/:n": "x",
@@ -70,6 +79,9 @@ interface Target {
   draft: string;
   upload: string;
   token: string;
+  /** Of its version. */
+  revision: string;
+  job: string;
 }
 
 interface Walker {
@@ -100,6 +112,8 @@ const missing: Target = {
   draft: randomUUID(),
   upload: randomUUID(),
   token: randomUUID(),
+  revision: "f".repeat(40),
+  job: randomUUID(),
 };
 const routes = hub.app.declaredRoutes.filter(({ method }) => method !== "OPTIONS");
 
@@ -169,7 +183,7 @@ function standingAt({ method, action }: DeclaredRoute, { who, query }: Walker): 
 
 /** Whether one who may not do this knows that there is something: then that is said. */
 function isSeen({ url, action }: DeclaredRoute, who: Who, visibility: Visibility): boolean {
-  if (/^\/v1\/(drafts|uploads|tokens)\/:id/.test(url)) return false;
+  if (/^\/v1\/(drafts|uploads|tokens|jobs)\/:id/.test(url)) return false;
   if (url.startsWith("/-/") && action !== "module.publish") return may(who, "module.read", visibility);
   return action.endsWith(".read") ? may(who, "member.read", visibility) : true;
 }
@@ -178,8 +192,8 @@ const hasTarget = ({ method, url }: DeclaredRoute): boolean =>
   url.startsWith("/-/modules/") ||
   url.startsWith("/-/handle/") ||
   url.includes(":publisher") ||
-  /^\/v1\/(drafts|uploads|tokens)\/:id/.test(url) ||
-  (url === "/v1/uploads" && method === "POST") ||
+  /^\/v1\/(drafts|uploads|tokens|jobs)\/:id/.test(url) ||
+  ((url === "/v1/uploads" || url === "/v1/jobs") && method === "POST") ||
   url in QUERIES;
 
 const coded = ({ method }: DeclaredRoute, code: string) => (method === "HEAD" ? {} : { body: { code } });
@@ -189,9 +203,11 @@ function pathOf({ url }: DeclaredRoute, target: Target): string {
     .replace("/-/modules/:module", `/v1/modules/${target.module}`)
     .replace("/-/handle/:handle", `/${target.module}/1`)
     .replace(":publisher", target.publisher)
+    .replace(":revision", target.revision)
     .replace(/^\/v1\/drafts\/:id/, `/v1/drafts/${target.draft}`)
     .replace(/^\/v1\/uploads\/:id/, `/v1/uploads/${target.upload}`)
-    .replace(/^\/v1\/tokens\/:id/, `/v1/tokens/${target.token}`);
+    .replace(/^\/v1\/tokens\/:id/, `/v1/tokens/${target.token}`)
+    .replace(/\/jobs\/:id/, `/jobs/${target.job}`);
   return path.replace(/:(\w+)|\*$/g, (parameter, name: string | undefined) => {
     const value = { ...PARAMETERS, ...PARAMETERS_OF[url] }[name ?? parameter];
     if (value === undefined) throw new Error(`Give ${parameter} of ${url} an entry in PARAMETERS.`);
@@ -270,13 +286,31 @@ async function makeTarget(visibility: Visibility): Promise<Target> {
     name: "walked",
     account: `of-${visibility}`,
   });
+  const version = await ask<{ revision: string }>(hub, "GET", `/v1/modules/${name}/versions/1`);
   return {
     module: name,
     publisher: "acme",
+    revision: version.body.revision,
     draft: draft.body.id,
     upload: upload.body.id,
     token: token.body.id,
+    job: await endedJob(),
   };
+}
+
+/** A job that has ended, so that its events end too. */
+async function endedJob(): Promise<string> {
+  const id = randomUUID();
+  const dataSet = { digest: digestOf("absent"), reading: { format: "csv" } };
+  const request = { kind: "evaluate", publisher: "acme", module: "acme/public", dataSet };
+  await prisma.job.create({
+    data: {
+      ...{ id, kind: "evaluate", state: "cancelled", publisherId: "acme", request, endedAt: new Date() },
+      subjects: [{ handle: "acme/public/1", digest: digestOf("absent"), versionId: 1 }],
+      askedBy: { account: "admin", cap: "admin" },
+    },
+  });
+  return id;
 }
 
 /** A copy of a module with its version and files: row by row, for publishing takes longer. */

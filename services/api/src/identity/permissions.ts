@@ -42,11 +42,16 @@ export const PERMISSIONS: Record<Action, Rule> = {
   "module.yank": both("writer"),
   "module.delete": both("owner"),
   "module.settings": both("owner"),
+  "head.read": both("writer"),
+  "head.write": both("writer"),
   "draft.read": both("writer"),
   "draft.write": both("writer"),
   "upload.read": both("writer"),
   "upload.write": both("writer"),
+  "job.read": both("writer"),
+  "job.write": both("writer"),
   "worker.read": both("worker"),
+  "worker.write": both("worker"),
 };
 
 const RANKS: readonly Who[] = ["admin", "owner", "writer", "reader", "account", "everyone"];

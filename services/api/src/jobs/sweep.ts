@@ -6,6 +6,7 @@ import { tidy } from "../database/tidy.ts";
 import type { DraftEvents } from "../publish/draft-events.ts";
 import { expireDrafts, expireUploads } from "../publish/expiry.ts";
 import type { UploadDeps } from "../publish/uploads.ts";
+import { forgetJobs } from "./retention.ts";
 
 /** When what nobody wants any more is taken away, in seconds. */
 export interface SweepTimes {
@@ -20,6 +21,8 @@ export const SWEEP_TIMES: SweepTimes = { grace: 24 * 3_600, interval: 3_600 };
 export interface SweepDeps extends UploadDeps {
   events: DraftEvents;
   log: FastifyBaseLogger;
+  /** How long jobs are remembered after their end, in seconds. */
+  rememberedSeconds: number;
   registry: Registry;
 }
 
@@ -31,12 +34,13 @@ export function startSweeping(deps: SweepDeps, times: SweepTimes): () => Promise
     if (!(await claimRound(deps.database, times.interval))) return;
     const drafts = await expireDrafts(deps.database, deps.events);
     const uploads = await expireUploads(deps);
+    const jobs = await forgetJobs(deps.database, deps.rememberedSeconds);
     const collected = await collectGarbage(deps, times.grace);
     count(drafts, uploads, collected);
     const tidied = await tidy(deps.database);
     const { blobs, bytes, strays } = collected;
-    if (drafts + uploads + blobs + strays + tidied.length > 0)
-      deps.log.info({ drafts, uploads, blobs, bytes: Number(bytes), strays, tidied }, "swept");
+    if (drafts + uploads + jobs + blobs + strays + tidied.length > 0)
+      deps.log.info({ drafts, uploads, jobs, blobs, bytes: Number(bytes), strays, tidied }, "swept");
   };
   const sweep = () => {
     running = running

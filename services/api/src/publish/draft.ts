@@ -44,6 +44,8 @@ export interface Draft {
   state: DraftState;
   files: ListedFile[];
   requestedVersion: number | null;
+  /** The commit of the module's head that it is made of. */
+  revision: string | null;
   /** The client derived module.json. */
   derived: boolean;
   aliases: string[];
@@ -52,13 +54,15 @@ export interface Draft {
   digest: string | null;
   /** Who had it published; nobody yet, where that was not asked for. */
   askedBy: Actor;
+  /** The job whose result it publishes. */
+  jobId: string | null;
   createdAt: Date;
   updatedAt: Date;
   expiresAt: Date;
 }
 
 /** What is kept of whoever had a draft published. */
-const askedBy = z.object({
+export const askedBySchema = z.object({
   account: z.string().exactOptional(),
   tokenId: z.string().exactOptional(),
   requestId: z.string().exactOptional(),
@@ -98,7 +102,7 @@ export async function readDraft(queries: Queries, id: string): Promise<Draft> {
     state: z.enum(DRAFT_STATES).parse(row.state),
     files: fileListSchema.parse(row.files),
     problems: z.array(problemDocumentSchema).parse(row.problems),
-    askedBy: askedBy.parse(row.askedBy ?? {}),
+    askedBy: askedBySchema.parse(row.askedBy ?? {}),
   };
 }
 
@@ -120,6 +124,7 @@ export async function describeDraft(queries: Queries, draft: Draft) {
     state: draft.state,
     module: draft.module,
     ...(draft.requestedVersion !== null && { requestedVersion: draft.requestedVersion }),
+    ...(draft.revision !== null && { revision: draft.revision }),
     missing: open ? await missingBlobs(queries, draft) : [],
     ...(draft.version !== null && {
       version: draft.version,

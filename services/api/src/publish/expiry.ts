@@ -45,7 +45,7 @@ export async function expireUploads(deps: UploadDeps, now: Date = new Date()): P
   let count = 0;
   for (;;) {
     const due = await prisma.upload.findMany({
-      where: { state: "open", expiresAt: { lt: now } },
+      where: { state: { in: ["open", "verifying"] }, expiresAt: { lt: now } },
       take: BATCH,
     });
     for (const upload of due) await cancelUpload(deps, upload);
@@ -61,7 +61,7 @@ export async function expireUploads(deps: UploadDeps, now: Date = new Date()): P
           AND d.files @> jsonb_build_array(jsonb_build_object('digest', u.digest)))`;
   await prisma.$executeRaw`
     DELETE FROM upload u
-    WHERE u.state <> 'open' AND u.expires_at < ${now}::timestamptz - make_interval(secs => ${REMEMBERED})
+    WHERE u.state NOT IN ('open', 'verifying') AND u.expires_at < ${now}::timestamptz - make_interval(secs => ${REMEMBERED})
       AND NOT EXISTS (SELECT FROM blob_reference WHERE holder_kind = 'upload' AND holder_id = u.id)`;
   return count;
 }

@@ -49,11 +49,15 @@ export function checkFileList(files: readonly ListedFile[]): void {
 /**
  * Throws `invalid-request` for paths that are unsafe, that differ by case only (they would be one file on some
  * systems), that are both file and folder, or for one digest with two sizes. `others` are paths that are there beside
- * the files.
+ * the files; `at` says where in the request a file stands.
  */
-export function checkPaths(files: readonly ListedFile[], others: readonly string[] = []): void {
+export function checkPaths(
+  files: readonly ListedFile[],
+  others: readonly string[] = [],
+  at: (index: number) => string = (index) => `files[${index}]`,
+): void {
   const errors: FieldError[] = [];
-  const refuse = (index: number, message: string) => errors.push({ path: `files[${index}]`, message });
+  const refuse = (index: number, message: string) => errors.push({ path: at(index), message });
   // With the slash as the lowest character, what lies in a folder sorts right behind that folder's own path.
   const sorted: { path: string; index?: number }[] = others.map((path) => ({ path: folded(path) }));
   const seen = new Set(sorted.map(({ path }) => path));

@@ -7,6 +7,7 @@ import { isForeignKeyViolation, isUniqueViolation } from "../database/query-erro
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
+import { type Attempt, requireRunning } from "../jobs/transitions.ts";
 import { ensureModule } from "../registry/modules.ts";
 import { findPublisher } from "../registry/publishers.ts";
 import { deletedVersion } from "../registry/tombstones.ts";
@@ -15,7 +16,7 @@ import { checkFileList, type ListedFile } from "./file-list.ts";
 import { hasSameContent } from "./same-content.ts";
 
 /** How long a draft waits for its files, in milliseconds. */
-const DRAFT_LIFE = 7 * 24 * 3_600_000;
+export const DRAFT_LIFE = 7 * 24 * 3_600_000;
 
 export interface DraftRequest {
   files: ListedFile[];
@@ -24,6 +25,8 @@ export interface DraftRequest {
   derived?: boolean | undefined;
   aliases?: string[] | undefined;
   visibility?: Visibility | undefined;
+  /** The job whose result it publishes; as long as the draft decides about it, nothing else does. */
+  job?: Attempt | undefined;
 }
 
 /**
@@ -52,6 +55,7 @@ async function insertDraft(
   name: ModuleName,
   request: DraftRequest,
 ): Promise<string> {
+  if (request.job !== undefined) await requireRunning(tx, request.job);
   // By the publisher: whether the module is there is not told to those who may not publish in it.
   await findPublisher(tx, principal, "module.publish", publisherOf(name));
   const module = await ensureModule(tx, principal, name, request.visibility);
@@ -75,6 +79,7 @@ async function insertDraft(
       requestedVersion: request.version ?? null,
       derived: request.derived ?? false,
       aliases: [...new Set(request.aliases ?? [])],
+      ...(request.job !== undefined && { jobId: request.job.id }),
       expiresAt: new Date(Date.now() + DRAFT_LIFE),
     },
   });
@@ -85,11 +90,11 @@ async function insertDraft(
 }
 
 /** Before anything is uploaded: a version that exists can only be published again with the same content. */
-async function refuseOtherContent(
+export async function refuseOtherContent(
   tx: Queries,
   module: Module,
   number: number,
-  { files, derived = false }: DraftRequest,
+  { files, derived = false }: Pick<DraftRequest, "files" | "derived">,
 ): Promise<void> {
   const deleted = await deletedVersion(tx, module, number);
   if (deleted !== undefined) throw deleted;

@@ -11,19 +11,22 @@ import {
   type ProblemError,
   problem,
 } from "@modulehub/core";
-import { blobsOpenTo, dropReferences, takeReferences } from "../blobs/references.ts";
+import { dropReferences, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
-import type { Prisma } from "../database/generated/client.ts";
-import { storableJson } from "../database/storable.ts";
+import { storableValue } from "../database/storable.ts";
 import { inTransaction } from "../database/transaction.ts";
+import { settleHead } from "../heads/settle-head.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
+import { publishedBy, refuseLineage, unpublishedBy } from "../jobs/draft-of-job.ts";
 import type { JobQueue } from "../jobs/job-queue.ts";
+import { moveAliases } from "../registry/aliases.ts";
 import type { StoredCard } from "../registry/card.ts";
 import { changesBetween, insertDocumentation } from "../registry/documentation.ts";
 import { refreshListing } from "../registry/listing.ts";
-import { addRevision } from "../registry/revisions.ts";
+import { addVersionRevision, meanVersion } from "../registry/revisions.ts";
 import { deletedVersion } from "../registry/tombstones.ts";
 import { type Draft, type DraftState, isEndState, readDraft } from "./draft.ts";
+import { requireBlobs } from "./require-blobs.ts";
 import { hasSameContent } from "./same-content.ts";
 
 /**
@@ -55,22 +58,7 @@ export async function startVerifying(
     if (draft.state === "verifying" || draft.state === "published") return;
     if (draft.state !== "uploading" && draft.state !== "failed")
       throw problem("draft-state", `The draft is ${draft.state}; open a new one.`);
-    const there = await blobsOpenTo(
-      tx,
-      draft.publisher,
-      draft.files.map(({ digest }) => digest),
-    );
-    const missing = draft.files.filter(({ digest }) => !there.has(digest));
-    if (missing.length > 0)
-      throw problem("blobs-missing", `${missing.length} files are missing; upload them first.`, {
-        errors: missing.slice(0, 20).map(({ path, digest }) => ({ path, message: `${digest} is missing` })),
-      });
-    const wrong = draft.files.find(({ size, digest }) => there.get(digest)?.size !== size);
-    if (wrong !== undefined)
-      throw problem(
-        "size-mismatch",
-        `${wrong.path} has ${there.get(wrong.digest)?.size} bytes, not ${wrong.size}.`,
-      );
+    const there = await requireBlobs(tx, draft.publisher, draft.files);
     const blobs = [...there.values()].map((blob) => blob.id);
     const kept = await takeReferences(tx, { kind: "draft", id, publisher: draft.publisher }, blobs);
     if (kept.size !== blobs.length) throw problem("blobs-missing", "Some bytes are gone; send them again.");
@@ -105,17 +93,23 @@ export async function publishVersion(database: Database, id: string, verified: V
     const number = draft.requestedVersion ?? module.next_version;
     const existing = await tx.version.findUnique({ where: { moduleId_number: { moduleId, number } } });
     const refusal =
-      existing === null
+      (await refuseLineage(tx, draft.jobId)) ??
+      (existing === null
         ? (refuseNumber(number) ?? (await deletedVersion(tx, { lowerName: module.lower_name }, number)))
-        : !(await hasSameContent(tx, existing, draft)) && problem("version-exists");
+        : !(await hasSameContent(tx, existing, draft)) && problem("version-exists"));
     if (refusal) {
-      await end(tx, id, "rejected", [refusal.toDocument()]);
+      await end(tx, draft, "rejected", [refusal.toDocument()]);
       return true;
     }
     const versionId = existing?.id ?? (await insertVersion(tx, draft, number, verified));
-    const moved = await setAliases(tx, draft, versionId);
+    const moved = await moveAliases(tx, moduleId, draft.aliases, versionId);
     const nextVersion = Math.max(module.next_version, number + 1);
     await tx.module.update({ where: { id: moduleId }, data: { nextVersion } });
+    if (existing !== null && draft.revision !== null) {
+      const { documentationRevision } = existing;
+      await meanVersion(tx, moduleId, draft.revision, { versionId, documentationRevision });
+    }
+    if (draft.revision !== null) await settleHead(tx, moduleId, number);
     await refreshListing(tx, moduleId);
     const digest = existing?.digest ?? verified.digest;
     await tx.draft.update({ where: { id }, data: { version: number, digest } });
@@ -126,25 +120,10 @@ export async function publishVersion(database: Database, id: string, verified: V
       version: number,
       detail: { draft: id, digest, aliases: draft.aliases, ...(moved.length > 0 && { moved }) },
     });
-    await end(tx, id, "published", []);
+    await publishedBy(tx, draft.jobId, { id: versionId, number, digest, module: draft.module });
+    await end(tx, draft, "published", []);
     return true;
   });
-}
-
-/** Makes a draft's aliases stand for its version. Answers with those that stood for another, and for which. */
-async function setAliases(tx: Queries, { moduleId, aliases }: Draft, versionId: number) {
-  const known = await tx.alias.findMany({
-    where: { moduleId, name: { in: aliases }, versionId: { not: versionId } },
-    orderBy: { name: "asc" },
-    include: { version: { select: { number: true } } },
-  });
-  for (const name of aliases)
-    await tx.alias.upsert({
-      where: { moduleId_name: { moduleId, name } },
-      create: { moduleId, name, versionId },
-      update: { versionId, updatedAt: new Date() },
-    });
-  return known.map(({ name, version }) => ({ alias: name, before: version.number }));
 }
 
 /** After the highest number there is no next one. */
@@ -160,8 +139,8 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
       moduleId: draft.moduleId,
       number,
       digest,
-      manifest: json(manifest),
-      report: json(report),
+      manifest: storableValue(manifest),
+      report: storableValue(report),
       batching,
       derived: draft.derived,
     },
@@ -194,7 +173,8 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
     { versionId: version.id, revision: 1, publisher, files: documentation, card, changes, by },
     blobs,
   );
-  await addRevision(tx, { moduleId: draft.moduleId, versionId: version.id });
+  const commit = draft.revision ?? undefined;
+  await addVersionRevision(tx, draft.moduleId, version.id, { author: by, commit });
   return version.id;
 }
 
@@ -206,7 +186,7 @@ export async function rejectDraft(
 ): Promise<boolean> {
   return transition(database, id, async (tx, draft) => {
     if (draft.state !== "verifying") return false;
-    await end(tx, id, "rejected", problems);
+    await end(tx, draft, "rejected", problems);
     return true;
   });
 }
@@ -220,6 +200,7 @@ export async function failDraft(
   return transition(database, id, async (tx, draft) => {
     if (draft.state !== "verifying") return false;
     await setState(tx, id, "failed", problems);
+    await unpublishedBy(tx, draft.jobId, problems);
     return true;
   });
 }
@@ -231,7 +212,7 @@ export async function failDraft(
 export async function cancelDraft(database: Database, actor: Actor, id: string): Promise<void> {
   await transition(database, id, async (tx, draft) => {
     if (draft.state !== "failed" && isEndState(draft.state)) return;
-    await end(tx, id, "cancelled", []);
+    await end(tx, draft, "cancelled", []);
     const { publisher, module } = draft;
     const detail = { draft: id, state: "cancelled" };
     await recordAudit(tx, actor, { action: "draft.write", publisher, module, detail });
@@ -243,19 +224,20 @@ export async function expireDraft(database: Database, id: string, now: Date): Pr
   return transition(database, id, async (tx, draft) => {
     if (draft.state !== "uploading" && draft.state !== "failed") return false;
     if (draft.expiresAt.getTime() >= now.getTime()) return false;
-    await end(tx, id, "expired", draft.problems);
+    await end(tx, draft, "expired", draft.problems);
     return true;
   });
 }
 
 async function end(
   tx: Queries,
-  id: string,
+  { id, jobId }: Draft,
   state: "published" | "rejected" | "cancelled" | "expired",
   problems: ProblemDocument[],
 ): Promise<void> {
   await dropReferences(tx, { kind: "draft", id });
   await setState(tx, id, state, problems);
+  if (state !== "published") await unpublishedBy(tx, jobId, problems);
 }
 
 async function setState(
@@ -264,12 +246,5 @@ async function setState(
   state: DraftState,
   problems: ProblemDocument[],
 ): Promise<void> {
-  await tx.draft.update({ where: { id }, data: { state, problems: json(problems) } });
+  await tx.draft.update({ where: { id }, data: { state, problems: storableValue(problems) } });
 }
-
-/**
- * What was parsed by a schema is JSON; Prisma's type for that has no optional fields. Reports and problems
- * quote names of the model, in which any character may be.
- */
-const json = (value: Manifest | InspectionReport | ProblemDocument[]): Prisma.InputJsonValue =>
-  JSON.parse(storableJson(value));

@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
-import { type Action, type Digest, ProblemError, problem } from "@modulehub/core";
-import type { BlobStore } from "../blobs/blob-store.ts";
-import { takeReferences } from "../blobs/references.ts";
+import { type Action, type Digest, type ProblemDocument, problem } from "@modulehub/core";
+import type { BlobStore, Part, StoreUpload } from "../blobs/blob-store.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Upload } from "../database/generated/client.ts";
-import { isForeignKeyViolation, isUniqueViolation } from "../database/query-errors.ts";
-import { inTransaction } from "../database/transaction.ts";
+import { isForeignKeyViolation } from "../database/query-errors.ts";
+import { storableValue } from "../database/storable.ts";
 import { allows, type Principal } from "../identity/principal.ts";
 import { findPublisher, publisherGone } from "../registry/publishers.ts";
 
@@ -35,12 +34,27 @@ export const partSizeFor = (size: number, least: number = PART_SIZE): number =>
 /** How many parts an upload has; one without bytes has none. */
 export const partCount = (upload: Upload): number => Math.ceil(Number(upload.size) / upload.partSize);
 
+/** The parts that an upload is made of, from a number on. */
+export function partsOf(upload: Upload, from = 1): Part[] {
+  const count = Math.max(0, partCount(upload) - from + 1);
+  return Array.from({ length: count }, (_, index) => ({
+    number: from + index,
+    size: partSizeOf(upload, from + index),
+  }));
+}
+
+/** An upload as the store knows it: its bytes will lie under its id. */
+export const inStore = (upload: Upload): StoreUpload => ({
+  key: upload.id,
+  handle: upload.storeHandle ?? "",
+});
+
 /**
  * Opens an upload, or continues the publisher's own of the same bytes that is open: one that was broken off
  * need not be sent again, nor lie beside its successor. Throws as `findPublisher` does.
  */
 export async function openUpload(
-  { database, partSize }: UploadDeps,
+  { database, store, partSize = PART_SIZE }: UploadDeps,
   principal: Principal,
   request: { publisher: string; size: number; digest?: Digest | undefined },
 ): Promise<Upload> {
@@ -51,7 +65,7 @@ export async function openUpload(
         digest: request.digest,
         publisherId: request.publisher,
         size: BigInt(request.size),
-        state: "open",
+        state: { in: ["open", "verifying"] },
         expiresAt: { gt: new Date(Date.now() + SOON) },
       },
       orderBy: { expiresAt: "desc" },
@@ -63,7 +77,7 @@ export async function openUpload(
     publisherId: request.publisher,
     size: BigInt(request.size),
     digest: request.digest ?? null,
-    partSize: partSizeFor(request.size, partSize),
+    partSize: partSizeFor(request.size, Math.max(partSize, store.leastPartSize)),
     state: "open",
     expiresAt: lifeFromNow(),
   };
@@ -96,14 +110,34 @@ export async function readUpload(queries: Queries, id: string): Promise<Upload> 
   return upload;
 }
 
-/** The numbers of the parts that are there, ascending. */
-export async function receivedParts(queries: Queries, upload: Upload): Promise<number[]> {
-  const rows = await queries.uploadPart.findMany({
-    where: { uploadId: upload.id },
-    orderBy: { number: "asc" },
-    select: { number: true },
-  });
-  return rows.map(({ number }) => number);
+/** The numbers of the parts that are there, ascending, from a number on; of an upload that has ended none. */
+export async function receivedParts(store: BlobStore, upload: Upload, from = 1): Promise<number[]> {
+  const parts = partsOf(upload, from);
+  const isBegun = store.parts.way === "hub" || upload.storeHandle !== null;
+  if (upload.state !== "open" || parts.length === 0 || !isBegun) return [];
+  const received = await store.received(inStore(upload), parts);
+  return received === "assembled" ? parts.map(({ number }) => number) : received;
+}
+
+/**
+ * Where to send some parts of an open upload; undefined where that is the hub. The upload has its whole time again.
+ */
+export async function partUrls(
+  { database, store }: UploadDeps,
+  upload: Upload,
+  parts: readonly Part[],
+): Promise<string[] | undefined> {
+  if (store.parts.way === "hub" || parts.length === 0) return undefined;
+  const handle = upload.storeHandle ?? (await store.parts.begin(upload.id));
+  // Another that began it at the same time may have been first.
+  const [row] = await database.prisma.$queryRaw<{ store_handle: string }[]>`
+    UPDATE upload SET store_handle = coalesce(store_handle, ${handle}), expires_at = ${lifeFromNow()}
+    WHERE id = ${upload.id} AND state = 'open' RETURNING store_handle`;
+  if (row === undefined) {
+    await store.discardUpload(upload.id);
+    throw problem("upload-state", "The upload was completed or cancelled meanwhile.");
+  }
+  return store.parts.urls({ key: upload.id, handle: row.store_handle }, parts);
 }
 
 /** The size that a part must have. Throws `invalid-request` for a number that the upload has not. */
@@ -116,7 +150,7 @@ export function partSizeOf(upload: Upload, number: number): number {
 
 /**
  * Takes a part, whole or not at all; sent again, it replaces the earlier one. The upload has its whole time
- * again. Throws `upload-state`.
+ * again. Throws `upload-state`, also where parts go to the store directly.
  */
 export async function receivePart(
   { database, store }: UploadDeps,
@@ -125,99 +159,45 @@ export async function receivePart(
   body: Readable,
 ): Promise<void> {
   requireOpen(upload);
-  const size = partSizeOf(upload, number);
-  await store.writePart(upload.id, number, body, size);
-  const rows = await database.prisma.$executeRaw`
-    WITH open AS (
-      UPDATE upload SET expires_at = ${lifeFromNow()} WHERE id = ${upload.id} AND state = 'open' RETURNING id)
-    INSERT INTO upload_part (upload_id, number, size) SELECT id, ${number}, ${size} FROM open
-    ON CONFLICT (upload_id, number) DO UPDATE SET size = EXCLUDED.size`;
-  if (rows === 0) {
-    await store.discardUpload(upload.id);
+  if (store.parts.way !== "hub")
+    throw problem("upload-state", "Parts of this hub go to the addresses that the upload's answer holds.");
+  await store.parts.write(inStore(upload), { number, size: partSizeOf(upload, number) }, body);
+  const { count } = await database.prisma.upload.updateMany({
+    where: { id: upload.id, state: "open" },
+    data: { expiresAt: lifeFromNow() },
+  });
+  if (count === 0) {
+    if ((await readUpload(database.prisma, upload.id)).state !== "verifying")
+      await store.discardUpload(upload.id);
     throw problem("upload-state", "The upload was completed or cancelled meanwhile.");
   }
 }
 
-/**
- * Joins the parts and stores them if they are what was promised: bytes first, row second. Bytes that are
- * stored already, whoever sent them, are kept once, and the answer is the same. Asking again is success.
- * Throws `upload-incomplete`, `digest-mismatch` (the upload has then failed), `upload-state`.
- */
-export async function completeUpload(deps: UploadDeps, upload: Upload, digest: Digest): Promise<void> {
-  const { database, store } = deps;
-  if (upload.digest !== null && upload.digest !== digest)
-    throw problem("digest-mismatch", `The upload was opened, or completed, with ${upload.digest}.`);
-  if (upload.state === "stored") return;
-  requireOpen(upload);
-  const received = await receivedParts(database.prisma, upload);
-  const count = partCount(upload);
-  if (received.length !== count) {
-    const there = new Set(received);
-    const missing = Array.from({ length: count }, (_, index) => index + 1).filter((n) => !there.has(n));
-    throw problem("upload-incomplete", `Parts are missing: ${missing.slice(0, 20).join(", ")}.`);
-  }
-  const key = randomUUID();
-  const stored = await store.assemble(upload.id, received, key).catch(async (error: unknown) => {
-    // Asked twice at once: the other was first, and has cleared the parts away.
-    const now = await readUpload(database.prisma, upload.id);
-    if (now.state === "stored" && now.digest === digest) return undefined;
-    throw error;
-  });
-  if (stored === undefined) return;
-  if (stored.digest !== digest || stored.size !== Number(upload.size)) {
-    await endUpload(database, upload.id, "failed");
-    await store.delete(key);
-    await store.discardUpload(upload.id);
-    throw problem("digest-mismatch", `The bytes have the digest ${stored.digest}; open a new upload.`);
-  }
-  const record = () => inTransaction(database, (tx) => recordBlob(tx, upload, digest, key));
-  // On an error other than a refusal the row may be there all the same, so the bytes stay: garbage at worst.
-  const outcome: boolean | ProblemError = await record().catch<boolean | ProblemError>((error: unknown) => {
-    // The same bytes came by another upload at the same time: now they are there.
-    if (isUniqueViolation(error)) return record();
-    if (error instanceof ProblemError) return error;
-    throw error;
-  });
-  if (outcome !== true) await store.delete(key);
-  if (outcome instanceof ProblemError) throw outcome;
-  await store.discardUpload(upload.id);
-}
-
-/** Returns whether the bytes under the key are now a blob's; if not, others are, or the upload has ended. */
-async function recordBlob(tx: Queries, upload: Upload, digest: Digest, key: string): Promise<boolean> {
-  const changed = await tx.upload.updateMany({
-    where: { id: upload.id, state: "open" },
-    data: { state: "stored", digest, expiresAt: lifeFromNow() },
-  });
-  if (changed.count === 0) {
-    const now = await readUpload(tx, upload.id);
-    if (now.state === "stored" && now.digest === digest) return false;
-    throw problem("upload-state", `The upload is ${now.state}.`);
-  }
-  const holder = { kind: "upload", id: upload.id, publisher: upload.publisherId } as const;
-  const existing = await tx.blob.findFirst({ where: { digest, state: "stored" } });
-  if (existing !== null && (await takeReferences(tx, holder, [existing.id])).size === 1) return false;
-  const blob = await tx.blob.create({
-    data: { digest, size: upload.size, state: "stored", storageKey: key },
-  });
-  await takeReferences(tx, holder, [blob.id]);
-  return true;
-}
-
-/** Cancels an upload that is open; one that has ended stays as it is. */
+/** Cancels an upload that has not ended; one that has stays as it is. */
 export async function cancelUpload({ database, store }: UploadDeps, upload: Upload): Promise<void> {
-  await endUpload(database, upload.id, "cancelled");
+  if (await endUpload(database, upload.id, "cancelled")) await store.delete(upload.id);
   await store.discardUpload(upload.id);
 }
 
-async function endUpload(database: Database, id: string, state: "failed" | "cancelled"): Promise<void> {
-  await database.prisma.upload.updateMany({ where: { id, state: "open" }, data: { state } });
-  await database.prisma.uploadPart.deleteMany({ where: { uploadId: id } });
+/** Ends an upload without a blob; returns whether it was this that ended it. */
+export async function endUpload(
+  database: Database,
+  id: string,
+  state: "failed" | "cancelled",
+  reason?: ProblemDocument,
+): Promise<boolean> {
+  const { count } = await database.prisma.upload.updateMany({
+    where: { id, state: { in: ["open", "verifying"] } },
+    data: { state, ...(reason !== undefined && { problem: storableValue(reason) }) },
+  });
+  return count === 1;
 }
 
-const lifeFromNow = (): Date => new Date(Date.now() + UPLOAD_LIFE);
+/** When an upload that was heard of now is over. */
+export const lifeFromNow = (): Date => new Date(Date.now() + UPLOAD_LIFE);
 
-function requireOpen(upload: Upload): void {
+/** Throws `upload-state` unless an upload still waits for parts. */
+export function requireOpen(upload: Upload): void {
   if (upload.state !== "open")
     throw problem("upload-state", `The upload is ${upload.state}; open a new one if bytes are missing.`);
   if (upload.expiresAt.getTime() < Date.now())

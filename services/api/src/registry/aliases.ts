@@ -88,6 +88,30 @@ export async function setAlias(
   });
 }
 
+/**
+ * Makes aliases stand for a version, in the transaction of what publishes it. Answers with those that stood for another,
+ * and for which.
+ */
+export async function moveAliases(
+  tx: Queries,
+  moduleId: number,
+  aliases: readonly string[],
+  versionId: number,
+): Promise<{ alias: string; before: number }[]> {
+  const known = await tx.alias.findMany({
+    where: { moduleId, name: { in: [...aliases] }, versionId: { not: versionId } },
+    orderBy: { name: "asc" },
+    include: { version: { select: { number: true } } },
+  });
+  for (const name of aliases)
+    await tx.alias.upsert({
+      where: { moduleId_name: { moduleId, name } },
+      create: { moduleId, name, versionId },
+      update: { versionId, updatedAt: new Date() },
+    });
+  return known.map(({ name, version }) => ({ alias: name, before: version.number }));
+}
+
 /** Takes an alias away. Throws `invalid-name`, `module-not-found`, `alias-not-found`, `precondition-failed`. */
 export async function removeAlias(
   database: Database,

@@ -4,6 +4,7 @@ import type { Database, Queries } from "../database/client.ts";
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
+import { unpublishedBy } from "../jobs/draft-of-job.ts";
 import { changeModule } from "./change-module.ts";
 import { refreshListing } from "./listing.ts";
 import { findModule } from "./modules.ts";
@@ -74,13 +75,19 @@ export async function deleteModule(
   const { id } = await findModule(database.prisma, principal, "module.delete", name);
   const run = async (tx: Queries) => {
     // Drafts first, as publishing has it, so that the two don't wait for each other.
-    const drafts = await tx.$queryRaw<{ id: string }[]>`
-      SELECT id FROM draft WHERE module_id = ${id} ORDER BY id FOR UPDATE`;
+    const drafts = await tx.$queryRaw<{ id: string; job_id: string | null }[]>`
+      SELECT id, job_id FROM draft WHERE module_id = ${id} ORDER BY id FOR UPDATE`;
+    const gone = problem(
+      "gone",
+      `The module ${name} was deleted while the job published to it.`,
+    ).toDocument();
+    for (const { job_id } of drafts) await unpublishedBy(tx, job_id, [gone]);
     await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${id} FOR UPDATE`;
     const module = await findModule(tx, principal, "module.delete", name);
     await tx.$executeRaw`
       DELETE FROM blob_reference
       WHERE (holder_kind = 'draft' AND holder_id IN (SELECT id FROM draft WHERE module_id = ${id}))
+        OR (holder_kind = 'head' AND holder_id = ${String(id)})
         OR (holder_kind IN ('version', 'documentation')
           AND holder_id IN (SELECT id::text FROM version WHERE module_id = ${id}))`;
     for (const { lowerName } of await tx.moduleName.findMany({ where: { moduleId: id } }))

@@ -1,13 +1,13 @@
 import { isDocumentation, type ModuleName, manifestPaths, manifestSchema, problem } from "@modulehub/core";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { readText } from "../blobs/read-text.ts";
-import { blobsOpenTo, type StoredBlob } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Module, Version } from "../database/generated/client.ts";
-import { recordAudit } from "../identity/audit.ts";
+import { type Actor, recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
 import { checkPaths } from "../publish/file-list.ts";
-import { CARD_BYTES, readCard } from "./card.ts";
+import { requireBlobs } from "../publish/require-blobs.ts";
+import { CARD_BYTES, readCard, type StoredCard } from "./card.ts";
 import { changeModule } from "./change-module.ts";
 import {
   type Changes,
@@ -17,7 +17,7 @@ import {
   insertDocumentation,
 } from "./documentation.ts";
 import { refreshListing } from "./listing.ts";
-import { addRevision } from "./revisions.ts";
+import { addVersionRevision, type NewRevision } from "./revisions.ts";
 import { findModuleVersion, findVersion } from "./versions.ts";
 
 /** The most files of a documentation, and bytes in all. */
@@ -49,7 +49,7 @@ export async function editDocumentation(
   const found = await findModuleVersion(database.prisma, principal, "module.document", name, reference);
   await checkFiles(database.prisma, found.version, files);
   await changesOf(database.prisma, found.version, edit);
-  await ownBlobs(database.prisma, found.module, files);
+  await requireBlobs(database.prisma, found.module.publisherId, files);
   const readme = files.find(({ path }) => path === "README.md");
   const text = readme && (await readText(database.prisma, store, readme.digest, CARD_BYTES));
   const card = readCard(text);
@@ -58,38 +58,62 @@ export async function editDocumentation(
     const version = await findVersion(tx, module, reference);
     const changes = await changesOf(tx, version, edit);
     if (changes.count === 0) return { module, version, created: false };
-    const blobs = await ownBlobs(tx, module, files);
-    const revision = version.documentationRevision + 1;
-    const { message } = edit;
-    await insertDocumentation(
-      tx,
-      {
-        versionId: version.id,
-        revision,
-        publisher: module.publisherId,
-        files,
-        card,
-        changes,
-        by: principal.account,
-        message,
-      },
-      new Map([...blobs].map(([digest, { id }]) => [digest, id])),
-    );
-    const changed = await tx.version.update({
-      where: { id: version.id },
-      data: { documentationRevision: revision },
+    const revised = await writeDocumentation(tx, principal, {
+      module,
+      version,
+      files,
+      card,
+      changes,
+      message: edit.message,
     });
-    await addRevision(tx, { moduleId: module.id, versionId: version.id });
-    await recordAudit(tx, principal, {
-      action: "module.document",
-      publisher: module.publisherId,
-      module: name,
-      version: version.number,
-      detail: { revision, changes, ...(message !== undefined && { message }) },
-    });
-    await refreshListing(tx, module.id);
-    return { module, version: changed, created: true };
+    return { module, version: revised, created: true };
   });
+}
+
+/** The next revision of a version's documentation, before it is written. */
+export interface DocumentationChange {
+  module: Module;
+  version: Version;
+  /** All its files. */
+  files: readonly DocumentationFile[];
+  card: StoredCard;
+  changes: Changes;
+  message?: string | undefined;
+  /** Where it comes of the module's head: by which commit. */
+  commit?: Pick<NewRevision, "parent" | "request" | "commit">;
+}
+
+/**
+ * Writes a revision of a version's documentation and makes it the current one. To be called under the lock of the
+ * module's row. Throws `blobs-missing`.
+ */
+export async function writeDocumentation(
+  tx: Queries,
+  actor: Actor,
+  { module, version, files, card, changes, message, commit }: DocumentationChange,
+): Promise<Version> {
+  const blobs = await requireBlobs(tx, module.publisherId, files);
+  const revision = version.documentationRevision + 1;
+  const { publisherId: publisher } = module;
+  await insertDocumentation(
+    tx,
+    { versionId: version.id, revision, publisher, files, card, changes, by: actor.account, message },
+    new Map([...blobs].map(([digest, { id }]) => [digest, id])),
+  );
+  const changed = await tx.version.update({
+    where: { id: version.id },
+    data: { documentationRevision: revision },
+  });
+  await addVersionRevision(tx, module.id, version.id, { ...commit, author: actor.account, message });
+  await recordAudit(tx, actor, {
+    action: "module.document",
+    publisher,
+    module: module.name,
+    version: version.number,
+    detail: { revision, changes, ...(message !== undefined && { message }) },
+  });
+  await refreshListing(tx, module.id);
+  return changed;
 }
 
 /** What an edit changes: nothing where all is so already. Throws `documentation-conflict`. */
@@ -108,18 +132,23 @@ async function changesOf(
   return changes;
 }
 
-/** What a version's manifest and files decide; both never change. */
-async function checkFiles(
-  queries: Queries,
-  version: Version,
-  files: readonly DocumentationFile[],
-): Promise<void> {
+/** Throws `documentation-too-large`. */
+export function checkAmount(files: readonly DocumentationFile[]): void {
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   if (files.length > MAX_DOCUMENTATION_FILES || bytes > MAX_DOCUMENTATION_BYTES)
     throw problem(
       "documentation-too-large",
       `Documentation has at most ${MAX_DOCUMENTATION_FILES} files and ${MAX_DOCUMENTATION_BYTES} bytes in all.`,
     );
+}
+
+/** What a version's manifest and files decide; both never change. */
+async function checkFiles(
+  queries: Queries,
+  version: Version,
+  files: readonly DocumentationFile[],
+): Promise<void> {
+  checkAmount(files);
   const used = manifestPaths(manifestSchema.parse(version.manifest));
   const errors = files.flatMap(({ path }, index) =>
     isDocumentation(path, used) ? [] : [{ path: `files[${index}]`, message: `${path} is not documentation` }],
@@ -138,26 +167,4 @@ async function checkFiles(
     files,
     content.map(({ path }) => path),
   );
-}
-
-/** The blobs of some files, among those that the module's publisher may refer to. */
-async function ownBlobs(
-  queries: Queries,
-  module: Module,
-  files: readonly DocumentationFile[],
-): Promise<Map<string, StoredBlob>> {
-  const digests = files.map(({ digest }) => digest);
-  const there = await blobsOpenTo(queries, module.publisherId, digests);
-  const missing = files.filter(({ digest }) => !there.has(digest));
-  if (missing.length > 0)
-    throw problem("blobs-missing", `${missing.length} files are missing; upload them first.`, {
-      errors: missing.map(({ path, digest }) => ({ path, message: `${digest} is missing` })),
-    });
-  const wrong = files.find(({ size, digest }) => there.get(digest)?.size !== size);
-  if (wrong !== undefined)
-    throw problem(
-      "size-mismatch",
-      `${wrong.path} has ${there.get(wrong.digest)?.size} bytes, not ${wrong.size}.`,
-    );
-  return there;
 }

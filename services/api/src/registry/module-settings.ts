@@ -81,11 +81,12 @@ async function rename(tx: Queries, principal: Principal, module: Module, to: Mod
     });
 }
 
-/** What a module's versions and drafts refer to is the new publisher's, to publish again and to count. */
+/** What a module's versions, drafts and head refer to is the new publisher's, to publish again and to count. */
 async function transferBlobs(tx: Queries, moduleId: number, publisher: string): Promise<void> {
   await tx.$executeRaw`
     UPDATE blob_reference SET publisher_id = ${publisher}
     WHERE (holder_kind = 'draft' AND holder_id IN (SELECT id FROM draft WHERE module_id = ${moduleId}))
+      OR (holder_kind = 'head' AND holder_id = ${String(moduleId)})
       OR (holder_kind IN ('version', 'documentation')
         AND holder_id IN (SELECT id::text FROM version WHERE module_id = ${moduleId}))`;
 }

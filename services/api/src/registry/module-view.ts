@@ -4,7 +4,9 @@ import type { BlobStore } from "../blobs/blob-store.ts";
 import { readText } from "../blobs/read-text.ts";
 import type { Queries } from "../database/client.ts";
 import type { Module, Version } from "../database/generated/client.ts";
+import type { Principal } from "../identity/principal.ts";
 import { readDocumentation } from "./documentation.ts";
+import { lineageOf } from "./lineage.ts";
 import { readPublisher } from "./publishers.ts";
 import { latestNumber, listVersions, versionFiles } from "./versions.ts";
 
@@ -18,14 +20,15 @@ export async function readModuleView(
   queries: Queries,
   store: BlobStore,
   { module, version }: { module: Module; version: Version },
-  publicUrl: string,
+  { publicUrl, principal }: { publicUrl: string; principal: Principal },
 ): Promise<ModuleView> {
-  const [publisher, latest, versions, files, documentation] = await Promise.all([
+  const [publisher, latest, versions, files, documentation, lineage] = await Promise.all([
     readPublisher(queries, module.publisherId),
     latestNumber(queries, module.id),
     listVersions(queries, module.id, { limit: SHOWN_VERSIONS }),
     versionFiles(queries, version),
     readDocumentation(queries, version),
+    lineageOf(queries, principal, { module, version }),
   ]);
   const readme = files.find(({ path }) => path === "README.md");
   return {
@@ -48,6 +51,7 @@ export async function readModuleView(
       createdAt: documentation.createdAt,
       ...(documentation.by !== undefined && { by: documentation.by }),
     },
+    lineage,
     readme: readme && (await readText(queries, store, readme.digest, MAX_README_BYTES)),
     versions: {
       items: versions.items.map(({ yanked, ...item }) => ({ ...item, yanked: yanked !== undefined })),

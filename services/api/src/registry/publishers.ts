@@ -6,6 +6,7 @@ import { isUniqueViolation } from "../database/query-errors.ts";
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import { ADMIN, allows, type Principal, standing } from "../identity/principal.ts";
+import { forgetJobsOf } from "../jobs/retention.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 
 export interface PublisherAnswer {
@@ -128,7 +129,7 @@ export async function renamePublisher(
 }
 
 /**
- * Deletes a publisher without modules, its members and its open uploads. The name is never used again. Throws
+ * Deletes a publisher without modules, its members, its uploads and the jobs that have ended. The name is never used again. Throws
  * `publisher-not-empty`, and as `findPublisher` does.
  */
 export async function deletePublisher(database: Database, principal: Principal, id: string): Promise<void> {
@@ -139,6 +140,7 @@ export async function deletePublisher(database: Database, principal: Principal, 
       throw problem("publisher-not-empty", `Delete the modules of ${id} first.`);
     if ((await tx.upload.findFirst({ where: { publisherId: id, state: "open" } })) !== null)
       throw problem("publisher-not-empty", `An upload to ${id} is open; complete or cancel it first.`);
+    await forgetJobsOf(tx, id);
     await tx.$executeRaw`
       DELETE FROM blob_reference WHERE holder_kind = 'upload'
         AND holder_id IN (SELECT id FROM upload WHERE publisher_id = ${id})`;

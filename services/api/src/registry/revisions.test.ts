@@ -69,10 +69,9 @@ test("versions of before have their documentation apart, their blobs kept, and t
   ]);
   const revisionOf = (parent: string) => hash("sha256", revisionContent(parent, files)).slice(0, 40);
   const first = revisionOf(EMPTY_REVISION);
-  const revisions = await prisma.revision.findMany({ orderBy: { id: "asc" } });
-  expect(revisions).toMatchObject([
-    { versionId: 1, parent: EMPTY_REVISION, revision: first },
-    { versionId: 2, parent: first, revision: revisionOf(first) },
+  expect(await prisma.$queryRaw`SELECT version_id, parent, revision FROM revision ORDER BY id`).toEqual([
+    { version_id: 1, parent: EMPTY_REVISION, revision: first },
+    { version_id: 2, parent: first, revision: revisionOf(first) },
   ]);
   expect(await prisma.moduleName.findMany()).toMatchObject([{ lowerName: "acme/words", name: "acme/Words" }]);
 });

@@ -121,7 +121,9 @@ export function documentationRoutes(app: App, deps: AppDeps): void {
       );
       // A revision of a fixed version never changes.
       const fixed = revision !== undefined && handleOf(request.params).reference.kind === "version";
-      return sendFile(deps, request, reply, { ...found, file, fixed });
+      const { module, version } = found;
+      allowCaching(reply, module.visibility as Visibility, { fixed });
+      return sendFile(deps, request, reply, { of: `${module.name}/${version.number}`, file });
     },
   });
 

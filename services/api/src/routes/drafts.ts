@@ -9,7 +9,15 @@ import { listDrafts } from "../publish/list-drafts.ts";
 import { openDraft } from "../publish/open-draft.ts";
 import { cancelDraft, startVerifying } from "../publish/transitions.ts";
 import { draftEventRoutes } from "./draft-events.ts";
-import { digestText, handleOf, moduleParams, pageQuery, problemDocument, text } from "./schemas.ts";
+import {
+  digestText,
+  handleOf,
+  moduleParams,
+  pageQuery,
+  problemDocument,
+  revisionText,
+  text,
+} from "./schemas.ts";
 
 /** 10,000 files with paths of 512 bytes. */
 const MAX_DRAFT_BYTES = 8_388_608;
@@ -20,6 +28,7 @@ const draft = z
     state: z.enum(DRAFT_STATES),
     module: z.string(),
     requestedVersion: z.int().optional(),
+    revision: revisionText.optional().meta({ description: "The commit of the head that it is made of" }),
     missing: z.array(digestText),
     version: z.int().optional(),
     handle: z.string().optional(),

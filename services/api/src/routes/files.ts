@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { storedBlob } from "../blobs/references.ts";
-import type { Module, Version } from "../database/generated/client.ts";
 import { sendBytes } from "../http/byte-answer.ts";
 import { allowCaching } from "../http/caching.ts";
 import { contentTypeOf, isActiveContent } from "../http/content-type.ts";
@@ -34,29 +33,20 @@ export function fileRoutes(app: App, deps: AppDeps): void {
       const file = await findFile(database.prisma, found.version, request.params["*"]);
       // A documentation file keeps its path and may change.
       const fixed = (reference.kind === "version" || reference.kind === "digest") && file.role !== "doc";
-      return sendFile(deps, request, reply, { ...found, file, fixed });
+      allowCaching(reply, found.module.visibility as Visibility, { fixed });
+      const of = `${found.module.name}/${found.version.number}`;
+      return sendFile(deps, request, reply, { of, file });
     },
   });
 }
 
-/** Answers with a user's file, which no browser may take for a page of the hub's; `fixed` if its address never means another. */
+/** Answers with a user's file, which no browser may take for a page of the hub's; `of` says in the log whose it is. */
 export async function sendFile(
   { database, store }: AppDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  {
-    module,
-    version,
-    file: { path, size, digest },
-    fixed,
-  }: {
-    module: Module;
-    version: Version;
-    file: { path: string; size: number; digest: string };
-    fixed: boolean;
-  },
+  { of, file: { path, size, digest } }: { of: string; file: { path: string; size: number; digest: string } },
 ): Promise<FastifyReply> {
-  allowCaching(reply, module.visibility as Visibility, { fixed });
   reply
     .header("content-security-policy", "default-src 'none'; sandbox")
     .header("x-content-type-options", "nosniff");
@@ -70,7 +60,7 @@ export async function sendFile(
     },
     read: async (range) => {
       const blob = await storedBlob(database.prisma, digest);
-      if (blob === undefined) throw new Error(`${module.name}/${version.number} has lost ${digest}.`);
+      if (blob === undefined) throw new Error(`${of} has lost ${digest}.`);
       return store.read(blob.storageKey, blob.size, range);
     },
   });

@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { storeBytes } from "../testing/store-parts.ts";
 import {
   ask,
   digestOf,
@@ -83,12 +83,7 @@ async function deleteBlob(bytes: Buffer): Promise<{ restore(): Promise<void> }> 
   const blob = await database.prisma.blob.findFirstOrThrow({ where: { digest: digestOf(bytes) } });
   await store.delete(blob.storageKey);
   return {
-    async restore() {
-      const upload = randomUUID();
-      await store.writePart(upload, 1, Readable.from([bytes]), bytes.byteLength);
-      await store.assemble(upload, [1], blob.storageKey);
-      await store.discardUpload(upload);
-    },
+    restore: () => storeBytes(store, blob.storageKey, bytes),
   };
 }
 

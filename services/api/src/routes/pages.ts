@@ -81,7 +81,10 @@ export async function sendModulePage(
   reply: FastifyReply,
   found: { module: Module; version: Version },
 ): Promise<FastifyReply> {
-  const view = await readModuleView(database.prisma, store, found, publicUrl());
+  const view = await readModuleView(database.prisma, store, found, {
+    publicUrl: publicUrl(),
+    principal: request.principal,
+  });
   const html = modulePage(view, visitorOf(request));
   // A visitor who signed in by cookie is named on it, and caches tell pages apart by other headers.
   const isNamed = request.principal.account !== undefined && request.headers.authorization === undefined;

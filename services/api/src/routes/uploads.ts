@@ -1,17 +1,18 @@
 import type { Readable } from "node:stream";
-import { type Action, problem } from "@modulehub/core";
+import { type Action, problem, problemDocumentSchema } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { App, AppDeps } from "../app.ts";
+import type { App } from "../app.ts";
 import type { Upload } from "../database/generated/client.ts";
+import { type CompleteDeps, completeUpload } from "../publish/complete-upload.ts";
 import { MAX_FILE_BYTES } from "../publish/file-list.ts";
 import {
   cancelUpload,
-  completeUpload,
   findUpload,
   openUpload,
-  partCount,
   partSizeOf,
+  partsOf,
+  partUrls,
   readUpload,
   receivedParts,
   receivePart,
@@ -24,21 +25,27 @@ const URLS = 100;
 const upload = z
   .object({
     id: z.string(),
-    state: z.enum(["open", "stored", "failed", "cancelled"]),
+    state: z.enum(["open", "verifying", "stored", "failed", "cancelled"]),
     publisher: z.string(),
     size: z.int(),
     digest: digestText.optional(),
     partSize: z.int(),
     parts: z.array(z.object({ n: z.int(), url: z.string() })),
     received: z.array(z.int()),
+    /** Why it failed; of an open one, why its verification was given up. */
+    problem: problemDocumentSchema.optional(),
     expiresAt: z.string(),
   })
   .meta({ id: "Upload" });
 
 const uploadParams = z.object({ id: z.string().max(64) });
 
-export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
-  const { database, publicUrl } = deps;
+export interface UploadRouteDeps extends CompleteDeps {
+  publicUrl: () => string;
+}
+
+export async function uploadRoutes(app: App, deps: UploadRouteDeps): Promise<void> {
+  const { database, store, publicUrl } = deps;
 
   app.post(
     "/v1/uploads",
@@ -65,7 +72,7 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
     {
       config: { action: "upload.read" },
       schema: {
-        summary: "Which parts are there, and the URLs of more, from a part on",
+        summary: "How far it is; from a part on, which are there, and where to send those that are not",
         tags: ["uploads"],
         params: uploadParams,
         querystring: z.object({ from: z.coerce.number().int().min(1).default(1) }),
@@ -97,16 +104,17 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
     {
       config: { action: "upload.write" },
       schema: {
-        summary: "Join the parts and verify their digest",
+        summary: "Join the parts and verify their digest: at once, or while the upload is `verifying`",
         tags: ["uploads"],
         params: uploadParams,
         body: z.strictObject({ digest: digestInput }),
-        response: { 200: upload },
+        response: { 200: upload, 202: upload },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       await completeUpload(deps, await find(request, "upload.write"), request.body.digest);
-      return describe(await readUpload(database.prisma, request.params.id));
+      const now = await describe(await readUpload(database.prisma, request.params.id));
+      return reply.code(now.state === "verifying" ? 202 : 200).send(now);
     },
   );
 
@@ -148,7 +156,11 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
   }
 
   async function describe(row: Upload, from = 1) {
-    const count = row.state === "open" ? Math.max(0, Math.min(URLS, partCount(row) - from + 1)) : 0;
+    const received = await receivedParts(store, row, from);
+    const there = new Set(received);
+    const missing = row.state === "open" ? partsOf(row, from).filter(({ number }) => !there.has(number)) : [];
+    const parts = missing.slice(0, URLS);
+    const urls = await partUrls(deps, row, parts);
     return {
       id: row.id,
       state: upload.shape.state.parse(row.state),
@@ -156,11 +168,12 @@ export async function uploadRoutes(app: App, deps: AppDeps): Promise<void> {
       size: Number(row.size),
       ...(row.digest !== null && { digest: row.digest }),
       partSize: row.partSize,
-      parts: Array.from({ length: count }, (_, index) => ({
-        n: from + index,
-        url: `${publicUrl()}/v1/uploads/${row.id}/parts/${from + index}`,
+      parts: parts.map(({ number }, index) => ({
+        n: number,
+        url: urls?.[index] ?? `${publicUrl()}/v1/uploads/${row.id}/parts/${number}`,
       })),
-      received: await receivedParts(database.prisma, row),
+      received,
+      ...(row.problem !== null && { problem: problemDocumentSchema.parse(row.problem) }),
       expiresAt: row.expiresAt.toISOString(),
     };
   }

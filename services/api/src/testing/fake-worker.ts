@@ -1,5 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type InspectRequest, type InspectResponse, PROBLEMS, problem } from "@modulehub/core";
+import {
+  type InspectRequest,
+  type InspectResponse,
+  type JobAssignment,
+  type JobMessage,
+  jobAssignmentSchema,
+  PROBLEMS,
+  problem,
+} from "@modulehub/core";
 
 /**
  * A worker that speaks the contract over HTTP and computes nothing: for faults that a real one can't be made
@@ -11,8 +19,15 @@ export interface FakeWorker {
   behaviour: {
     inspect: (request: InspectRequest) => InspectResponse | Promise<InspectResponse>;
     infer: (request: IncomingMessage, response: ServerResponse) => void;
+    /** What it says of a job; the connection is broken off when this throws, and the signal given when the API did. */
+    work: (
+      assignment: JobAssignment,
+      say: (message: JobMessage) => void,
+      gone: AbortSignal,
+    ) => void | Promise<void>;
   };
   inspections: InspectRequest[];
+  assignments: JobAssignment[];
   /** Refuses connections until `open` is called. */
   shut(): Promise<void>;
   open(): Promise<void>;
@@ -31,12 +46,14 @@ export const accepted = (): InspectResponse => ({ outcome: "accepted", report: R
 
 export async function startFakeWorker(token: string): Promise<FakeWorker> {
   const inspections: InspectRequest[] = [];
+  const assignments: JobAssignment[] = [];
   const behaviour: FakeWorker["behaviour"] = {
     inspect: accepted,
     infer: (request, response) => {
       response.writeHead(200, { "content-type": request.headers["content-type"] ?? "text/plain" });
       request.pipe(response);
     },
+    work: () => undefined,
   };
   let server: Server;
   let port = 0;
@@ -64,18 +81,47 @@ export async function startFakeWorker(token: string): Promise<FakeWorker> {
       return;
     }
     if (request.headers.authorization !== `Bearer ${token}`) throw problem("unauthenticated");
+    if (request.url === "/v1/jobs") return work(request, response);
     if (request.url !== "/v1/inspect") {
       behaviour.infer(request, response);
       return;
     }
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as InspectRequest;
+    const body = (await bodyOf(request)) as InspectRequest;
     inspections.push(body);
     const outcome = await behaviour.inspect(body);
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(outcome));
   }
 
+  async function work(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const assignment = jobAssignmentSchema.parse(await bodyOf(request));
+    assignments.push(assignment);
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    const say = (message: JobMessage) => void response.write(`${JSON.stringify(message)}\n`);
+    say({ message: "alive" });
+    try {
+      await behaviour.work(assignment, say, gone.signal);
+      response.end();
+    } catch {
+      response.destroy();
+    }
+  }
+
   await listen();
-  return { url: `http://127.0.0.1:${port}`, behaviour, inspections, shut, open: listen, close: shut };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    behaviour,
+    inspections,
+    assignments,
+    shut,
+    open: listen,
+    close: shut,
+  };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString());
 }

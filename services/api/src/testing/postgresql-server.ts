@@ -1,6 +1,15 @@
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -18,6 +27,11 @@ function serverPrograms(): string | undefined {
 export interface PostgresqlServer {
   /** Of its database `postgres`, as its superuser. */
   url: string;
+  /** SIGKILL to the server and all its processes at once, as when its machine goes down. */
+  kill(): Promise<void>;
+  /** Starts it again on the same data, and waits until it takes connections. */
+  start(): Promise<void>;
+  /** Ends it and deletes its data. */
   stop(): Promise<void>;
 }
 
@@ -46,29 +60,58 @@ export async function startPostgresql(): Promise<PostgresqlServer | undefined> {
   );
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
   const port = await freePort();
-  const settings = ["max_connections=200", "log_min_messages=fatal"].flatMap((setting) => ["-c", setting]);
-  const server = spawn(
-    join(programs, "postgres"),
-    ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, ...settings],
-    { ...owner, cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
-  );
-  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
-  const stop = async () => {
-    server.kill("SIGINT");
-    await ended;
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const settings = ["max_connections=200", "log_min_messages=panic"].flatMap((setting) => ["-c", setting]);
+  let server: ChildProcess | undefined;
   const isReady = () =>
     spawnSync(join(programs, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)], { stdio: "ignore" })
       .status === 0;
-  for (let tries = 0; !isReady(); tries++) {
-    if (tries > 100 || server.exitCode !== null) {
-      await stop();
-      throw new Error("PostgreSQL did not start.");
+  const start = async () => {
+    const started = spawn(
+      join(programs, "postgres"),
+      ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, ...settings],
+      { ...owner, cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
+    );
+    server = started;
+    for (let tries = 0; !isReady(); tries++) {
+      if (tries > 600 || started.exitCode !== null) throw new Error("PostgreSQL did not start.");
+      await sleep(50);
     }
-    await sleep(100);
+  };
+  const end = async (end: (child: ChildProcess) => void) => {
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, "exit");
+    end(server);
+    await ended;
+  };
+  const stop = async () => {
+    await end((child) => child.kill("SIGINT"));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const kill = () =>
+    end((child) => {
+      const others = childrenOf(child.pid!);
+      child.kill("SIGKILL");
+      for (const pid of others) killIfThere(pid);
+    });
+  try {
+    await start();
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  return { url: `postgresql://hub:${password}@127.0.0.1:${port}/postgres`, stop };
+  return { url: `postgresql://hub:${password}@127.0.0.1:${port}/postgres`, start, kill, stop };
+}
+
+/** Each connection of PostgreSQL's has a process, in a session of its own. */
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 const freePort = (): Promise<number> =>

@@ -157,6 +157,32 @@ export class ModuleCache {
     }
   }
 
+  /**
+   * A blob that belongs to no module, such as a data set, as a file for `work`. Its bytes stay afterwards while there
+   * is room. Throws as `BlobCache.fetch` does.
+   */
+  async withBlob<T>(
+    { digest, size }: Pick<VersionFile, "digest" | "size">,
+    signal: AbortSignal,
+    work: (path: string) => Promise<T>,
+  ): Promise<T> {
+    const file = { path: "data", role: "asset", digest, size } as const;
+    this.#borrow([file], 1);
+    try {
+      const path = await this.blobs.fetch(digest, size, signal).catch((error: unknown) => {
+        throw asDiskFull(error);
+      });
+      return await work(path);
+    } finally {
+      this.#borrow([file], -1);
+      if (this.blobs.has(digest)) {
+        this.#inspected.delete(digest);
+        this.#inspected.set(digest, size);
+      }
+      await this.#collect();
+    }
+  }
+
   /** Bytes of the blobs that modules here refer to, of those of drafts, and of what was made of graphs. */
   get bytes(): number {
     const blobs = this.#sizes().reduce((sum, [, size]) => sum + size, 0);

@@ -1,5 +1,6 @@
 import { NO_TRACING } from "@modulehub/tracing";
 import { startWorker, type WorkerSettings } from "../worker.ts";
+import { MemoryJobFiles } from "./job-files.ts";
 import { MemorySource, type TestModule, temporaryFolder } from "./modules.ts";
 
 export const TOKEN = "a-token-for-tests-only";
@@ -7,9 +8,14 @@ export const TOKEN = "a-token-for-tests-only";
 /** A worker with real engines over a hub in memory. */
 export async function testWorker(settings: Partial<WorkerSettings> = {}) {
   const source = new MemorySource();
+  const jobFiles = new MemoryJobFiles(source);
   const { folder, remove } = await temporaryFolder();
   const worker = await startWorker({
     source,
+    jobFiles,
+    jobsAtOnce: 2,
+    jobMemory: 2 ** 30,
+    checkpointMs: 0,
     token: TOKEN,
     cacheFolder: folder,
     cacheBytes: 2 ** 30,
@@ -43,6 +49,7 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
   return {
     ...worker,
     source,
+    jobFiles,
     folder,
     headers,
     post: (route: string, module: TestModule, body: unknown, caller?: string) =>

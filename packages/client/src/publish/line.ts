@@ -1,0 +1,80 @@
+import { ProblemError } from "@modulehub/core";
+import { UnexpectedAnswerError } from "../connection-error.ts";
+import { mayRetry, pause, retryDelay } from "../retry.ts";
+
+/** Milliseconds without anything getting through after which a line counts as dead. */
+const PATIENCE = 300_000;
+const LONGEST_PAUSE = 10_000;
+/** Refusals in a row after which it is not the line: addresses that have run out are asked for again. */
+const REFUSALS = 4;
+/** Parts of one file on their way at once, at most. */
+const WIDEST = 4;
+
+/**
+ * The line that a file's parts take. It is given up when nothing has got through for five minutes, however often it
+ * breaks before; and it carries several parts at once only while it doesn't break, so that a bad one costs at most
+ * the part that was on its way.
+ */
+export class Line {
+  #lastSuccess = Date.now();
+  #failures = 0;
+  #refusals = 0;
+  #width = 1;
+  readonly #isWide: boolean;
+  readonly #signal: AbortSignal;
+
+  /** `isWide`: whether it may carry several parts at once. */
+  constructor(isWide: boolean, signal: AbortSignal) {
+    this.#isWide = isWide;
+    this.#signal = signal;
+  }
+
+  /** How many parts may be on their way at once now. */
+  get width(): number {
+    return this.#width;
+  }
+
+  /** Something got through. */
+  succeeded(): void {
+    this.#lastSuccess = Date.now();
+    this.#failures = 0;
+    this.#refusals = 0;
+    if (this.#isWide) this.#width = Math.min(WIDEST, this.#width + 1);
+  }
+
+  /** Waits until it is time to try again. Throws the error where that has no chance, or had none for too long. */
+  async failed(error: unknown): Promise<void> {
+    this.#width = 1;
+    this.#failures += 1;
+    if (this.#signal.aborted || Date.now() - this.#lastSuccess > PATIENCE) throw error;
+    if (!isLineFault(error)) {
+      this.#refusals += 1;
+      if (!isStoreRefusal(error) || this.#refusals >= REFUSALS) throw error;
+    }
+    await pause(Math.min(LONGEST_PAUSE, retryDelay(error, this.#failures)), this.#signal);
+  }
+
+  /** Does what can be done twice until it succeeds. Throws as `failed` does. */
+  async persist<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      this.#signal.throwIfAborted();
+      try {
+        const result = await work();
+        this.#lastSuccess = Date.now();
+        return result;
+      } catch (error) {
+        await this.failed(error);
+      }
+    }
+  }
+}
+
+/** A part is numbered, so any failure of the hub, of the store, or of the way there allows it again. */
+const isLineFault = (error: unknown): boolean =>
+  mayRetry(error, "safe") ||
+  (error instanceof ProblemError && error.status >= 500) ||
+  (error instanceof UnexpectedAnswerError && error.status >= 500);
+
+/** A store's own words: an address that has run out, an upload that was joined meanwhile. A new address may do. */
+const isStoreRefusal = (error: unknown): boolean =>
+  error instanceof UnexpectedAnswerError && error.status >= 400 && error.status < 500;

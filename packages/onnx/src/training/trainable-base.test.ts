@@ -1,0 +1,111 @@
+import { trainingSettingsSchema } from "@modulehub/core";
+import { expect, test } from "vitest";
+import { buildTextEmbedding } from "../build/text-embedding.ts";
+import { GraphBuilder } from "../graph-builder.ts";
+import { float32, int64, numbers, runModel, texts } from "../test-runtime.ts";
+import { buildTrainingProgram } from "./build-program.ts";
+import { cutAtTables } from "./trainable-base.ts";
+
+const SOURCE = {
+  words: ["good", "bad", "film", "plot", "dull"],
+  dimensions: 2,
+  vectors: Float32Array.of(1, 2, -1, 0.5, 0.25, -2, 3, 1, -0.5, -1),
+};
+const build = (storage: "float32" | "int8", normalize = true) =>
+  buildTextEmbedding(SOURCE, { normalize, hashedShare: 0, buckets: 1, storage });
+const INPUT = { text: texts(["Good film", "a dull, dull plot!", ""]) };
+
+test.each(["float32", "int8"] as const)(
+  "a text embedding of %s is cut into rows, tables and the rest",
+  async (storage) => {
+    const base = cutAtTables(build(storage), "default");
+    const [table] = base.tables;
+    expect(base.tables.length).toBe(1);
+    expect(base.features).toBe(2);
+    expect(table).toMatchObject({ rows: 8, dimensions: 2, reads: "sums" });
+    const front = await runModel(base.front, INPUT);
+    const rows = front[table!.rowsFrom]!;
+    expect(rows.dtype).toBe("int64");
+    const vectors = table!.read();
+    const count = numbers(front[base.feeds[0]!.name]);
+    // Row 5 is that of 's, which counts for nothing, row 6 the bucket of unknown words, row 7 padding.
+    expect(numbers(rows)).toEqual([0, 2, 7, 7, 6, 4, 4, 3, 7, 7, 7, 7]);
+    const sums = [0, 1, 2].flatMap((text) =>
+      [0, 1].map((column) => {
+        const words = numbers(rows).slice(text * 4, text * 4 + 4);
+        return words.reduce((sum, row) => sum + vectors[row * 2 + column]!, 0) / count[text]!;
+      }),
+    );
+    const whole = numbers((await runModel(build(storage), INPUT)).default);
+    whole.forEach((value, at) => {
+      expect(value).toBeCloseTo(sums[at]!, 5);
+    });
+  },
+);
+
+test.each(["float32", "int8"] as const)("a table of %s is replaced by a trained one", async (storage) => {
+  const base = cutAtTables(build(storage), "default");
+  const { name } = base.tables[0]!;
+  const trained = Float32Array.from({ length: 16 }, (_, at) => (at < 14 ? at + 1 : 0));
+  const fetched = await runModel(base.withTables(new Map([[name, trained]])), INPUT);
+  // Rows 0 and 2 over √2; then 6, 4, 4, 3 over √4; by hand.
+  const expected = [
+    (1 + 5) / Math.SQRT2,
+    (2 + 6) / Math.SQRT2,
+    (13 + 9 + 9 + 7) / 2,
+    (14 + 10 + 10 + 8) / 2,
+    0,
+    0,
+  ];
+  numbers(fetched.default).forEach((value, at) => {
+    expect(value).toBeCloseTo(expected[at]!, 5);
+  });
+  expect(Object.keys(fetched)).toEqual(["default"]);
+});
+
+test("a table whose vectors are read one by one is fed by positions, and has the gradients of all of them", async () => {
+  const g = new GraphBuilder({ opset: 20 });
+  const ids = g.input("ids", "int64", ["batch", "n"]);
+  const vectors = g.gather(g.constant(float32([3, 2], [1, 2, 3, 4, 0, 0]), "vectors"), ids);
+  g.output("default", g.reduceMax(g.tanh(vectors), g.ints([1]), { keepdims: 0 }));
+  const base = cutAtTables(g.toModel(), "default");
+  expect(base.tables).toMatchObject([{ name: "vectors", reads: "positions", rowsFrom: "ids" }]);
+  const settings = trainingSettingsSchema.parse({ optimizer: { name: "sgd" }, head: { output: "linear" } });
+  const program = buildTrainingProgram(settings, { features: 2, outputs: 1 }, base);
+  const fetched = await runModel(program.steps, {
+    count: int64([], [1]),
+    "output/weight": float32([2, 1], [1, 1]),
+    "output/bias": float32([1], [0]),
+    "vectors/touched": float32([2, 2], [1, 2, 3, 4]),
+    "vectors/positions": int64([1, 1, 3], [1, 0, 2]),
+    labels: float32([1, 1, 1], [0]),
+    exampleWeights: float32([1, 1], [1]),
+    classWeights: float32([1, 1], [1]),
+    learningRate: float32([1], [1]),
+    stepNumber: float32([1], [1]),
+  });
+  // The largest in both columns is row 1's: y = tanh 3 + tanh 4, and dL/dv = 2y·(1 − tanh² v); the others have none.
+  const y = Math.tanh(3) + Math.tanh(4);
+  const next = [1, 2, 3 - 2 * y * (1 - Math.tanh(3) ** 2), 4 - 2 * y * (1 - Math.tanh(4) ** 2)];
+  numbers(fetched["next/vectors/touched"]).forEach((value, at) => {
+    expect(value).toBeCloseTo(next[at]!, 5);
+  });
+});
+
+test("a graph without tables, and one with an operator that can't be differentiated, are refused by name", () => {
+  const without = new GraphBuilder();
+  without.output("y", without.relu(without.input("x", "float32", ["batch", 2])));
+  expect(() => cutAtTables(without.toModel(), "y")).toThrow(
+    expect.objectContaining({ code: "trainable-missing" }),
+  );
+
+  const g = new GraphBuilder({ opset: 20 });
+  const vectors = g.gather(g.constant(float32([2, 2], [1, 2, 3, 4])), g.input("ids", "int64", ["batch", 4]));
+  const [best] = g.nodes("TopK", [vectors, g.ints([1])], { axis: 1 }, 2);
+  g.output("y", g.squeeze(best!, g.ints([1])));
+  const base = cutAtTables(g.toModel(), "y");
+  const settings = trainingSettingsSchema.parse({});
+  expect(() => buildTrainingProgram(settings, { features: 2, outputs: 2 }, base)).toThrow(
+    expect.objectContaining({ code: "gradient-missing", message: expect.stringContaining("TopK") }),
+  );
+});

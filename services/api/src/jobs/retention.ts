@@ -1,0 +1,49 @@
+import { problem } from "@modulehub/core";
+import type { Database, Queries } from "../database/client.ts";
+
+/** Jobs forgotten at once. */
+const BATCH = 500;
+
+/**
+ * Forgets the jobs that ended longer ago than `seconds`, and lets go of their data sets. What they published or
+ * evaluated stays. Returns how many.
+ */
+export async function forgetJobs(database: Database, seconds: number): Promise<number> {
+  for (let count = 0; ; ) {
+    const forgotten = await database.prisma.$transaction((tx) => forget(tx, seconds));
+    count += forgotten;
+    if (forgotten < BATCH) return count;
+  }
+}
+
+async function forget(tx: Queries, seconds: number): Promise<number> {
+  const rows = await tx.$queryRaw<{ id: string }[]>`
+    SELECT id FROM job WHERE ended_at < now() - make_interval(secs => ${seconds})
+    ORDER BY id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED`;
+  await remove(
+    tx,
+    rows.map(({ id }) => id),
+  );
+  return rows.length;
+}
+
+/** Forgets a publisher's jobs, that it may be deleted. Throws `publisher-not-empty` while one is under way. */
+export async function forgetJobsOf(tx: Queries, publisher: string): Promise<void> {
+  const rows = await tx.job.findMany({
+    where: { publisherId: publisher },
+    select: { id: true, endedAt: true },
+  });
+  if (rows.some(({ endedAt }) => endedAt === null))
+    throw problem("publisher-not-empty", `A job of ${publisher} is under way; cancel it first.`);
+  await remove(
+    tx,
+    rows.map(({ id }) => id),
+  );
+}
+
+async function remove(tx: Queries, ids: string[]): Promise<void> {
+  await tx.blobReference.deleteMany({
+    where: { holderKind: { in: ["data-set", "checkpoint", "job-file"] }, holderId: { in: ids } },
+  });
+  await tx.job.deleteMany({ where: { id: { in: ids } } });
+}

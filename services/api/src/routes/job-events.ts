@@ -1,0 +1,81 @@
+import { hasEnded, ProblemError } from "@modulehub/core";
+import { z } from "zod";
+import type { App, AppDeps } from "../app.ts";
+import { eventStreams } from "../http/event-stream.ts";
+import type { JobSignals } from "../jobs/job-signals.ts";
+import { describeJob, findJob, readJob, type StoredJob } from "../jobs/stored-job.ts";
+
+/** How often a watched job is looked at: other processes change it, and its draft ends it, in milliseconds. */
+const LOOK_AGAIN = 1_000;
+
+/** Tells a state from the one before. */
+const eventId = (job: StoredJob): string => `${job.updatedAt.getTime()}-${job.state}-${job.attempts}`;
+
+/**
+ * The way of a job as server-sent events. A reader is told the state when it connects, so that one that lost its
+ * connection misses nothing; one that connects again after the end gets 204, which stops browsers.
+ */
+export function jobEventRoutes(
+  app: App,
+  { database }: AppDeps,
+  { signals, rememberedSeconds }: { signals: JobSignals; rememberedSeconds: number },
+): void {
+  const openStream = eventStreams(app);
+  app.get(
+    "/v1/jobs/:id/events",
+    {
+      exposeHeadRoute: false,
+      config: { action: "job.read" },
+      schema: {
+        summary:
+          "Server-sent events until the job has ended: `state` with the job, `progress` as it goes on, `log` with new lines",
+        tags: ["jobs"],
+        params: z.object({ id: z.string().max(64) }),
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const job = await findJob(database.prisma, request.principal, "job.read", id);
+      if (hasEnded(job.state) && request.headers["last-event-id"] === eventId(job))
+        return reply.code(204).send();
+      const stream = openStream(request, reply);
+      let [told, toldProgress] = ["", ""];
+      const look = async () => {
+        const now = await readJob(database.prisma, id);
+        const next = eventId(now);
+        const data = describeJob(now, rememberedSeconds);
+        if (next !== told && stream.send({ name: "state", data, id: next })) told = next;
+        // What a job says in another process is known by the database only.
+        const progress = JSON.stringify(data.progress ?? null);
+        if (data.progress !== undefined && progress !== toldProgress) {
+          toldProgress = progress;
+          stream.send({ name: "progress", data: data.progress });
+        }
+        if (hasEnded(now.state) && told === next) stream.end();
+      };
+      let looking = Promise.resolve();
+      const lookNext = () => {
+        looking = looking.then(look).catch((err: unknown) => {
+          // The reader connects again, and is then told why it can't be.
+          const isGone = err instanceof ProblemError && err.code === "job-not-found";
+          if (!isGone) request.log.error({ err }, "a job's events broke off");
+          stream.end();
+        });
+      };
+      const unwatch = signals.watch(id, (signal) => {
+        if (signal.kind === "changed") lookNext();
+        else if (signal.kind === "log") stream.send({ name: "log", data: signal.line });
+        else {
+          toldProgress = JSON.stringify(signal.progress);
+          stream.send({ name: "progress", data: signal.progress });
+        }
+      });
+      stream.onCaughtUp(lookNext);
+      const timer = setInterval(lookNext, LOOK_AGAIN);
+      lookNext();
+      await stream.closed;
+      unwatch();
+      clearInterval(timer);
+    },
+  );
+}

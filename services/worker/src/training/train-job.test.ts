@@ -1,0 +1,217 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { JobMessage, JobTask } from "@modulehub/core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { jobWorker, trainTask } from "../testing/job-worker.ts";
+import { sentenceTransformer, wordVectors } from "../testing/text-modules.ts";
+
+let worker: Awaited<ReturnType<typeof jobWorker>>;
+beforeAll(async () => {
+  worker = await jobWorker();
+}, 60_000);
+afterAll(() => worker.end());
+
+/** Texts of cats and texts of dogs, which word vectors tell apart. */
+const rows = Array.from({ length: 60 }, (_, row) => {
+  const [word, label] = row % 2 === 0 ? ["cat", "feline"] : ["dog", "canine"];
+  return `${Array.from({ length: 1 + (row % 5) }, () => word).join(" ")} sat ${row},${label}`;
+});
+const CSV = `text,label\n${rows.join("\n")}\n`;
+const READING = { format: "csv", split: { test: 0.3, validation: 0.2, seed: 1 } } as const;
+const SETTINGS = {
+  steps: 60,
+  batch: 8,
+  learningRate: 0.05,
+  head: { hidden: [8] },
+  checkpointEvery: 10,
+  seed: 3,
+};
+
+const messagesOf = <K extends JobMessage["message"]>(all: JobMessage[], kind: K) =>
+  all.filter((message): message is Extract<JobMessage, { message: K }> => message.message === kind);
+const problemOf = async (task: JobTask, secondsLeft?: number) =>
+  messagesOf(await worker.wholeOf(task, secondsLeft), "problem")[0]?.problem;
+
+test("a head is trained, and base and head become one module that the worker serves", async () => {
+  const base = worker.source.add(wordVectors());
+  const all = await worker.wholeOf(
+    trainTask(base, worker.data(CSV, READING), SETTINGS, { card: { title: "Pets", license: "mit" } }),
+  );
+  const result = all.at(-1);
+  if (result?.message !== "result") throw new Error(JSON.stringify(result));
+  expect(result.result).toMatchObject({
+    kind: "train",
+    features: 2,
+    steps: 60,
+    evaluations: { train: { accuracy: 1 }, test: { accuracy: 1, classes: [{ label: "canine" }, {}] } },
+  });
+  const stages = messagesOf(all, "progress").map(({ progress }) => progress.stage);
+  expect([...new Set(stages)]).toEqual([
+    "fetching",
+    "reading",
+    "embedding",
+    "training",
+    "evaluating",
+    "composing",
+  ]);
+  expect(messagesOf(all, "report")[0]?.report).toMatchObject({ examples: 60, kind: "text" });
+  expect(messagesOf(all, "log").at(-1)?.text).toMatch(/^The composed module gives the scores .* on 1[5-6]/);
+  expect(result.files.map(({ path }) => path).sort()).toEqual([
+    "README.md",
+    "labels.txt",
+    "model.onnx",
+    "module.json",
+  ]);
+  const made = worker.madeModule(result);
+  const answer = await worker.post("/v1/classify", made, { inputs: ["a cat", "the dog sat"] });
+  expect(answer.statusCode).toBe(200);
+  expect(answer.json().results.map(([best]: { label: string }[]) => best!.label)).toEqual([
+    "feline",
+    "canine",
+  ]);
+}, 60_000);
+
+test("a base with a tokenizer and pooling is composed with both", async () => {
+  const base = worker.source.add(sentenceTransformer());
+  const { files, result } = await worker.resultOf(
+    trainTask(base, worker.data(CSV, READING), { ...SETTINGS, head: { standardize: true } }, { card: {} }),
+  );
+  expect(result).toMatchObject({ features: 32 });
+  expect(files.map(({ path }) => path)).toContain("tokenizer.json");
+  const made = worker.madeModule({ files });
+  const answer = await worker.post("/v1/classify", made, { inputs: ["a cat sat", "a dog"] });
+  expect(answer.json().results).toHaveLength(2);
+}, 60_000);
+
+test("a run that was killed goes on from its last checkpoint to the same bits", async () => {
+  const base = worker.source.add(wordVectors());
+  const dataSet = worker.data(CSV, READING);
+  const settings = { ...SETTINGS, steps: 400, head: { hidden: [16, 8], dropout: 0.3 }, patience: 50 };
+  const card = { title: "Twice" };
+  const whole = await worker.resultOf(trainTask(base, dataSet, settings, { card }));
+  let last: Extract<JobTask, { kind: "train" }>["checkpoint"];
+  // Closing the connection kills the process, wherever it is.
+  for await (const message of worker.work(trainTask(base, dataSet, settings, { card })))
+    if (message.message === "checkpoint") {
+      last = message.checkpoint;
+      if (last.step >= 100) break;
+    }
+  expect(last?.step).toBeGreaterThanOrEqual(100);
+  expect(last?.step).toBeLessThan(400);
+  const all = await worker.wholeOf(trainTask(base, dataSet, settings, { card, checkpoint: last! }));
+  expect(messagesOf(all, "log")[0]?.text).toBe(`Goes on from step ${last!.step}.`);
+  const resumed = messagesOf(all, "result")[0]!;
+  expect(resumed.files).toEqual(whole.files);
+  const { seconds: _, ...figures } = whole.result;
+  expect(resumed.result).toMatchObject(figures);
+}, 120_000);
+
+test("a base's own tables are trained with the head, and a base that can't be is refused at once", async () => {
+  const base = worker.source.add(wordVectors());
+  const { result, files } = await worker.resultOf(
+    trainTask(base, worker.data(CSV, READING), { ...SETTINGS, trainable: true }, { card: {} }),
+  );
+  expect(result).toMatchObject({ evaluations: { test: { accuracy: 1 } } });
+  const graph = (list: typeof files) => list.find(({ path }) => path === "model.onnx")!.digest;
+  const frozen = await worker.resultOf(trainTask(base, worker.data(CSV, READING), SETTINGS, { card: {} }));
+  expect(graph(files)).not.toBe(graph(frozen.files));
+  const answer = await worker.post("/v1/classify", worker.madeModule({ files }), { inputs: ["a cat"] });
+  expect(answer.json().results[0][0].label).toBe("feline");
+  const other = worker.source.add(sentenceTransformer());
+  const all = await worker.wholeOf(
+    trainTask(other, worker.data(CSV, READING), { ...SETTINGS, trainable: true }),
+  );
+  const refused = all.at(-1);
+  if (refused?.message === "problem")
+    expect(["gradient-missing", "trainable-missing"]).toContain(refused.problem.code);
+  else expect(refused).toMatchObject({ message: "result", result: { evaluations: { train: {} } } });
+}, 60_000);
+
+test("embeddings are made once for a module, a data set and a reading", async () => {
+  const base = worker.source.add(wordVectors());
+  const dataSet = worker.data(`${CSV}cat sat again,feline\n`, READING);
+  const first = await worker.wholeOf(trainTask(base, dataSet, SETTINGS));
+  expect(messagesOf(first, "progress").some(({ progress }) => progress.stage === "embedding")).toBe(true);
+  const again = await worker.wholeOf(trainTask(base, dataSet, { ...SETTINGS, seed: 4 }));
+  expect(messagesOf(again, "progress").some(({ progress }) => progress.stage === "embedding")).toBe(false);
+  expect(messagesOf(again, "result")).toHaveLength(1);
+  const others = await readdir(join(worker.folder, "embeddings"));
+  expect(others.every((name) => /^[0-9a-f]{64}$/.test(name))).toBe(true);
+  expect(await readdir(join(worker.folder, "jobs"))).toEqual([]);
+}, 60_000);
+
+test("several labels at once, and numbers, are learned by other outputs", async () => {
+  const base = worker.source.add(wordVectors());
+  const labels = `text,label\n${rows.map((row, at) => row.replace(/,.*/, at % 3 === 0 ? ',"cat,third"' : ",cat")).join("\n")}\n`;
+  const several = await worker.resultOf(
+    trainTask(
+      base,
+      worker.data(labels, { ...READING, target: "labels" }),
+      { ...SETTINGS, head: { output: "sigmoid" } },
+      { card: {} },
+    ),
+  );
+  expect(several.result).toMatchObject({ evaluations: { train: { target: "labels" } } });
+  const answer = await worker.post("/v1/classify", worker.madeModule(several), { inputs: ["cat"] });
+  const [[best]] = answer.json().results;
+  expect(best.label).toBe("cat");
+  const numbers = `text,label\n${rows.map((row) => row.replace(/,.*/, `,${row.startsWith("cat") ? 1 : -1}`)).join("\n")}\n`;
+  const regression = await worker.resultOf(
+    trainTask(
+      base,
+      worker.data(numbers, { ...READING, target: "number" }),
+      { ...SETTINGS, steps: 400, head: { output: "linear", hidden: [8] } },
+      { card: {} },
+    ),
+  );
+  if (regression.result.kind !== "train") throw new Error("another result");
+  const { test: evaluation } = regression.result.evaluations;
+  expect(evaluation?.target === "number" && evaluation.rootMeanSquaredError).toBeLessThan(0.2);
+  const said = await worker.post("/v1/infer", worker.madeModule(regression), {
+    inputs: { text: ["cat sat"] },
+  });
+  expect(said.json().outputs.default.data[0]).toBeGreaterThan(0.5);
+}, 120_000);
+
+test.each<[string, string, (base: ReturnType<typeof wordVectors>) => JobTask]>([
+  [
+    "a learning rate that diverges",
+    "training-diverged",
+    (base) =>
+      trainTask(base, worker.data(CSV, READING), {
+        ...SETTINGS,
+        head: { output: "softmax", hidden: [8, 8] },
+        optimizer: { name: "sgd" },
+        learningRate: 1e30,
+      }),
+  ],
+  [
+    "one class",
+    "data-one-class",
+    (base) => trainTask(base, worker.data("text,label\na,x\nb,x\n", READING), SETTINGS),
+  ],
+  [
+    "a column that isn't there",
+    "data-column-missing",
+    (base) => trainTask(base, worker.data(CSV, { ...READING, columns: { label: "sentiment" } }), SETTINGS),
+  ],
+  [
+    "class weights for other classes",
+    "invalid-request",
+    (base) => trainTask(base, worker.data(CSV, READING), { ...SETTINGS, classWeights: [1, 2, 3] }),
+  ],
+])("%s fails a job with its reason", async (_what, code, task) => {
+  const found = await problemOf(task(worker.source.add(wordVectors())));
+  expect(found).toMatchObject({ code });
+  if (code === "training-diverged") expect(found?.detail).toMatch(/step \d+\. Try a learning rate of 1e\+29/);
+});
+
+test("a job that takes longer than it has left is killed, and one too many is refused", async () => {
+  const base = worker.source.add(wordVectors());
+  const long = trainTask(base, worker.data(CSV, READING), { ...SETTINGS, steps: 10_000_000 });
+  expect(await problemOf(long, 2)).toMatchObject({ code: "job-timeout" });
+  const running = [worker.work(long), worker.work(long)];
+  for (const one of running) await one.next();
+  await expect(worker.wholeOf(long)).rejects.toThrow("too-many-requests");
+  for (const one of running) await one.return(undefined);
+}, 60_000);

@@ -1,0 +1,46 @@
+/**
+ * Faults without end, for as long as they are wanted:
+ *
+ *     node test/faults/run.ts kills --count 1000 --seconds 450 --database postgresql --seed 7
+ *     node test/faults/run.ts steps --count 9000
+ *
+ * `kills` kills real processes, `steps` ends the API in this process between two effects. The last line is
+ * `N passed, N failed`, a fault counting as one.
+ */
+import { parseArgs } from "node:util";
+import { runKills } from "./kills.ts";
+import { runSteps } from "./steps.ts";
+
+const { values, positionals } = parseArgs({
+  options: {
+    count: { type: "string", default: "100" },
+    seconds: { type: "string", default: "Infinity" },
+    database: { type: "string", default: "embedded" },
+    seed: { type: "string", default: String(Date.now() % 2 ** 31) },
+  },
+  allowPositionals: true,
+});
+const [how = "kills"] = positionals;
+const options = {
+  seed: Number(values.seed),
+  count: Number(values.count),
+  time: Number(values.seconds) * 1_000,
+  say: console.log,
+};
+console.log(`${how}, seed ${values.seed}`);
+try {
+  const database = values.database === "postgresql" ? "postgresql" : "embedded";
+  const { faults, ...rest } =
+    how === "steps" ? await runSteps(options) : await runKills({ ...options, database });
+  for (const [fault, count] of [...faults].sort(([, a], [, b]) => b - a)) console.log(`${count} × ${fault}`);
+  console.log(
+    Object.entries(rest)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", "),
+  );
+  console.log(`${[...faults.values()].reduce((sum, count) => sum + count, 0)} passed, 0 failed`);
+} catch (error) {
+  console.error(error);
+  console.log("0 passed, 1 failed");
+  process.exitCode = 1;
+}
