@@ -37,6 +37,12 @@ const environmentSchema = z.object({
     .min(1)
     .optional()
     .describe("cores that runs may use; default all that this process may"),
+  MODULEHUB_EXECUTION_PROVIDERS: z
+    .string()
+    .default("cpu")
+    .transform((list) => list.split(",").flatMap((name) => name.trim() || []))
+    .pipe(z.array(z.enum(["cpu", "cuda", "tensorrt", "webgpu", "coreml", "dml"])).min(1))
+    .describe("where modules run, best first, such as cuda,cpu; those that can't run anything are reported"),
   MODULEHUB_WORKER_JOBS: z.coerce
     .number()
     .int()
@@ -51,12 +57,6 @@ const environmentSchema = z.object({
     .min(0)
     .default(10)
     .describe("least seconds between two checkpoints of a training job"),
-  MODULEHUB_EXECUTION_PROVIDERS: z
-    .string()
-    .default("cpu")
-    .transform((list) => list.split(",").flatMap((name) => name.trim() || []))
-    .pipe(z.array(z.enum(["cpu", "cuda", "tensorrt", "webgpu", "coreml", "dml"])).min(1))
-    .describe("where modules run, best first, such as cuda,cpu; those that can't run anything are reported"),
   MODULEHUB_PINNED: z
     .string()
     .default("")
