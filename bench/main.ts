@@ -12,6 +12,7 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   "read-model": () => import("./read-model.ts"),
   search: () => import("./search.ts"),
   serving: () => import("./serving/serving.ts"),
+  training: () => import("./training/training.ts"),
 };
 
 const { positionals, values } = parseArgs({
@@ -22,6 +23,8 @@ const { positionals, values } = parseArgs({
     pairs: { type: "string" },
     quick: { type: "boolean" },
     count: { type: "string" },
+    imdb: { type: "string" },
+    photos: { type: "string" },
   },
 });
 const bench = BENCHES[positionals[0] ?? ""];
@@ -29,12 +32,14 @@ if (!bench) {
   console.error(`Name one of: ${Object.keys(BENCHES).join(", ")}.`);
   process.exitCode = 2;
 } else {
-  const { only, quick, pairs, count } = values;
+  const { only, quick, pairs, count, imdb, photos } = values;
   const figures = await (await bench()).run({
     only,
     quick,
     pairs: pairs === undefined ? undefined : Number(pairs),
     count: count === undefined ? undefined : Number(count),
+    imdb,
+    photos,
   });
   for (const [name, value] of Object.entries(figures))
     console.log(`${name.padEnd(40)} ${value.toPrecision(4)}`);

@@ -10,6 +10,10 @@ export interface BenchOptions {
   quick?: boolean | undefined;
   /** How often something is repeated, where the bench says what. */
   count?: number | undefined;
+  /** The Large Movie Review Dataset, as aclImdb.tar.gz. */
+  imdb?: string | undefined;
+  /** A folder with a folder of photos for each of two classes. */
+  photos?: string | undefined;
 }
 
 /** The parts that were asked for, in their own order. Throws a RangeError for a name that there isn't. */

@@ -24,7 +24,7 @@ function go(args: string[], cwd?: string): string {
     cwd,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=mod" },
+    env: { ...process.env, CGO_ENABLED: "0" },
   });
   if (error !== undefined) throw new Error(`Go could not be started: ${error.message}`);
   if (status !== 0) throw new Error(`go ${args[0]} ended with ${status}.`);

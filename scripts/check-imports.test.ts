@@ -22,6 +22,11 @@ test("a relative path into another package is refused, also from a test", () => 
   expect(importFaults("services/api/src/app.test.ts", source)[0]).toMatch(/by their name/);
 });
 
+test("the suites beside the packages may reach into them", () => {
+  const source = 'import { x } from "../../services/api/src/app.ts";';
+  expect(importFaults("test/faults/steps.ts", source)).toEqual([]);
+});
+
 test("core may import zod, but not Node", () => {
   expect(importFaults("packages/core/src/a.ts", 'import { z } from "zod";')).toEqual([]);
   expect(importFaults("packages/core/src/a.ts", 'import fs from "node:fs";')).toHaveLength(1);

@@ -63,6 +63,6 @@ CREATE TABLE "evaluation" (
 CREATE INDEX "evaluation_version_id_created_at_job_id_idx" ON "evaluation" ("version_id", "created_at", "job_id");
 
 ALTER TABLE "blob_reference" DROP CONSTRAINT "blob_reference_holder_kind_check";
--- rolling-upgrade: the new list has every kind that the old one has
+-- rolling-upgrade: it allows all that the one before it did, and more.
 ALTER TABLE "blob_reference" ADD CONSTRAINT "blob_reference_holder_kind_check"
   CHECK ("holder_kind" IN ('version', 'documentation', 'draft', 'upload', 'head', 'data-set', 'checkpoint', 'job-file'));

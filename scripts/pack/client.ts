@@ -9,7 +9,7 @@ import { ROOT } from "./root.ts";
 import { packageOf, pinned } from "./third-party.ts";
 import { emptyFolder, packagesFolder, writePackage } from "./write-package.ts";
 
-const dependencies = pinned(["undici", "zod"]);
+const dependencies = pinned(["csv-parse", "tar-stream", "undici", "yauzl", "zod"]);
 // Native, and needed by `load` alone: where one can't be installed, the rest works.
 const optionalDependencies = pinned(["@huggingface/tokenizers", "onnxruntime-node", "sharp"]);
 

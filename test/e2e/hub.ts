@@ -1,26 +1,42 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { publishExamplesTo, startParts, stopParts } from "./parts.ts";
 
 /** The repository's root. */
 export const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** A hub started as `npm start` starts it. */
+/**
+ * Whether hubs are started from the parts in docker-compose.yml instead of by `npm start`; scripts/test-on-parts.ts
+ * says which tests are about the latter.
+ */
+export const ON_PARTS = process.env.MODULEHUB_E2E === "parts";
+
+/** A hub that runs: as `npm start` starts it, or on parts. */
 export interface RunningHub {
   url: string;
+  /** Addresses of the API's replicas; of the only one, the hub's. */
+  apis: string[];
+  /** Address of the S3 server that it keeps its blobs on; undefined where they lie in its folder. */
+  storeUrl?: string;
   data: string;
   /** The admin token that the hub wrote on its first start. */
   token: string;
   /** Everything it printed so far. */
   output: () => string;
-  process: ChildProcess;
+  /** Processes below which all of its own are. */
+  pids: number[];
+  /** Names of all that lies in its store: blobs, and parts on their way. */
+  storedNames(): Promise<string[]>;
   /** Ctrl-C; resolves with the exit code. */
   interrupt(): Promise<number | null>;
-  /** SIGKILL to the process that npm start runs, as an OOM killer would. */
+  /** SIGKILL to the process that npm start runs, as an OOM killer would; to all of API and worker, on parts. */
   kill(): Promise<void>;
+  /** SIGKILL to the API alone: to all of its replicas. */
+  killApi(): Promise<void>;
 }
 
 export interface StartOptions {
@@ -38,6 +54,23 @@ const folders = new Set<string>();
 /** Starts a hub on a free port and waits until it is ready. */
 export async function startHub(options: StartOptions = {}): Promise<RunningHub> {
   const data = options.data ?? temporaryFolder();
+  return ON_PARTS ? startOnParts(data, options) : startEmbedded(data, options);
+}
+
+async function startOnParts(data: string, options: StartOptions): Promise<RunningHub> {
+  const parts = await startParts(ROOT, data, options.env ?? {});
+  for (const url of [...parts.apis, parts.url])
+    await until(`the hub is ready:\n${parts.output()}`, 60, async () => {
+      const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
+      if (answer?.ok !== true) return false;
+      return ((await answer.json()) as { worker?: string }).worker === "ok";
+    });
+  const hub = { ...parts, data };
+  if (options.examples ?? true) await publishExamplesTo(hub);
+  return hub;
+}
+
+async function startEmbedded(data: string, options: StartOptions): Promise<RunningHub> {
   const port = await freePort();
   const child = spawn(
     "npm",
@@ -62,10 +95,18 @@ export async function startHub(options: StartOptions = {}): Promise<RunningHub> 
   });
   const hub: RunningHub = {
     url,
+    apis: [url],
     data,
     token: readFileSync(join(data, "admin-token"), "utf8").trim(),
     output: () => output,
-    process: child,
+    pids: [child.pid!],
+    async storedNames() {
+      return ["blobs", "uploads"].flatMap((folder) =>
+        readdirSync(join(data, folder), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath, entry.name)),
+      );
+    },
     async interrupt() {
       process.kill(-child.pid!, "SIGINT");
       return await exited;
@@ -73,6 +114,10 @@ export async function startHub(options: StartOptions = {}): Promise<RunningHub> 
     async kill() {
       process.kill(-child.pid!, "SIGKILL");
       await exited;
+    },
+    async killApi() {
+      // It is the one that holds the data folder.
+      process.kill(Number(readFileSync(join(data, "lock-holder"), "utf8")), "SIGKILL");
     },
   };
   if (options.examples ?? true)
@@ -85,10 +130,6 @@ export async function startHub(options: StartOptions = {}): Promise<RunningHub> 
   return hub;
 }
 
-/** The process id of a hub's API: it is the one that holds the data folder. */
-export const apiProcess = (hub: RunningHub): number =>
-  Number(readFileSync(join(hub.data, "lock-holder"), "utf8"));
-
 /** Ends every hub that was started here, and removes their folders. */
 export async function cleanUp(): Promise<void> {
   for (const child of started) {
@@ -99,6 +140,7 @@ export async function cleanUp(): Promise<void> {
     }
   }
   started.clear();
+  await stopParts();
   await Promise.all([...folders].map(unused));
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   folders.clear();

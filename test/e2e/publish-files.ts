@@ -61,9 +61,18 @@ export async function upload(
   };
   for (const { n, url } of parts) {
     const body = bytes.subarray((n - 1) * partSize, n * partSize);
-    const sent = await call(hub, "PUT", new URL(url, hub.url).pathname, body);
+    const isOwn = new URL(url).origin === new URL(hub.url).origin;
+    const sent = isOwn
+      ? await call(hub, "PUT", new URL(url).pathname, body)
+      : await fetch(url, { method: "PUT", body });
     if (!sent.ok) return (await sent.json()) as ProblemDocument;
   }
-  const completed = await call(hub, "POST", `/v1/uploads/${id}/complete`, { digest });
-  return completed.ok ? undefined : ((await completed.json()) as ProblemDocument);
+  let completed = await call(hub, "POST", `/v1/uploads/${id}/complete`, { digest });
+  while (completed.status === 202 || completed.ok) {
+    const { state, problem } = (await completed.json()) as { state: string; problem?: ProblemDocument };
+    if (state !== "verifying") return state === "stored" ? undefined : problem;
+    await sleep(50);
+    completed = await call(hub, "GET", `/v1/uploads/${id}`);
+  }
+  return (await completed.json()) as ProblemDocument;
 }

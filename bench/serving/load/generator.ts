@@ -56,7 +56,7 @@ async function run(id: number, job: LoadJob): Promise<LoadReport> {
     const asked = connection();
     try {
       const answer = await asked.ask(requests[at % requests.length]!);
-      if (job.keepAnswers) report.answers[at] = answer.body;
+      if (job.keepAnswers) report.answers[at] = new Uint8Array(answer.body);
       report.status[at] = answer.status;
       report.retryAfter[at] = answer.headers.has("retry-after");
     } catch (error) {

@@ -110,17 +110,14 @@ export async function closedLoop(
         await arrival.promise;
         continue;
       }
-      const batch = formBatch(waiting[0], waiting, sizes.next(LANE, TOKEN_LIMITS));
+      const [first] = waiting;
+      const batch = sizes.form(LANE, TOKEN_LIMITS, (limits) => formBatch(first, waiting, limits));
       const chosen = new Set(batch);
       waiting.splice(0, waiting.length, ...waiting.filter((entry) => !chosen.has(entry)));
       const began = performance.now();
       await child.batch(batch.map(({ item }) => item));
-      sizes.ran(LANE, TOKEN_LIMITS, {
-        items: batch.length,
-        cost: Math.max(...batch.map((entry) => entry.length)) * batch.length,
-        length: batch.reduce((sum, entry) => sum + entry.length, 0),
-        milliseconds: performance.now() - began,
-      });
+      const length = batch.reduce((sum, entry) => sum + entry.length, 0);
+      sizes.ran(LANE, batch, length, performance.now() - began);
       arrive(batch.length);
     }
   };

@@ -217,6 +217,13 @@ test("build text-embedding makes a folder that can be published as it is", async
   expect(graph.outputs).toEqual([{ name: "default", type: "float32", shape: ["batch", 2] }]);
   expect(await readFile(join(out, "README.md"), "utf8")).toMatch(/^---\ntitle: /);
 
+  const told = await runBin(["build", "text-embedding", "--vectors", vectors, "--out", join(folder, "told")]);
+  expect(told.stdout).toContain("rounded to int8, a scale a word; --storage float32 keeps them");
+  const exact = join(folder, "exact");
+  await runBin(["build", "text-embedding", "--vectors", vectors, "--out", exact, "--storage", "float32"]);
+  const types = readModel(await readFile(join(exact, "model.onnx"))).operators;
+  expect(Object.keys(types)).not.toContain("DequantizeLinear");
+
   const again = await runBin(["build", "text-embedding", "--vectors", vectors, "--out", out]);
   expect(again.code).toBe(1);
   expect(again.stderr).toContain("is not empty");

@@ -75,6 +75,7 @@ const EXAMPLES: Record<string, readonly string[]> = {
   publishers: [
     "modulehub publishers create acme --name 'Acme Research'",
     "modulehub publishers list",
+    "modulehub publishers quota acme 500GB",
     "modulehub publishers delete acme",
   ],
   audit: ["modulehub audit --publisher acme", "modulehub audit --module acme/words --all --json"],

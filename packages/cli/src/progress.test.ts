@@ -36,3 +36,29 @@ test("on a terminal one line is drawn over, never wider than the terminal, and w
   expect(written.every((text) => text.startsWith("\r") && !text.includes("\n"))).toBe(true);
   expect(lines.at(-1)).toBe("");
 });
+
+function steps(progress: Progress): void {
+  for (const done of [1, 2, 11, 19, 20, 100]) progress.steps("Training", done, 100, `loss ${1 / done}`);
+  progress.steps("Evaluating", 1, 2, "");
+}
+
+test("without a terminal a phase of steps is a line at its beginning and at every tenth", () => {
+  const { written, progress } = recorder(false);
+  steps(progress);
+  expect(written).toEqual([
+    "Training 1 of 100  loss 1\n",
+    "Training 11 of 100  loss 0.09090909090909091\n",
+    "Training 20 of 100  loss 0.05\n",
+    "Training 100 of 100  loss 0.01\n",
+    "Evaluating 1 of 2\n",
+  ]);
+});
+
+test("on a terminal a phase of steps is drawn over", () => {
+  const { written, progress } = recorder(true);
+  steps(progress);
+  expect(stripVTControlCharacters(written[4] ?? "").trim()).toBe(
+    "█████░░░░░░░░░░░░░░░░░░░ Training 20 of 100  loss 0.05",
+  );
+  expect(written.every((text) => !text.includes("\n"))).toBe(true);
+});

@@ -15,17 +15,19 @@ export interface TextEmbeddingRequest {
   maxWords: number;
   /** Words of the file that are taken; absent: all. */
   words: number | undefined;
+  /** How the vectors' numbers are stored. */
+  storage: "int8" | "float32";
 }
 
 /** Writes a module from word vectors, ready to publish: module.json, model.onnx, README.md, LICENSE.md. */
 export async function writeTextEmbedding(
   request: TextEmbeddingRequest,
 ): Promise<{ words: number; dimensions: number; bytes: number }> {
-  const { folder, normalize } = request;
+  const { folder } = request;
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0)
     throw new LocalFileError(`${folder} is not empty. Name a folder that is, or that does not exist yet.`);
-  const made = await writeGraph(request.vectors, join(folder, "model.onnx"), normalize, request.words);
+  const made = await writeGraph(join(folder, "model.onnx"), request);
   const json = JSON.stringify(manifest(made.dimensions, request.maxWords), null, 2);
   await writeFile(join(folder, "module.json"), `${json}\n`);
   await writeFile(join(folder, "README.md"), readme(request, made));
@@ -35,10 +37,8 @@ export async function writeTextEmbedding(
 
 /** A file that can't be read is a LocalFileError, one of another form `asset-invalid`. */
 async function writeGraph(
-  vectors: string,
   graph: string,
-  normalize: boolean,
-  limit: number | undefined,
+  { vectors, normalize, words: limit, storage }: TextEmbeddingRequest,
 ): Promise<{ words: number; dimensions: number; bytes: number }> {
   const table = await readWordVectors(vectors, limit).catch((error: unknown) => {
     if (error instanceof Error && "syscall" in error)
@@ -47,7 +47,7 @@ async function writeGraph(
   });
   const descriptor = openSync(graph, "w");
   try {
-    const bytes = writeModel(buildTextEmbedding(table, { normalize }), descriptor);
+    const bytes = writeModel(buildTextEmbedding(table, { normalize, storage }), descriptor);
     return { words: table.words.length, dimensions: table.dimensions, bytes };
   } finally {
     closeSync(descriptor);

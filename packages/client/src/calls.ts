@@ -27,7 +27,7 @@ export type { ListOptions, ModulePage, PageOptions } from "./operations/list-mod
 export type { VersionPage } from "./operations/list-versions.ts";
 export type { MemberPage, PublisherMember } from "./operations/members.ts";
 export type { ModuleSettings } from "./operations/module-settings.ts";
-export type { HubPublisher, PublisherPage } from "./operations/publishers.ts";
+export type { HubPublisher, PublisherPage, Quota } from "./operations/publishers.ts";
 export type { Resolved } from "./operations/resolve.ts";
 export type { FoundModule, OneOrMore, SearchOptions, SearchQuery } from "./operations/search.ts";
 export type { ModuleAlias } from "./operations/set-alias.ts";

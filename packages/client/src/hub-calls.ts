@@ -63,7 +63,10 @@ import {
   type HubPublisher,
   listPublishers,
   type PublisherPage,
+  type Quota,
+  readQuota,
   renamePublisher,
+  setQuota,
 } from "./operations/publishers.ts";
 import { readJob } from "./operations/read-job.ts";
 import { removeAlias } from "./operations/remove-alias.ts";
@@ -150,6 +153,16 @@ export class HubCalls {
   /** Changes how a publisher is called on pages. */
   renamePublisher(id: string, displayName: string): Promise<HubPublisher> {
     return renamePublisher(this.transport, id, displayName);
+  }
+
+  /** How many bytes a publisher keeps, and may keep. */
+  readQuota(id: string): Promise<Quota> {
+    return readQuota(this.transport, id);
+  }
+
+  /** Says how many bytes a publisher may keep, null being any number; the admin's to do. */
+  setQuota(id: string, bytes: number | null): Promise<Quota> {
+    return setQuota(this.transport, id, bytes);
   }
 
   /** Deletes a publisher that has no modules; its name is never used again. */

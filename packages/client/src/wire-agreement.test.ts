@@ -17,7 +17,7 @@ import { evaluationPage } from "./operations/list-evaluations.ts";
 import { versionPage } from "./operations/list-versions.ts";
 import { memberAnswer, memberPage } from "./operations/members.ts";
 import { moduleAnswer } from "./operations/module-settings.ts";
-import { publisherAnswer, publisherPage } from "./operations/publishers.ts";
+import { publisherAnswer, publisherPage, quotaAnswer } from "./operations/publishers.ts";
 import { resolvePage } from "./operations/resolve.ts";
 import { modulePage } from "./operations/search.ts";
 import { aliasAnswer } from "./operations/set-alias.ts";
@@ -109,6 +109,8 @@ test.each<[string, string, z.ZodType]>([
   ["post", "/v1/publishers", publisherAnswer],
   ["get", "/v1/publishers", publisherPage],
   ["patch", "/v1/publishers/{publisher}", publisherAnswer],
+  ["get", "/v1/publishers/{publisher}/quota", quotaAnswer],
+  ["put", "/v1/publishers/{publisher}/quota", quotaAnswer],
   ["get", "/v1/publishers/{publisher}/members", memberPage],
   ["put", "/v1/publishers/{publisher}/members/{account}", memberAnswer],
   ["get", "/v1/audit", auditPage],

@@ -34,8 +34,9 @@ export const classificationEvaluationSchema = z.object({
   accuracy: share,
   /** Mean of −ln(score of the true class), scores held above 1e-15. */
   logLoss: z.number().min(0),
+  /** With more than 100 classes only those that are true or were said of an example. */
   classes: z.array(perClass),
-  /** The plain mean over classes. */
+  /** The plain mean over classes that are true or were said of an example, as scikit-learn has it. */
   macro: precisionRecallSchema,
   /** Over all decisions together. */
   micro: precisionRecallSchema,

@@ -18,6 +18,9 @@ export const ACTIONS = [
   "publisher.read",
   "publisher.settings",
   "publisher.delete",
+  /** How many bytes a publisher keeps, and may keep. */
+  "quota.read",
+  "quota.write",
   "account.read",
   "account.write",
   "me.read",

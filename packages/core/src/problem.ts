@@ -71,6 +71,10 @@ export const PROBLEMS = {
   gone: { status: 410, title: "This was deleted; its name and numbers are never used again." },
   "precondition-failed": { status: 412, title: "This was changed meanwhile; read it again, then decide." },
   "body-too-large": { status: 413, title: "The body is larger than this endpoint takes." },
+  "quota-exceeded": {
+    status: 413,
+    title: "The publisher may not keep so many bytes; delete versions, or ask the admin for more.",
+  },
   "unsupported-media-type": { status: 415, title: "This endpoint does not take that content type." },
   "range-not-satisfiable": { status: 416, title: "The range lies outside the file." },
   "not-documentation": {

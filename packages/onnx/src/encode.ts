@@ -60,7 +60,9 @@ export function encodeRecords<M extends MessageName>(
     writer.length(bytes.byteLength);
     writer.piece(bytes);
   }
-  return writer.finish();
+  // One piece: the writer's own may end in the middle of a record, and `decodeRecords` reads piece by piece.
+  const bytes = lazyBytes(writer.finish());
+  return bytes.length === 0 ? [] : [bytes];
 }
 
 /** The elements of repeated bytes, one after another. */

@@ -261,3 +261,9 @@ test("tensors are not read, and are copied from their source when the model is w
   expect(read).toBeLessThan(20_000);
   expect(Buffer.from(modelBytes(model)).equals(bytes)).toBe(true);
 });
+
+test("texts are read back as they were written, however many there are", () => {
+  const texts = Array.from({ length: 60_000 }, (_, at) => `word ${at} ${"é".repeat(at % 7)}`);
+  expect([...decodeTexts(encodeRecords("AttributeProto", "strings", texts))]).toEqual(texts);
+  expect([...decodeTexts(encodeRecords("AttributeProto", "strings", []))]).toEqual([]);
+});

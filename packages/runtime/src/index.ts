@@ -1,4 +1,4 @@
-export { checkAssets } from "./assets.ts";
+export { checkAssets, loadLabels } from "./assets.ts";
 export { checkModule, type ModuleFinding } from "./check-module.ts";
 export { COMPILED_PREFIX, type CompileTask, compileTask } from "./compile-task.ts";
 export { checkOutputNames } from "./finish.ts";

@@ -15,6 +15,7 @@ import Fastify, {
   type FastifyServerOptions,
   LogController,
 } from "fastify";
+import type { Probed } from "./engines/probe.ts";
 import type { Inspector } from "./inspection/inspector.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 import type { OpenRequests } from "./open-requests.ts";
@@ -28,9 +29,7 @@ import { jobRoute } from "./training/job-route.ts";
 import type { Jobs } from "./training/jobs.ts";
 
 /** Whether the worker can serve: which execution providers really ran something, or why none did. */
-export type Readiness =
-  | { ready: true; runtimeVersion: string; executionProviders: string[] }
-  | { ready: false; reason: string };
+export type Readiness = ({ ready: true } & Probed) | { ready: false; reason: string };
 
 export interface AppDeps extends ProtocolDeps {
   /** The token that API and workers share. */

@@ -85,7 +85,10 @@ export class Inference {
     // Others may have come while its body did; what is refused should not be prepared before.
     this.#parts.scheduler.checkRoom(lease.digest, submission);
     if (single) {
+      // A tokenizer that isn't in memory takes as long to be loaded as a small model: both at once.
+      const checkOpening = this.#parts.scheduler.prefetch(target);
       const prepared = await this.#prepare(lease, call.signature, single, submission);
+      checkOpening();
       const fetched = await this.#parts.scheduler.submit(
         target,
         prepared.map(({ feeds }) => feeds),

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import { readSettings, SettingsError } from "@modulehub/settings";
@@ -52,6 +51,12 @@ const environmentSchema = z.object({
     .min(0)
     .default(10)
     .describe("least seconds between two checkpoints of a training job"),
+  MODULEHUB_EXECUTION_PROVIDERS: z
+    .string()
+    .default("cpu")
+    .transform((list) => list.split(",").flatMap((name) => name.trim() || []))
+    .pipe(z.array(z.enum(["cpu", "cuda", "tensorrt", "webgpu", "coreml", "dml"])).min(1))
+    .describe("where modules run, best first, such as cuda,cpu; those that can't run anything are reported"),
   MODULEHUB_PINNED: z
     .string()
     .default("")
@@ -73,16 +78,8 @@ const environmentSchema = z.object({
   PATH: z.string().default(""),
 });
 
-/** Bytes that this process may use: the machine's, or its control group's limit. */
-function machineMemory(): number {
-  try {
-    const limit = Number(readFileSync("/sys/fs/cgroup/memory.max", "utf8"));
-    if (Number.isFinite(limit)) return Math.min(limit, totalmem());
-  } catch {
-    // No control groups here: the machine's memory is the limit.
-  }
-  return totalmem();
-}
+/** Bytes that this process may use: the machine's, or the least limit of its control groups, whichever version. */
+const machineMemory = (): number => Math.min(process.constrainedMemory() || totalmem(), totalmem());
 
 function settingsOrExit() {
   try {
@@ -120,6 +117,7 @@ async function main(): Promise<void> {
     jobMemory: settings.MODULEHUB_JOB_MEMORY ?? Math.min(memoryBudget, 4 * GIB),
     checkpointMs: settings.MODULEHUB_CHECKPOINT_SECONDS * 1000,
     cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
+    executionProviders: settings.MODULEHUB_EXECUTION_PROVIDERS,
     pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
     extraIdleMs: 120_000,
     longestWaitMs: settings.MODULEHUB_QUEUE_SECONDS * 1000,

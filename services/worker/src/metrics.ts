@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { EnginePool } from "./engines/pool.ts";
+import type { Probed } from "./engines/probe.ts";
 import type { ModuleCache } from "./modules/module-cache.ts";
 import type { BatchObserver, Scheduler } from "./scheduler/scheduler.ts";
 
@@ -12,7 +13,14 @@ export interface WorkerMetrics {
   /** An answer was a problem with this code. */
   refused(code: string): void;
   /** Adds what is read when it is asked for. */
-  watch(parts: { pool: EnginePool; scheduler: Scheduler; modules: ModuleCache }): void;
+  watch(parts: {
+    pool: EnginePool;
+    scheduler: Scheduler;
+    modules: ModuleCache;
+    limits: { cores: number; budgetBytes: number };
+  }): void;
+  /** Which execution providers can be used. */
+  probed(found: Probed): void;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -82,7 +90,19 @@ export function createMetrics(): WorkerMetrics {
     },
     answered: (route, status, seconds) => requests.observe({ route, status: String(status) }, seconds),
     refused: (code) => problems.inc({ code }),
-    watch({ pool, scheduler, modules }) {
+    probed({ executionProviders, unavailable }) {
+      const usable = new Gauge({
+        name: "modulehub_worker_execution_provider_usable",
+        help: "1 for each configured execution provider that has run something, 0 for one that could not",
+        labelNames: ["provider"],
+        registers,
+      });
+      for (const provider of executionProviders) usable.set({ provider }, 1);
+      for (const { executionProvider: provider } of unavailable) usable.set({ provider }, 0);
+    },
+    watch({ pool, scheduler, modules, limits }) {
+      gauge("modulehub_worker_cores", "Cores that runs may use", () => limits.cores);
+      gauge("modulehub_worker_memory_budget_bytes", "Memory that engines may hold", () => limits.budgetBytes);
       gauge("modulehub_worker_queued_items", "Items that wait", () => scheduler.queued);
       gauge(
         "modulehub_worker_queued_compute_seconds",

@@ -57,6 +57,47 @@ test("readiness names the provider that really ran something", async () => {
     .toMatchObject({ status: "ready", executionProviders: ["cpu"], runtimeVersion: "1.30.0" });
 });
 
+test("an execution provider that is configured and can't be had is named with the reason, and the others serve", async () => {
+  const other = await testWorker({ executionProviders: ["cuda", "cpu"] });
+  try {
+    const health = async () => (await other.app.inject({ url: "/health/ready" })).json();
+    // This machine has no CUDA; ONNX Runtime says that a library of it is missing.
+    await expect.poll(health, { timeout: 20_000 }).toMatchObject({
+      status: "ready",
+      executionProviders: ["cpu"],
+      unavailable: [{ executionProvider: "cuda", reason: expect.stringMatching(/cuda/i) }],
+    });
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const { payload } = await other.app.inject({ url: "/metrics", headers });
+    expect(payload).toContain('modulehub_worker_execution_provider_usable{provider="cuda"} 0');
+    expect(payload).toContain('modulehub_worker_execution_provider_usable{provider="cpu"} 1');
+  } finally {
+    await other.end();
+  }
+}, 60_000);
+
+test("a worker none of whose execution providers can be had is not ready, says why, and serves nothing", async () => {
+  const other = await testWorker({ executionProviders: ["cuda"] });
+  try {
+    const health = async () => (await other.app.inject({ url: "/health/ready" })).json();
+    await expect
+      .poll(health, { timeout: 20_000 })
+      .toMatchObject({ status: "starting", ready: false, reason: expect.stringMatching(/^cuda: .*cuda/i) });
+    const module = other.source.add(
+      testModule(affine(), {
+        signatures: plainSignature(
+          { dtype: "float32", shape: ["n", 3] },
+          { dtype: "float32", shape: ["n", 3] },
+        ),
+      }),
+    );
+    const answer = await other.post("/v1/infer", module, { inputs: { x: [[1, 2, 3]] } });
+    expect(answer.json()).toMatchObject({ code: "worker-unavailable", status: 503 });
+  } finally {
+    await other.end();
+  }
+}, 60_000);
+
 test("everything but health needs the token", async () => {
   expect((await worker.app.inject("/health/live")).statusCode).toBe(200);
   expect((await worker.app.inject("/metrics")).statusCode).toBe(401);

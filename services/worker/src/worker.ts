@@ -1,11 +1,12 @@
 import { join } from "node:path";
+import { problem } from "@modulehub/core";
 import { lockFolder } from "@modulehub/folder-lock";
 import type { Tracing } from "@modulehub/tracing";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import { buildApp, type Readiness } from "./app.ts";
 import { EngineProcess } from "./engines/engine-process.ts";
 import { EnginePool } from "./engines/pool.ts";
-import { probeProviders } from "./engines/probe.ts";
+import { type Probed, probeProviders } from "./engines/probe.ts";
 import { Quarantine } from "./engines/quarantine.ts";
 import { Inference } from "./inference.ts";
 import { Inspector } from "./inspection/inspector.ts";
@@ -46,6 +47,8 @@ export interface WorkerSettings {
   checkpointMs: number;
   /** Cores that runs may use together. */
   cores: number;
+  /** ONNX Runtime's names, best first. Those that can't run anything here are reported, and not used. */
+  executionProviders: readonly string[];
   /** After so many milliseconds without a run an extra engine of a module is ended. */
   extraIdleMs: number;
   /** Milliseconds that a request may wait for others, by estimate; beyond it is refused. */
@@ -94,8 +97,21 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     await engine.ready;
     return engine;
   };
+  const probing = probeProviders(limits, settings.cacheFolder, settings.executionProviders);
+  const executionProviders = probing.then(
+    (found) => found.executionProviders,
+    (cause) => {
+      throw problem("worker-unavailable", "No execution provider can run anything here.", {
+        retryAfter: 5,
+        cause,
+      });
+    },
+  );
+  // Who loads a module is told.
+  executionProviders.catch(() => undefined);
   const pool = new EnginePool({
     spawn,
+    executionProviders,
     budgetBytes: settings.memoryBudget,
     engineBytes: settings.engineMemory,
     cores: settings.cores,
@@ -133,12 +149,15 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     jobMs: 15_000,
     heapMegabytes: 2048,
   });
-  metrics.watch({ pool, scheduler, modules });
+  const { cores, memoryBudget: budgetBytes } = settings;
+  metrics.watch({ pool, scheduler, modules, limits: { cores, budgetBytes } });
   const requests = new OpenRequests();
   let readiness: Readiness = { ready: false, reason: "The engines are being tried." };
-  const probing = probeProviders(limits, settings.cacheFolder).then(
+  const probed = probing.then(
     (found) => {
       if (!requests.draining) readiness = { ready: true, ...found };
+      metrics.probed(found);
+      reportUnavailable(app, found);
     },
     (error: unknown) => {
       readiness = {
@@ -188,7 +207,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     // A connection whose last request was under way would be kept for the next one.
     app.server.closeAllConnections();
     await app.close();
-    await probing;
+    await probed;
     await Promise.all([pool.close(), threads.close()]);
     lock.release();
   };
@@ -200,4 +219,10 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
       return closing;
     },
   };
+}
+
+/** What is configured and can't be had is said aloud: modules run on the others, which may be far slower. */
+function reportUnavailable(app: FastifyInstance, { executionProviders, unavailable }: Probed): void {
+  for (const each of unavailable)
+    app.log.error({ ...each, used: executionProviders }, "a configured execution provider can't be used");
 }

@@ -15,7 +15,7 @@ interface AuditOptions extends ListOptions {
 export function auditCommand(context: Context): Command {
   return withListOptions(hubCommand("audit", "list who changed what, newest first"))
     .option("--publisher <id>", "in this publisher; its owners may read that")
-    .option("--module <module>", "in this module, by the name that it had then")
+    .option("--module <module>", "in this module, under every name that it had in its publisher")
     .addHelpText("after", "\nWithout a publisher or module, all of the hub: for the admin.")
     .action(async ({ publisher, module, ...options }: AuditOptions) => {
       const hub = await connect(context, options);

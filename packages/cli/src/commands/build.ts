@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { byteText } from "../byte-text.ts";
 import { type Context, print, say } from "../context.ts";
 import { UsageError } from "../exit-code.ts";
@@ -10,6 +10,7 @@ interface TextEmbeddingOptions {
   normalize?: boolean;
   maxWords: number;
   words?: number;
+  storage: "int8" | "float32";
   json?: boolean;
 }
 
@@ -32,14 +33,24 @@ export function buildCommand(context: Context): Command {
       wholeNumber,
       MOST_WORDS_OF_A_TEXT,
     )
+    .addOption(
+      new Option("--storage <dtype>", "how the vectors' numbers are kept: int8 takes a fourth of the space")
+        .choices(["int8", "float32"])
+        .default("int8"),
+    )
     .option("--words <n>", "take only the first so many words of the file", wholeNumber)
     .option("--json", "print JSON")
     .action(async (options: TextEmbeddingOptions) => {
-      const { vectors, out, normalize = false, maxWords, words } = options;
+      const { vectors, out, normalize = false, maxWords, words, storage } = options;
       if (!options.json) say(context, `Reading ${vectors}`);
-      const made = await writeTextEmbedding({ vectors, folder: out, normalize, maxWords, words });
+      const made = await writeTextEmbedding({ vectors, folder: out, normalize, maxWords, words, storage });
       if (options.json) return print(context, JSON.stringify({ folder: out, ...made }));
       print(context, `${out}: ${made.words} words, vectors of ${made.dimensions}, ${byteText(made.bytes)}`);
+      if (storage === "int8")
+        print(
+          context,
+          "The numbers are rounded to int8, a scale a word; --storage float32 keeps them as they are.",
+        );
       print(context, `Say in ${out}/README.md and ${out}/LICENSE.md where the vectors are from, then:`);
       print(context, `  modulehub publish ${out} PUBLISHER/NAME`);
     });

@@ -57,6 +57,15 @@ const ANSWERS: Record<string, Answer> = {
     items: [{ version: 1, digest: DIGEST, publishedAt: AT }],
   },
   "GET /v1/modules/acme/words/versions/2": version,
+  "GET /v1/modules/acme/words/versions/2/documentation": {
+    revision: 1,
+    createdAt: AT,
+    module: "acme/words",
+    version: 2,
+    current: 1,
+    card: { title: "English\nwords", license: "mit", languages: [], datasets: [], baseModels: [], tags: [] },
+    files: [],
+  },
   "GET /v1/resolve?handle=acme%2Fwords%2F2": {
     ...version,
     files: [{ path: "model.onnx", size: 9, digest: DIGEST, url: "https://hub.example/f/model.onnx" }],
@@ -131,7 +140,9 @@ test("show prints task, inputs, outputs, aliases and files", async () => {
     [
       "acme/words/2",
       "  yanked     2026-11-23 12:00: Wrong [2J labels.",
+      "  title      English words",
       "  task       text-embedding",
+      "  license    mit",
       "  published  2026-11-23 12:00",
       "  aliases    stable",
       `  digest     ${DIGEST}`,

@@ -13,6 +13,9 @@ beforeAll(async () => {
     'POST /v1/publishers {"id":"acme","displayName":"Acme","owner":"ada"}': { ...acme, displayName: "Acme" },
     'POST /v1/publishers {"id":"taken"}': "name-taken",
     'PATCH /v1/publishers/acme {"displayName":"Acme Labs"}': { ...acme, displayName: "Acme Labs" },
+    "GET /v1/publishers/acme/quota": { publisher: "acme", used: 2_500_000 },
+    'PUT /v1/publishers/acme/quota {"bytes":500000000000}': { publisher: "acme", used: 9, quota: 5e11 },
+    'PUT /v1/publishers/acme/quota {"bytes":null}': { publisher: "acme", used: 9 },
     "DELETE /v1/publishers/acme": undefined,
     "DELETE /v1/publishers/full": "publisher-not-empty",
   });
@@ -26,6 +29,9 @@ test.each([
   [["publishers", "list"], "acme\tAcme Research\t2026-11-23 12:00\nother\tOther\t2026-11-23 12:00\n"],
   [["publishers", "create", "acme", "--name", "Acme", "--owner", "ada"], "Created acme\n"],
   [["publishers", "rename", "acme", "Acme Labs"], "acme is called Acme Labs\n"],
+  [["publishers", "quota", "acme"], "acme keeps 2.5 MB without a limit\n"],
+  [["publishers", "quota", "acme", "500GB"], "acme keeps 9 bytes of 500 GB\n"],
+  [["publishers", "quota", "acme", "none"], "acme keeps 9 bytes without a limit\n"],
   [["publishers", "delete", "acme", "--yes"], "Deleted acme\n"],
   [["publishers", "delete", "acme", "--yes", "--json"], '{"publisher":"acme","deleted":true}\n'],
 ])("modulehub %j does what it says, and prints it", async (args, printed) => {
@@ -33,6 +39,7 @@ test.each([
 });
 
 test.each([
+  [["publishers", "quota", "acme", "much"], 2, "A quota is a number of bytes, such as 500GB, or none"],
   [["publishers", "create", "taken"], 1, "code name-taken"],
   [["publishers", "delete", "full", "--yes"], 1, "code publisher-not-empty"],
   [["publishers", "delete", "acme"], 2, "To delete acme for good, add --yes."],

@@ -1,4 +1,4 @@
-import type { Manifest, ShownVersion } from "@modulehub/client";
+import type { Documentation, Manifest, ShownVersion } from "@modulehub/client";
 import { parseHandle } from "@modulehub/core";
 import type { Command } from "commander";
 import { byteText } from "../byte-text.ts";
@@ -6,6 +6,7 @@ import { type Context, print } from "../context.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
 import { dateText } from "../listing/date-text.ts";
 import { everyItem } from "../listing/pages.ts";
+import { oneLine } from "../listing/table.ts";
 import { yankText } from "../yank-warning.ts";
 
 export function showCommand(context: Context): Command {
@@ -19,15 +20,22 @@ export function showCommand(context: Context): Command {
       const aliases: string[] = [];
       for await (const alias of everyItem((page) => hub.listAliases(module, page)))
         if (alias.version === version.version) aliases.push(alias.alias);
-      for (const line of versionText(version, aliases)) print(context, line);
+      const { card } = await hub.documentation(version.handle);
+      for (const line of versionText(version, card, aliases)) print(context, line);
     });
 }
 
-function* versionText(version: ShownVersion, aliases: readonly string[]): Generator<string> {
+function* versionText(
+  version: ShownVersion,
+  { title, license }: Documentation["card"],
+  aliases: readonly string[],
+): Generator<string> {
   const { manifest, files, yanked } = version;
   yield `${version.handle}`;
   if (yanked) yield `  yanked     ${yankText(yanked)}`;
+  if (title !== undefined) yield `  title      ${oneLine(title)}`;
   yield `  task       ${manifest.task}`;
+  if (license !== undefined) yield `  license    ${oneLine(license)}`;
   yield `  published  ${dateText(version.publishedAt)}`;
   if (aliases.length > 0) yield `  aliases    ${aliases.join(", ")}`;
   yield `  digest     ${version.digest}`;

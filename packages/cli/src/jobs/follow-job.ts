@@ -132,7 +132,7 @@ function detailText(now: JobProgress): string {
     now.loss === undefined ? "" : `loss ${now.loss.toFixed(4)}`,
     now.validationLoss === undefined ? "" : `validation loss ${now.validationLoss.toFixed(4)}`,
     now.validationAccuracy === undefined ? "" : `accuracy ${now.validationAccuracy.toFixed(4)}`,
-    now.examplesPerSecond === undefined ? "" : `${Math.round(now.examplesPerSecond)} examples/s`,
+    !now.examplesPerSecond ? "" : `${Math.round(now.examplesPerSecond)} examples/s`,
   ];
   return parts.filter((part) => part !== "").join("  ");
 }

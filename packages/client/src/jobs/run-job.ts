@@ -3,7 +3,7 @@ import { createJob } from "../operations/create-job.ts";
 import { withPublisher } from "../operations/with-publisher.ts";
 import { hashFile } from "../publish/source-file.ts";
 import { upload } from "../publish/upload.ts";
-import { EventChannel } from "../tasks/event-channel.ts";
+import { eventsOf } from "../tasks/event-channel.ts";
 import { paced } from "../tasks/paced.ts";
 import { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
@@ -36,12 +36,7 @@ export async function* runJob(
   options: RunOptions & { purpose?: "training" | "evaluation" },
   requestFor: (dataSet: JobRequestInput["dataSet"]) => JobRequestInput,
 ): AsyncGenerator<RunEvent, void> {
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal;
-  const channel = new EventChannel<RunEvent>();
-  const push = (event: RunEvent) => channel.push(event);
-
-  const work = async () => {
+  yield* eventsOf<RunEvent>(options.signal, async (push, signal) => {
     const reading = await readingOf(path, options.reading);
     const report = await reportOf(path, reading, { purpose: options.purpose, signal });
     push({ kind: "report", report });
@@ -60,18 +55,7 @@ export async function* runJob(
     });
     push({ kind: "created", job });
     for await (const event of watchJob(transport, job.id, signal)) push(event);
-  };
-
-  const done = work().then(
-    () => channel.end(),
-    (error: unknown) => channel.fail(error),
-  );
-  try {
-    yield* channel;
-  } finally {
-    stop.abort();
-    await done;
-  }
+  });
 }
 
 type Push = (event: RunEvent) => void;

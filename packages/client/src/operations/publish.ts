@@ -14,7 +14,7 @@ import type { PublishEvent } from "../publish/event.ts";
 import { hashFile, type SourceFile } from "../publish/source-file.ts";
 import { upload } from "../publish/upload.ts";
 import { decidedDraft } from "../publish/watch-draft.ts";
-import { EventChannel } from "../tasks/event-channel.ts";
+import { eventsOf } from "../tasks/event-channel.ts";
 import { paced } from "../tasks/paced.ts";
 import { runAll } from "../tasks/run-all.ts";
 import { Slots } from "../tasks/slots.ts";
@@ -54,12 +54,7 @@ export async function* publish(
       "Publish under publisher/name, or publisher/name/3 to choose the number.",
     );
   const version = reference.kind === "version" ? reference.version : undefined;
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal;
-  const channel = new EventChannel<PublishEvent>();
-  const push = (event: PublishEvent) => channel.push(event);
-
-  const work = async () => {
+  yield* eventsOf<PublishEvent>(options.signal, async (push, signal) => {
     const content = await collectModule(path);
     if (content.derived) push({ kind: "derived", manifest: content.manifest, ...content.derived });
     const files = await hashAll(content, push, signal);
@@ -83,18 +78,7 @@ export async function* publish(
     }
     const decided = await decidedDraft(transport, draft.id, signal);
     push(outcome(transport, module, decided));
-  };
-
-  const done = work().then(
-    () => channel.end(),
-    (error: unknown) => channel.fail(error),
-  );
-  try {
-    yield* channel;
-  } finally {
-    stop.abort();
-    await done;
-  }
+  });
 }
 
 interface HashedFile {

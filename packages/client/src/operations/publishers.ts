@@ -47,6 +47,22 @@ export async function renamePublisher(
   });
 }
 
+/** An answer about a quota. */
+export const quotaAnswer = z.looseObject({ publisher: z.string(), used: z.int(), quota: z.int().optional() });
+
+/** How many bytes a publisher keeps, and may keep; without `quota`, any number. */
+export type Quota = z.infer<typeof quotaAnswer>;
+
+/** Reads it, for members of the publisher. Throws as `Transport.call` does. */
+export async function readQuota(transport: Transport, id: string): Promise<Quota> {
+  return transport.call("GET", `${publisherPath(id)}/quota`, quotaAnswer);
+}
+
+/** Sets it, for the admin; null is any number. Throws `forbidden`, and as `Transport.call` does. */
+export async function setQuota(transport: Transport, id: string, bytes: number | null): Promise<Quota> {
+  return transport.call("PUT", `${publisherPath(id)}/quota`, quotaAnswer, { body: { bytes }, retry: "safe" });
+}
+
 /** Deletes a publisher for ever. Throws `publisher-not-empty` while it has modules, and as `Transport.call` does. */
 export async function deletePublisher(transport: Transport, id: string): Promise<void> {
   await transport.call("DELETE", publisherPath(id), z.unknown());

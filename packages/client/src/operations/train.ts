@@ -13,7 +13,7 @@ export type TrainOptions = Omit<RunOptions, "publisher"> &
   };
 
 /** Trains a head on top of a module with data on this machine, and publishes both as one module if it is told to. */
-export function train(
+export async function* train(
   transport: Transport,
   base: string,
   data: string,
@@ -23,7 +23,7 @@ export function train(
   const publisher = options.publisher ?? (publish && publisherOf(parseModuleName(publish.module)));
   if (publisher === undefined)
     throw problem("invalid-request", "Say whose job it is, by publisher or by what is to be published.");
-  return runJob(transport, data, { ...options, publisher }, (dataSet) => ({
+  yield* runJob(transport, data, { ...options, publisher }, (dataSet) => ({
     kind: "train",
     publisher,
     base,

@@ -5,8 +5,6 @@ import { mayRetry, pause, retryDelay } from "../retry.ts";
 /** Milliseconds without anything getting through after which a line counts as dead. */
 const PATIENCE = 300_000;
 const LONGEST_PAUSE = 10_000;
-/** Refusals in a row after which it is not the line: addresses that have run out are asked for again. */
-const REFUSALS = 4;
 /** Parts of one file on their way at once, at most. */
 const WIDEST = 4;
 
@@ -18,7 +16,6 @@ const WIDEST = 4;
 export class Line {
   #lastSuccess = Date.now();
   #failures = 0;
-  #refusals = 0;
   #width = 1;
   readonly #isWide: boolean;
   readonly #signal: AbortSignal;
@@ -38,7 +35,6 @@ export class Line {
   succeeded(): void {
     this.#lastSuccess = Date.now();
     this.#failures = 0;
-    this.#refusals = 0;
     if (this.#isWide) this.#width = Math.min(WIDEST, this.#width + 1);
   }
 
@@ -47,10 +43,7 @@ export class Line {
     this.#width = 1;
     this.#failures += 1;
     if (this.#signal.aborted || Date.now() - this.#lastSuccess > PATIENCE) throw error;
-    if (!isLineFault(error)) {
-      this.#refusals += 1;
-      if (!isStoreRefusal(error) || this.#refusals >= REFUSALS) throw error;
-    }
+    if (!isLineFault(error)) throw error;
     await pause(Math.min(LONGEST_PAUSE, retryDelay(error, this.#failures)), this.#signal);
   }
 
@@ -74,7 +67,3 @@ const isLineFault = (error: unknown): boolean =>
   mayRetry(error, "safe") ||
   (error instanceof ProblemError && error.status >= 500) ||
   (error instanceof UnexpectedAnswerError && error.status >= 500);
-
-/** A store's own words: an address that has run out, an upload that was joined meanwhile. A new address may do. */
-const isStoreRefusal = (error: unknown): boolean =>
-  error instanceof UnexpectedAnswerError && error.status >= 400 && error.status < 500;

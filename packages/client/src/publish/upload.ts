@@ -1,6 +1,6 @@
 import { type Digest, ProblemError, problemDocumentSchema } from "@modulehub/core";
 import { z } from "zod";
-import { LocalFileError } from "../connection-error.ts";
+import { LocalFileError, UnexpectedAnswerError } from "../connection-error.ts";
 import { pause } from "../retry.ts";
 import type { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
@@ -34,6 +34,9 @@ export interface UploadJob {
 
 /** How often what is missing is sent, after a hub said that all had arrived. */
 const ROUNDS = 3;
+
+/** How often a new address is asked for, where a store does not take a part at the one that was given. */
+const REFUSALS = 3;
 
 /** Between two looks at an upload that is being verified, in milliseconds; longer and longer. */
 const FIRST_LOOK = 50;
@@ -105,6 +108,8 @@ async function sendParts(job: UploadJob, first: Upload, line: Line): Promise<voi
         sendUntilThere(job, { id, partSize }, part, line, (bytes) => report(part.n, bytes)),
       ),
     );
+    // Most files have one part: the hub need not be asked whether more are missing.
+    if (sent.size >= count) return;
     state = await line.persist(() => readUpload(job, id, firstMissing(sent)));
   }
 }
@@ -166,7 +171,7 @@ async function sendUntilThere(
 ): Promise<void> {
   const { start, end, length } = partRange(job.source, state, part.n);
   let url = part.url;
-  for (;;) {
+  for (let refusals = 0; ; ) {
     let bytes = 0;
     const body = async function* () {
       for await (const chunk of readPart(job.source, start, end)) {
@@ -184,13 +189,18 @@ async function sendUntilThere(
     } catch (error) {
       const local = localCause(error);
       if (local) throw local;
-      await line.failed(error);
+      if (!isStoreRefusal(error) || refusals === REFUSALS) await line.failed(error);
+      else refusals += 1;
     }
     const now = await line.persist(() => readUpload(job, state.id, part.n));
     if (now.received.includes(part.n)) return report(length);
     url = now.parts.find(({ n }) => n === part.n)?.url ?? url;
   }
 }
+
+/** A store's own words: an address that has run out, an upload that was joined meanwhile. */
+const isStoreRefusal = (error: unknown): boolean =>
+  error instanceof UnexpectedAnswerError && error.status >= 400 && error.status < 500;
 
 async function* readPart(source: SourceFile, start: number, end: number): AsyncGenerator<Uint8Array> {
   let left = end - start;

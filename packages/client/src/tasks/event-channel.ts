@@ -36,3 +36,26 @@ export class EventChannel<T> {
     }
   }
 }
+
+/**
+ * The events that work tells of as it goes, then its end or its error. Stopping to read them aborts the signal that the
+ * work is given, as the outer one does, and waits for it.
+ */
+export async function* eventsOf<T>(
+  outer: AbortSignal | undefined,
+  work: (push: (event: T) => void, signal: AbortSignal) => Promise<void>,
+): AsyncGenerator<T, void> {
+  const stop = new AbortController();
+  const signal = outer ? AbortSignal.any([stop.signal, outer]) : stop.signal;
+  const channel = new EventChannel<T>();
+  const done = work((event) => channel.push(event), signal).then(
+    () => channel.end(),
+    (error: unknown) => channel.fail(error),
+  );
+  try {
+    yield* channel;
+  } finally {
+    stop.abort();
+    await done;
+  }
+}

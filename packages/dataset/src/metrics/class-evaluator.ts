@@ -65,6 +65,11 @@ export class ClassEvaluator implements Evaluator {
     const classes = this.#classes;
     const decisions = classes.map((_, index) => this.#decisions(index));
     const figures = decisions.map(precisionRecall);
+    const occurring = decisions.map(
+      ({ truePositives, falsePositives, falseNegatives }) =>
+        truePositives + falsePositives + falseNegatives > 0,
+    );
+    const told = (index: number) => occurring[index] || classes.length <= MATRIX_CLASSES;
     const { scores, true: positive } = this.#second;
     const area = rocAuc(scores, positive);
     return {
@@ -72,12 +77,14 @@ export class ClassEvaluator implements Evaluator {
       ...examples,
       accuracy: this.#right / examples.examples,
       logLoss: Math.max(0, this.#loss / examples.examples),
-      classes: classes.map((label, index) => ({
-        label,
-        ...figures[index]!,
-        support: decisions[index]!.truePositives + decisions[index]!.falseNegatives,
-      })),
-      macro: macroMean(figures),
+      classes: classes
+        .map((label, index) => ({
+          label,
+          ...figures[index]!,
+          support: decisions[index]!.truePositives + decisions[index]!.falseNegatives,
+        }))
+        .filter((_, index) => told(index)),
+      macro: macroMean(figures.filter((_, index) => occurring[index])),
       micro: microMean(decisions),
       ...(classes.length <= MATRIX_CLASSES && {
         confusionMatrix: { labels: [...classes], counts: classes.map((_, index) => [...this.#row(index)]) },

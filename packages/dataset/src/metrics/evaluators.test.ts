@@ -88,6 +88,15 @@ test.each(["fourClasses", "twoClasses"] as const)("%s: every figure is scikit-le
   else expect(result.rocAuc).toBeCloseTo(reference.rocAuc, 12);
 });
 
+test("a class that is neither true nor said of any example does not count in the mean", () => {
+  const found = evaluate(evaluatorFor("class", ["a", "b", "never"]), classes(0, 1, 1), [
+    [0.8, 0.1, 0.1],
+    [0.1, 0.8, 0.1],
+    [0.1, 0.8, 0.1],
+  ]);
+  expect(found).toMatchObject({ macro: { precision: 1, recall: 1, f1: 1 }, classes: { length: 3 } });
+});
+
 test("equal scores count half in the area under the curve", () => {
   const { second, truth, rocAuc: area } = REFERENCE.ties;
   expect(rocAuc(second, truth)).toBeCloseTo(area, 12);

@@ -65,6 +65,8 @@ export function cutAtTables(model: ModelProto, output: string): TrainableBase {
   const uses = embeddingUses(graph);
   if (uses.length === 0)
     throw problem("trainable-missing", "The graph has no embedding table that a Gather reads.");
+  if (new Set(uses.map(({ table }) => table.name)).size < uses.length)
+    throw problem("trainable-missing", "An embedding table is read in two places; train the head alone.");
   const types = inferTypes(graph);
   const rest = restOf(graph, uses);
   const feeds = rest.reads.map((name) => ({ name, width: feedWidth(name, types) }));

@@ -208,6 +208,28 @@ test("a base that was trained too is composed with its trained tables", async ()
   expectLabels(outputs, logits);
 });
 
+test("a batch of texts without words trains the head, and no row of a table", async () => {
+  const cut = cutAtTables(buildTextEmbedding(vectors, { storage: "float32" }), "default");
+  const settings = trainingSettingsSchema.parse({
+    optimizer: { name: "adam" },
+    steps: 3,
+    batch: 4,
+    trainable: true,
+  });
+  const program = buildTrainingProgram(settings, { features: 6, outputs: 2 }, cut);
+  const before = cut.tables[0]!.read();
+  const tables = new Map([[cut.tables[0]!.name, before.slice()]]);
+  const front = await openSessionFromBytes(modelBytes(cut.front), folder, { threads: 1 });
+  const collected = new TableFeatures(cut, tables);
+  collected.add(await front.run(texts(["", " ", "", ""])));
+  await front.close();
+  const labels = { kind: "softmax" as const, classes: Int32Array.of(1, 1, 1, 1) };
+  const result = await train({ program, settings, train: { features: collected.finish(), labels }, tables });
+  expect(result.tables.get(cut.tables[0]!.name)).toEqual(before);
+  const [against, favour] = result.parameters.get("output/bias")!;
+  expect(favour!).toBeGreaterThan(against!);
+});
+
 test("labels that are more or fewer than the outputs are refused", () => {
   const base = buildTextEmbedding(vectors, { storage: "float32" });
   const settings = trainingSettingsSchema.parse({});

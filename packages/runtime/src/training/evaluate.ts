@@ -1,4 +1,3 @@
-import type { TrainingSettings } from "@modulehub/core";
 import type { Tensor } from "@modulehub/core/tensor";
 import type { TrainingProgram } from "@modulehub/onnx";
 import type { Session } from "../session-contract.ts";
@@ -12,7 +11,8 @@ const BATCH = 256;
 interface Evaluation {
   program: TrainingProgram;
   evaluate: Session;
-  settings: Pick<TrainingSettings, "classWeights">;
+  /** A weight a class, [outputs]; those of training, so that losses compare. */
+  classWeights: Tensor;
 }
 
 interface Weights {
@@ -58,9 +58,11 @@ export async function predictLogits(
     kind === "softmax"
       ? { kind, classes: new Int32Array(features.examples) }
       : { kind, values: new Float32Array(features.examples * width), width };
+  // Logits don't depend on them.
+  const classWeights = classWeightFeed(undefined, labels, width);
   const logits = new Float32Array(features.examples * width);
   const weights = { parameters: trained.parameters, carriers };
-  for await (const { examples, fetched } of batches({ program, evaluate, settings: {} }, weights, {
+  for await (const { examples, fetched } of batches({ program, evaluate, classWeights }, weights, {
     features,
     labels,
   }))
@@ -75,11 +77,10 @@ function logitsOf(fetched: ReadonlyMap<string, Tensor>): Float32Array {
 }
 
 async function* batches(
-  { program, evaluate, settings }: Evaluation,
+  { program, evaluate, classWeights }: Evaluation,
   { parameters, carriers }: Weights,
   set: ExampleSet,
 ): AsyncGenerator<{ examples: Uint32Array; fetched: Map<string, Tensor> }> {
-  const classWeights = classWeightFeed(settings.classWeights, set.labels, program.output.width);
   for (let start = 0; start < set.features.examples; start += BATCH) {
     const examples = Uint32Array.from(
       { length: Math.min(BATCH, set.features.examples - start) },

@@ -206,3 +206,18 @@ test("early stopping keeps the weights of the smallest validation loss", async (
   const short = await withRun({ ...settings, steps: best.step }, sets, (run) => finish(run));
   expect(short.parameters).toEqual(result.parameters);
 });
+
+test("balanced class weights are those of the training set, also where validation lacks a class", async () => {
+  const few = points(20, 2);
+  const validation: ExampleSet = { ...few, labels: { kind: "softmax", classes: new Int32Array(20) } };
+  const settings = { ...SETTINGS, classWeights: "balanced" };
+  const looks: TrainingEvent[] = [];
+  await withRun(settings, { train: points(40, 1), validation }, (run) =>
+    finish(run, (event) => looks.push(event)),
+  );
+  expect(looks.filter(({ kind }) => kind === "validation").length).toBe(6);
+  const lacking: ExampleSet = { ...points(40, 1), labels: { kind: "softmax", classes: new Int32Array(40) } };
+  await expect(withRun(settings, { train: lacking }, (run) => finish(run))).rejects.toMatchObject({
+    code: "invalid-request",
+  });
+});

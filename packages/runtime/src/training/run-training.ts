@@ -165,7 +165,9 @@ class Trainer {
     const { program, evaluate, validation, settings } = this.run;
     if (!validation) throw new TypeError("There is no validation split.");
     const weights = { parameters: this.parameters, carriers: this.carriers };
-    const { loss, accuracy } = await evaluateLoss({ program, evaluate, settings }, weights, validation);
+    const evaluation = { program, evaluate, classWeights: this.classWeights };
+    const { loss, accuracy } = await evaluateLoss(evaluation, weights, validation);
+    if (!Number.isFinite(loss)) throw diverged(this.step, settings);
     const best = this.best === null || loss < this.best.loss;
     if (best) {
       this.best = { loss, step: this.step, looksSince: 0 };

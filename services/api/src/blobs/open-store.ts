@@ -4,7 +4,10 @@ import { openFilesystemStore } from "./filesystem-store.ts";
 import { connectS3 } from "./s3-client.ts";
 import { createBucket, s3Store } from "./s3-store.ts";
 
-/** The bucket, or the data folder. A bucket whose server can't be reached now is waited for: the hub is not ready. */
+/** How long until a bucket is looked at again whose server could not be reached, in milliseconds. */
+const LOOK_AGAIN = 5_000;
+
+/** The bucket, or the data folder. A server that can't be reached now is waited for: the hub is not ready meanwhile. */
 export async function openStore(
   settings: Settings,
   data: string,
@@ -12,9 +15,12 @@ export async function openStore(
   const s3 = s3Settings(settings);
   if (s3 === undefined) return { store: await openFilesystemStore(data), close: () => undefined };
   const connection = connectS3(s3);
-  await createBucket(connection).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`The bucket ${s3.bucket} could not be looked at: ${reason}\n`);
-  });
+  const look = (): Promise<void> =>
+    createBucket(connection).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`The bucket ${s3.bucket} could not be looked at: ${reason}\n`);
+      setTimeout(look, LOOK_AGAIN).unref();
+    });
+  await look();
   return { store: s3Store(connection), close: () => connection.close() };
 }

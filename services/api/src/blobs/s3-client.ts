@@ -15,11 +15,17 @@ export interface S3Settings {
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
   /** `https://server/bucket/key` instead of `https://bucket.server/key`. */
   pathStyle: boolean;
+  /** How long a call may wait for its answer, in milliseconds. Default 15 s. */
+  answerWithin?: number;
+  /** How long an address of a part can be used, in seconds. Default six hours. */
+  partUrlLife?: number;
 }
 
 /** The connections to one bucket. */
 export interface S3Connection {
   bucket: string;
+  /** How long a call waits for its answer unless it says otherwise, in milliseconds. */
+  answerWithin: number;
   /** For what is answered at once. */
   calls: S3Client;
   /** For bytes: connections that are open as long as their reader takes, without a limit on their number. */
@@ -40,7 +46,7 @@ const ATTEMPTS = 3;
 
 /** Connects to a bucket; nothing is sent before it is needed. */
 export function connectS3(settings: S3Settings): S3Connection {
-  const { endpoint, publicEndpoint = endpoint, bucket } = settings;
+  const { endpoint, publicEndpoint = endpoint, bucket, answerWithin = ANSWER } = settings;
   const base: S3ClientConfig = {
     region: settings.region,
     forcePathStyle: settings.pathStyle,
@@ -56,7 +62,7 @@ export function connectS3(settings: S3Settings): S3Connection {
       ...(address !== undefined && { endpoint: address }),
       requestHandler: {
         connectionTimeout: CONNECT,
-        requestTimeout: ANSWER,
+        requestTimeout: answerWithin,
         throwOnRequestTimeout: true,
         httpAgent: { keepAlive: true, maxSockets },
         httpsAgent: { keepAlive: true, maxSockets },
@@ -67,6 +73,7 @@ export function connectS3(settings: S3Settings): S3Connection {
   const signer = client(publicEndpoint, 1);
   return {
     bucket,
+    answerWithin,
     calls,
     reads,
     partUrls: ({ key, handle }, parts) => {
@@ -84,7 +91,7 @@ export function connectS3(settings: S3Settings): S3Connection {
               ContentLength: size,
             }),
             {
-              expiresIn: PART_URL_LIFE,
+              expiresIn: settings.partUrlLife ?? PART_URL_LIFE,
               signingDate,
               // In the query, where the SDK would move it, the length would bind nobody.
               unhoistableHeaders: new Set(["content-length"]),

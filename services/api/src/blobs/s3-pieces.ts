@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ByteRange } from "./blob-store.ts";
 import type { Pieces } from "./pieces.ts";
+import { storeError } from "./s3-errors.ts";
 
 /** Connections that may break one after the other, without a byte in between, before reading is given up. */
 const TRIES = 4;
@@ -45,7 +46,7 @@ export class S3Pieces implements Pieces {
           throw new Error("The blob store ended before the bytes did.");
         } catch (error) {
           failures += 1;
-          if (this.#closed || failures === TRIES) throw error;
+          if (this.#closed || failures === TRIES) throw storeError(error);
           this.#body.destroy();
           await sleep(100 * 2 ** failures);
           this.#body = await this.#open(place);

@@ -21,8 +21,14 @@ import { S3Pieces } from "./s3-pieces.ts";
 /** S3's least size of a part that is not the last, in bytes. */
 const LEAST_PART = 5 * 1_048_576;
 
-/** How long a server may take to join the parts of a large upload, in milliseconds: some copy all bytes. */
-const JOINING = 30 * 60_000;
+/** How often an object is looked at whose server answers about other bytes. */
+const LOOKS = 3;
+
+/** How long a look whether the server is there may take, in milliseconds. */
+const CHECK = 2_000;
+
+/** Bytes that a server joins in a millisecond at least; some copy them all. */
+const JOINED_PER_MS = 20_000;
 
 /**
  * A blob store in a bucket of an S3 server. What it relies on is little: multipart uploads, whole or not at all, and
@@ -45,8 +51,21 @@ export function s3Store(connection: S3Connection): BlobStore {
     }
   }
 
-  /** The bytes of a range of an object that has `size` bytes. */
-  async function open(key: string, size: number, { start, end }: ByteRange): Promise<Readable> {
+  /** The bytes of a range of an object that has `size` bytes. A server that answers about another is asked again. */
+  async function open(key: string, size: number, range: ByteRange): Promise<Readable> {
+    for (let tries = 1; ; tries++) {
+      const body = await openOnce(key, size, range);
+      if (body !== undefined) return body;
+      if (tries === LOOKS) throw lostBytes(key);
+    }
+  }
+
+  /** Undefined where the answer is about other bytes. */
+  async function openOnce(
+    key: string,
+    size: number,
+    { start, end }: ByteRange,
+  ): Promise<Readable | undefined> {
     const answer = await reads
       .send(new GetObjectCommand({ ...at(key), ...(size > 0 && { Range: `bytes=${start}-${end}` }) }))
       .catch((error: unknown) => {
@@ -57,11 +76,9 @@ export function s3Store(connection: S3Connection): BlobStore {
     const total = size === 0 ? answer.ContentLength : Number(answer.ContentRange?.split("/")[1]);
     const isWhole = answer.ContentLength === (size === 0 ? 0 : end - start + 1);
     // Fewer bytes than the headers say would leave the client waiting, and the connection out of step.
-    if (total !== size || !isWhole || answer.Metadata?.[KEY_METADATA] !== key) {
-      body.destroy();
-      throw lostBytes(key);
-    }
-    return body;
+    if (total === size && isWhole && answer.Metadata?.[KEY_METADATA] === key) return body;
+    body.on("error", () => undefined).destroy();
+    return undefined;
   }
 
   const begin = (key: string) =>
@@ -125,7 +142,10 @@ export function s3Store(connection: S3Connection): BlobStore {
     list: (what, cursor) =>
       atStore(() => (what === "blobs" ? listObjects : listUploads)(calls, bucket, cursor)),
 
-    check: () => atStore(async () => void (await calls.send(new HeadBucketCommand({ Bucket: bucket })))),
+    check: () =>
+      atStore(async () => {
+        await calls.send(new HeadBucketCommand({ Bucket: bucket }), { requestTimeout: CHECK });
+      }),
   };
 
   /** Those of some parts, ascending, that are there with their sizes. */
@@ -158,7 +178,7 @@ export function s3Store(connection: S3Connection): BlobStore {
             Parts: there.map(({ number, tag }) => ({ PartNumber: number, ETag: tag })),
           },
         }),
-        { requestTimeout: JOINING },
+        { requestTimeout: connection.answerWithin + size / JOINED_PER_MS },
       );
     } catch (error) {
       if (isInvalidPart(error)) throw incomplete([], error);

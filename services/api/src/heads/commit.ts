@@ -25,6 +25,7 @@ import { changesBetween } from "../registry/documentation.ts";
 import { checkAmount, writeDocumentation } from "../registry/edit-documentation.ts";
 import { ensureModule } from "../registry/modules.ts";
 import { findPublisher } from "../registry/publishers.ts";
+import { requireRoomFor } from "../registry/quota.ts";
 import { addRevision, revisionOf } from "../registry/revisions.ts";
 import { type Head, hasGraph, readHead } from "./head.ts";
 import { CardNeeded, cardOf, type KnownCard, withCard } from "./known-card.ts";
@@ -61,7 +62,7 @@ export interface Commit {
  * Changes a module's head, and makes the module if it is new: the whole commit or nothing. What is documentation of
  * the version that the head is edits that version's documentation at once. The last commit sent again is a success
  * again. Throws `head-conflict` where the head has moved on, `blobs-missing` with every file whose bytes are not
- * there, `invalid-request`, `size-mismatch`, `documentation-too-large`, and as `findPublisher` and `ensureModule` do.
+ * there, `invalid-request`, `size-mismatch`, `documentation-too-large`, `quota-exceeded`, and as `findPublisher` and `ensureModule` do.
  */
 export async function commitToHead(
   deps: HeadDeps,
@@ -102,11 +103,9 @@ async function makeCommit(
   const changed = changedPaths(head.files, files);
   if (changed.length === 0) return { module, revision: head.revision, created: false };
   const paths = new Set(changed);
-  await requireBlobs(
-    tx,
-    module.publisherId,
-    files.filter(({ path }) => paths.has(path)),
-  );
+  const put = files.filter(({ path }) => paths.has(path));
+  await requireBlobs(tx, module.publisherId, put);
+  await requireRoomFor(tx, module.publisherId, put);
   const { message } = request;
   const commit = { parent: head.revision, request: digest, message, author: principal.account };
   if (head.kind === "version") {

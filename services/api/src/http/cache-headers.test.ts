@@ -32,8 +32,10 @@ afterAll(() => hub.close());
 const FIXED = "public, max-age=31536000, immutable";
 const CHECKED = "no-cache";
 const BROWSER = { accept: "text/html" };
-const TOKEN = "Authorization";
-const BOTH = "Accept, Authorization";
+/** A session's cookie decides where an answer may change; what is fixed is the same for everyone. */
+const FOR_ALL = "Authorization";
+const TOKEN = "Authorization, Cookie";
+const BOTH = "Accept, Authorization, Cookie";
 const PAGE_POLICY = expect.stringMatching(/^default-src 'none'; script-src 'self';/);
 const FILE_POLICY = "default-src 'none'; sandbox";
 
@@ -56,7 +58,7 @@ const fileRows = (version: string, isFixed: boolean): Row[] =>
   ].map(({ file, disposition, isDocumentation }) => ({
     path: `/v1/modules/MODULE/versions/${version}/files/${file}`,
     cached: isFixed && !isDocumentation ? FIXED : CHECKED,
-    vary: TOKEN,
+    vary: isFixed && !isDocumentation ? FOR_ALL : TOKEN,
     policy: FILE_POLICY,
     disposition,
   }));

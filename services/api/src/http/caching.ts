@@ -8,7 +8,7 @@ import { isKnown } from "./accept.ts";
 export interface Caching {
   /** What is at this address never changes. Default false. */
   fixed?: boolean;
-  /** Headers of the request that decide about the answer. Default `Authorization`. */
+  /** Headers of the request that decide about the answer, beside a session's cookie. Default `Authorization`. */
   vary?: "Authorization" | "Accept, Authorization";
 }
 
@@ -22,7 +22,8 @@ export function allowCaching(
   { fixed = false, vary = "Authorization" }: Caching = {},
 ): void {
   reply
-    .header("vary", vary)
+    // What is fixed is the same for everyone who gets it.
+    .header("vary", fixed ? vary : `${vary}, Cookie`)
     .header(
       "cache-control",
       shown === "private" ? "private, no-store" : fixed ? "public, max-age=31536000, immutable" : "no-cache",

@@ -115,6 +115,21 @@ test("owners read their publishers' entries, and the admin all, in pages without
   expect(all).toEqual([...all].sort((one, other) => other - one));
 });
 
+test("a module's entries are found under every name that it had", async () => {
+  await publish(hub, "acme/first-name", moduleFiles("named"));
+  await ask(hub, "PUT", "/v1/modules/acme/first-name", { module: "acme/second-name" });
+  await ask(hub, "PUT", "/v1/modules/acme/second-name/aliases/stable", { version: 1 });
+  for (const name of ["acme/first-name", "acme/second-name"]) {
+    const { items } = await audit(`module=${name}`, owner);
+    expect(items.map(({ action, module }) => `${action} ${module}`)).toEqual([
+      "module.alias acme/second-name",
+      "module.settings acme/second-name",
+      "module.publish acme/first-name",
+      "draft.write acme/first-name",
+    ]);
+  }
+});
+
 test("no entry holds a token", async () => {
   const text = JSON.stringify(await audit("limit=1000"));
   for (const { authorization } of [owner, writer, hub.admin])

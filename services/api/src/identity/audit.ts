@@ -1,4 +1,4 @@
-import { type Action, problem } from "@modulehub/core";
+import { type Action, type ModuleName, problem, publisherOf } from "@modulehub/core";
 import { z } from "zod";
 import type { Queries } from "../database/client.ts";
 import type { Prisma } from "../database/generated/client.ts";
@@ -47,29 +47,43 @@ export interface AuditAnswer {
   detail: Record<string, unknown>;
 }
 
+/** Every name that the module of a name has had; no other module was ever told of by one of them. */
+async function namesOf(queries: Queries, module: string): Promise<string[]> {
+  const known = await queries.moduleName.findUnique({
+    where: { lowerName: module.toLowerCase() },
+    select: { module: { select: { name: true, names: { select: { name: true } } } } },
+  });
+  const of = known?.module;
+  return [...new Set([module, ...(of ? [of.name, ...of.names.map(({ name }) => name)] : [])])];
+}
+
 /**
  * A page of the changes, newest first: of a publisher, which its owners may read, or of the whole hub, for the admin.
- * Throws `forbidden`, and as `findPublisher` does. What was deleted is told of too, to the admin.
+ * A module's are found under every name that it had. Throws `forbidden`, and as `findPublisher` does. What was deleted is told of too, to the admin.
  */
 export async function listAudit(
   queries: Queries,
   principal: Principal,
-  filter: { publisher?: string | undefined; module?: string | undefined },
+  filter: { publisher?: string | undefined; module?: ModuleName | undefined },
   page: { limit: number; cursor?: string | undefined },
 ): Promise<{ items: AuditAnswer[]; next?: string }> {
-  const { publisher, module } = filter;
-  if (publisher === undefined && standing(principal) !== "admin")
+  const { module } = filter;
+  const isAdmin = standing(principal) === "admin";
+  // What was done under another publisher's name is that one's owners' to read.
+  const publisher = filter.publisher ?? (isAdmin || module === undefined ? undefined : publisherOf(module));
+  if (publisher === undefined && !isAdmin)
     throw problem(
       "forbidden",
       "Name a publisher that you own; only the admin reads what happened everywhere.",
     );
   if (publisher !== undefined && !allows(principal, "audit.read", { publisher, visibility: "private" }))
     await findPublisher(queries, principal, "audit.read", publisher);
+  const names = module === undefined ? undefined : await namesOf(queries, module);
   const before = page.cursor === undefined ? undefined : decodeCursor(z.int32(), page.cursor);
   const rows = await queries.audit.findMany({
     where: {
       ...(publisher !== undefined && { publisherId: publisher }),
-      ...(module !== undefined && { module }),
+      ...(names !== undefined && { module: { in: names } }),
       ...(before !== undefined && { id: { lt: before } }),
     },
     orderBy: { id: "desc" },

@@ -36,6 +36,7 @@ const BODIES: Record<string, unknown> = {
   "POST /v1/tokens": { name: "walked" },
   "POST /v1/publishers": { id: "admin" },
   "PATCH /v1/publishers/:publisher": { displayName: "Walked" },
+  "PUT /v1/publishers/:publisher/quota": { bytes: null },
   "PUT /v1/publishers/:publisher/members/:account": { role: "reader" },
   "POST /-/modules/:module/drafts": {
     files: [{ path: "module.json", size: 1, digest: digestOf("absent") }],

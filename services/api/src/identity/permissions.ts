@@ -22,6 +22,8 @@ export const PERMISSIONS: Record<Action, Rule> = {
   "publisher.read": both("everyone"),
   "publisher.settings": both("owner"),
   "publisher.delete": both("owner"),
+  "quota.read": both("reader"),
+  "quota.write": both("admin"),
   "account.read": both("admin"),
   "account.write": both("admin"),
   "me.read": both("account"),

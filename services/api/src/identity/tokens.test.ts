@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { ask, startTestHub, type TestHub } from "../testing/test-hub.ts";
 
 interface Issued {
+  name?: string;
   id: string;
   token: string;
   role: string;
@@ -45,6 +46,15 @@ test("a token is told once, and only its SHA-256 is stored", async () => {
     .findMany()
     .then((rows) => ({ items: JSON.stringify(rows) }));
   expect(items).not.toContain(issued.token);
+});
+
+test("a token is called by something that can be seen", async () => {
+  for (const name of ["", "  ", "\t\n"])
+    expect(await ask(hub, "POST", "/v1/tokens", { name }, owner)).toMatchObject({
+      status: 400,
+      body: { code: "invalid-request" },
+    });
+  expect(await issue({ name: " laptop " }, owner)).toMatchObject({ name: "laptop" });
 });
 
 test("tokens that were never issued, are revoked, expired, or of a disabled account are refused alike", async () => {

@@ -128,6 +128,17 @@ test("a draft that is being verified does not expire, however late it is", async
   expect(await settled(hub, draft.body.id)).toMatchObject({ state: "published", version: 1 });
 });
 
+test("a stream of events ends when its reader's token is revoked", async () => {
+  const writer = await hub.tokenOf("writer", "acme");
+  const { body } = await prepareDraft(hub, "acme/watched", moduleFiles("watched"));
+  const response = await fetch(`${hub.url}/v1/drafts/${body.id}/events`, { headers: writer });
+  expect(response.status).toBe(200);
+  const me = await ask<{ token: { id: string } }>(hub, "GET", "/v1/me", undefined, writer);
+  await ask(hub, "DELETE", `/v1/tokens/${me.body.token.id}`);
+  // The draft goes on: without the end of the stream this waits for ever.
+  expect(await response.text()).toContain("event: state");
+}, 30_000);
+
 /** Reads events until the stream ends, or until `enough` says so. */
 async function readEvents(
   id: string,

@@ -10,6 +10,7 @@ import type { Principal } from "../identity/principal.ts";
 import { type Attempt, requireRunning } from "../jobs/transitions.ts";
 import { ensureModule } from "../registry/modules.ts";
 import { findPublisher } from "../registry/publishers.ts";
+import { requireRoomFor } from "../registry/quota.ts";
 import { deletedVersion } from "../registry/tombstones.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import { checkFileList, type ListedFile } from "./file-list.ts";
@@ -31,7 +32,8 @@ export interface DraftRequest {
 
 /**
  * Opens a draft, and makes its module if that is new. Blobs that are there already are kept for it from now
- * on. Throws as `findPublisher` does, for a bad file list, a name that can't be, and `version-exists` as soon as it is sure.
+ * on. Throws as `findPublisher` does, for a bad file list, a name that can't be, `quota-exceeded`, and `version-exists` as
+ * soon as it is sure.
  */
 export async function openDraft(
   database: Database,
@@ -68,6 +70,7 @@ async function insertDraft(
     if (blob !== undefined && blob.size !== file.size)
       throw problem("size-mismatch", `The bytes of ${file.digest} are ${blob.size}, not ${file.size}.`);
   }
+  await requireRoomFor(tx, module.publisherId, request.files);
   const kept = [...there.values()].map((blob) => blob.id);
   await takeReferences(tx, { kind: "draft", id, publisher: module.publisherId }, kept);
   await tx.draft.create({

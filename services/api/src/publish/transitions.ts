@@ -75,6 +75,8 @@ export interface Verified {
   report: InspectionReport;
   batching: Record<string, Batching>;
   card: StoredCard;
+  /** The beginning of its files of labels; undefined where it has none. */
+  labels: string | undefined;
 }
 
 /**
@@ -133,7 +135,7 @@ const refuseNumber = (number: number): ProblemError | undefined =>
     : undefined;
 
 async function insertVersion(tx: Queries, draft: Draft, number: number, verified: Verified): Promise<number> {
-  const { digest, manifest, report, batching, card } = verified;
+  const { digest, manifest, report, batching, card, labels } = verified;
   const version = await tx.version.create({
     data: {
       moduleId: draft.moduleId,
@@ -142,6 +144,7 @@ async function insertVersion(tx: Queries, draft: Draft, number: number, verified
       manifest: storableValue(manifest),
       report: storableValue(report),
       batching,
+      labels: labels ?? null,
       derived: draft.derived,
     },
   });

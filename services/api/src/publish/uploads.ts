@@ -8,6 +8,7 @@ import { isForeignKeyViolation } from "../database/query-errors.ts";
 import { storableValue } from "../database/storable.ts";
 import { allows, type Principal } from "../identity/principal.ts";
 import { findPublisher, publisherGone } from "../registry/publishers.ts";
+import { requireRoom } from "../registry/quota.ts";
 
 /** The most parts of an upload; S3's limit. */
 const MAX_PARTS = 10_000;
@@ -51,7 +52,7 @@ export const inStore = (upload: Upload): StoreUpload => ({
 
 /**
  * Opens an upload, or continues the publisher's own of the same bytes that is open: one that was broken off
- * need not be sent again, nor lie beside its successor. Throws as `findPublisher` does.
+ * need not be sent again, nor lie beside its successor. Throws `quota-exceeded`, and as `findPublisher` does.
  */
 export async function openUpload(
   { database, store, partSize = PART_SIZE }: UploadDeps,
@@ -72,6 +73,7 @@ export async function openUpload(
     });
     if (begun !== null) return begun;
   }
+  await requireRoom(database.prisma, request.publisher, request.size);
   const data = {
     id: randomUUID(),
     publisherId: request.publisher,

@@ -18,13 +18,17 @@ import { readWhole } from "../blobs/pieces.ts";
 import { readText } from "../blobs/read-text.ts";
 import { storedBlob } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
+import { storableJson } from "../database/storable.ts";
 import type { WorkerClient } from "../gateway/worker-client.ts";
 import type { InspectionJob } from "../jobs/job-queue.ts";
 import { CARD_BYTES, readCard } from "../registry/card.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import type { DraftEvents } from "./draft-events.ts";
-import { checkManifestFiles } from "./file-list.ts";
+import { checkManifestFiles, type ListedFile } from "./file-list.ts";
 import { failDraft, publishVersion, rejectDraft } from "./transitions.ts";
+
+/** Of each file of labels, what search knows: a thousand of them and more. */
+const LABEL_BYTES = 65_536;
 
 /** How often a draft is looked at, in case another process cancels it, in milliseconds. */
 const LOOK_AGAIN = 1_000;
@@ -130,10 +134,25 @@ async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Prom
   );
   const readme = draft.files.find(({ path }) => path === "README.md");
   const card = readCard(readme && (await readText(database.prisma, deps.store, readme.digest, CARD_BYTES)));
-  await publishVersion(database, draft.id, { digest, manifest, report, batching, card });
+  const labels = await labelsOf(deps, manifest, draft.files);
+  await publishVersion(database, draft.id, { digest, manifest, report, batching, card, labels });
   // It may have been renamed meanwhile.
   const { module } = await readDraft(database.prisma, draft.id);
   deps.forget(parseModuleName(module));
+}
+
+/** What a module tells apart, one a line, as far as search knows it. Inspection has found the files to be texts. */
+async function labelsOf(
+  { database, store }: VerifyDeps,
+  manifest: Manifest,
+  files: readonly ListedFile[],
+): Promise<string | undefined> {
+  const steps = Object.values(manifest.signatures).flatMap((signature) => signature.steps ?? []);
+  const paths = new Set(steps.flatMap((step) => ("labels" in step ? [step.labels.labels] : [])));
+  const texts: string[] = [];
+  for (const { path, digest } of files)
+    if (paths.has(path)) texts.push(await readText(database.prisma, store, digest, LABEL_BYTES));
+  return texts.length === 0 ? undefined : JSON.parse(storableJson(texts.join("\n")));
 }
 
 /** The bytes of module.json; their number was bounded when the draft was opened. */

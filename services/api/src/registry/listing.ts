@@ -21,6 +21,8 @@ export interface ListingSource {
     size: number;
     manifest: Manifest;
     card: StoredCard;
+    /** What it tells apart, one a line. */
+    labels?: string;
   };
 }
 
@@ -94,6 +96,7 @@ export async function refreshListing(tx: Queries, moduleId: number): Promise<voi
       size: Number((files._sum.size ?? 0n) + (texts._sum.size ?? 0n)),
       manifest: manifestSchema.parse(latest.manifest),
       card: cardSchema.parse(documentation.card),
+      ...(latest.labels !== null && { labels: latest.labels }),
     };
   }
   await writeListings(tx, [source]);
@@ -141,7 +144,7 @@ function rowOf({ moduleId, publisher, name, visibility, createdAt, latest }: Lis
       head: rankedVector([["A", name]]),
       words: foundVector([name], []),
     };
-  const { manifest, card } = latest;
+  const { manifest, card, labels = "" } = latest;
   const { text, ...said } = card;
   const tensors = tensorsOf(manifest);
   const shown: Shown = {
@@ -164,7 +167,7 @@ function rowOf({ moduleId, publisher, name, visibility, createdAt, latest }: Lis
       ["B", [manifest.task, ...card.tags].join(" ")],
       ["C", about.join(" ")],
     ]),
-    words: foundVector(called, [...about, ...others, text]),
+    words: foundVector(called, [...about, ...others, text, labels]),
   };
 }
 

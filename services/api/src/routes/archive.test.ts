@@ -57,7 +57,7 @@ test("an archive holds the version's files and documentation, and has the length
     "content-disposition": 'attachment; filename="acme-deep-open-1.tar.gz"',
     "accept-ranges": "bytes",
     "cache-control": "no-cache",
-    vary: "Authorization",
+    vary: "Authorization, Cookie",
   });
   const bytes = await bytesOf(response);
   expect(response.headers.get("content-length")).toBe(String(bytes.byteLength));

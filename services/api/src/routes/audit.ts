@@ -1,4 +1,4 @@
-import { parseModuleName, publisherOf } from "@modulehub/core";
+import { parseModuleName } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { listAudit } from "../identity/audit.ts";
@@ -37,8 +37,7 @@ export function auditRoutes(app: App, { database }: AppDeps): void {
       reply.header("cache-control", "private, no-store");
       const { module: named, publisher, ...page } = request.query;
       const module = named === undefined ? undefined : parseModuleName(named);
-      const filter = { module, publisher: publisher ?? (module && publisherOf(module)) };
-      return listAudit(database.prisma, request.principal, filter, page);
+      return listAudit(database.prisma, request.principal, { module, publisher }, page);
     },
   );
 }

@@ -1,13 +1,16 @@
 import { ProblemError } from "@modulehub/core";
-import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
 import { eventStreams } from "../http/event-stream.ts";
+import type { Principal } from "../identity/principal.ts";
 import { type Draft, describeDraft, isEndState, readDraft } from "../publish/draft.ts";
 import type { DraftEvents } from "../publish/draft-events.ts";
 
 /** How often a watched draft is looked at, in case another process changes it, in milliseconds. */
 const LOOK_AGAIN = 1_000;
+
+/** How often it is asked whether a reader may still read, in milliseconds. */
+const ASK_AGAIN = 2_000;
 
 const draftParams = z.object({ id: z.string().max(64) });
 
@@ -20,9 +23,9 @@ const eventId = ({ updatedAt, state }: Draft): string => `${updatedAt.getTime()}
  */
 export function draftEventRoutes(
   app: App,
-  { database }: AppDeps,
+  { database, identity }: AppDeps,
   events: DraftEvents,
-  find: (request: FastifyRequest, id: string) => Promise<Draft>,
+  find: (principal: Principal, id: string) => Promise<Draft>,
 ): void {
   const openStream = eventStreams(app);
   app.get(
@@ -39,7 +42,7 @@ export function draftEventRoutes(
     },
     async (request, reply) => {
       const { id } = request.params;
-      const draft = await find(request, id);
+      const draft = await find(request.principal, id);
       if (isEndState(draft.state) && request.headers["last-event-id"] === eventId(draft))
         return reply.code(204).send();
       const stream = openStream(request, reply);
@@ -68,10 +71,19 @@ export function draftEventRoutes(
       });
       stream.onCaughtUp(lookNext);
       const timer = database.exclusive ? undefined : setInterval(lookNext, LOOK_AGAIN);
+      // A token may be revoked, and a membership end, while its stream is open: the reader is told when it comes again.
+      const askAgain = async () => find(await identity.authenticate(request.headers.authorization), id);
+      const guard = setInterval(() => {
+        askAgain().catch((err: unknown) => {
+          if (!(err instanceof ProblemError)) request.log.error({ err }, "a draft's events broke off");
+          stream.end();
+        });
+      }, ASK_AGAIN);
       lookNext();
       await stream.closed;
       unwatch();
       clearInterval(timer);
+      clearInterval(guard);
     },
   );
 }

@@ -162,7 +162,7 @@ export function draftRoutes(app: App, deps: AppDeps, jobs: JobQueue, events: Dra
     },
   );
 
-  draftEventRoutes(app, deps, events, (request, id) =>
-    findDraft(database.prisma, request.principal, "draft.read", id),
+  draftEventRoutes(app, deps, events, (principal, id) =>
+    findDraft(database.prisma, principal, "draft.read", id),
   );
 }

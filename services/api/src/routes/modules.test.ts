@@ -106,6 +106,43 @@ const names = async (query: string, headers: Record<string, string> = {}) => {
   return body.items.map(({ module }) => module);
 };
 
+test("a classifier is found by what it tells apart, of a thousand classes too", async () => {
+  const labels = Array.from({ length: 1_000 }, (_, index) => `kind ${index}, Felis index${index}`);
+  const classifier = {
+    schemaVersion: 1,
+    task: "image-classification",
+    signatures: {
+      default: {
+        inputs: { image: { dtype: "image", shape: ["batch"] } },
+        outputs: { "top.labels": { dtype: "string", shape: ["batch", "k"] } },
+        steps: [
+          {
+            image: {
+              from: "image",
+              resize: { shorter: 8 },
+              crop: { width: 8, height: 8 },
+              layout: "NCHW",
+              as: "pixels",
+            },
+          },
+          { run: { graph: "model.onnx", inputs: { x: "pixels" }, outputs: { y: "logits" } } },
+          { labels: { from: "logits", labels: "labels.txt", as: "top" } },
+        ],
+      },
+    },
+  };
+  expect(
+    await publish(hub, "secrets/classifier", {
+      ...filesOf("# Cats"),
+      "module.json": JSON.stringify(classifier),
+      "labels.txt": labels.join("\n"),
+    }),
+  ).toMatchObject({ state: "published" });
+  expect(await names("?q=index999", hub.admin)).toEqual(["secrets/classifier"]);
+  expect(await names("?q=index999")).toEqual([]);
+  await ask(hub, "DELETE", "/v1/modules/secrets/classifier");
+});
+
 test.each([
   ["task=text-embedding", [MINILM, GERMAN]],
   ["task=TEXT-Embedding", [MINILM, GERMAN]],

@@ -24,14 +24,14 @@ test("a handle's URL is a page for a browser and JSON for a program", async () =
     expect(page.status, path).toBe(200);
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
-    expect(page.headers.get("vary")).toBe("Accept, Authorization");
+    expect(page.headers.get("vary")).toBe("Accept, Authorization, Cookie");
     expect(page.headers.get("cache-control")).toBe("no-cache");
     expect(page.text).toContain("Words in a plane");
     expect(page.text).toContain(`value="${hub.url}/acme/words/small/1"`);
     expect(page.text).toContain('src="/v1/modules/acme/words/small/versions/1/files/images/plot.png"');
     const json = await get(path, { accept: "*/*" });
     expect(JSON.parse(json.text)).toMatchObject({ handle: "acme/words/small/1" });
-    expect(json.headers.get("vary")).toBe("Accept, Authorization");
+    expect(json.headers.get("vary")).toBe("Accept, Authorization, Cookie");
     expect(json.headers.get("etag")).not.toBe(page.headers.get("etag"));
   }
 });

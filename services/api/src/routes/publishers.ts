@@ -8,11 +8,16 @@ import {
   readPublisher,
   renamePublisher,
 } from "../registry/publishers.ts";
+import { readQuota, setQuota } from "../registry/quota.ts";
 import { displayNameInput, pageQuery, text } from "./schemas.ts";
 
 const publisher = z
   .object({ id: z.string(), displayName: z.string(), createdAt: z.string() })
   .meta({ id: "Publisher" });
+
+const quota = z
+  .object({ publisher: z.string(), used: z.int(), quota: z.int().optional() })
+  .meta({ id: "Quota", description: "Bytes; without `quota` there is no limit" });
 
 const publisherParams = z.object({ publisher: z.string() });
 
@@ -87,6 +92,38 @@ export function publisherRoutes(app: App, { database, identity }: AppDeps): void
     async (request) => {
       const { displayName } = request.body;
       return renamePublisher(database, request.principal, { id: request.params.publisher, displayName });
+    },
+  );
+
+  app.get(
+    "/v1/publishers/:publisher/quota",
+    {
+      config: { action: "quota.read" },
+      schema: {
+        summary: "How many bytes a publisher keeps, and may keep",
+        tags: ["publishers"],
+        params: publisherParams,
+        response: { 200: quota },
+      },
+    },
+    async (request) => readQuota(database.prisma, request.principal, request.params.publisher),
+  );
+
+  app.put(
+    "/v1/publishers/:publisher/quota",
+    {
+      config: { action: "quota.write" },
+      schema: {
+        summary: "Say how many bytes a publisher may keep; null: any number",
+        tags: ["publishers"],
+        params: publisherParams,
+        body: z.strictObject({ bytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER).nullable() }),
+        response: { 200: quota },
+      },
+    },
+    async (request) => {
+      const { publisher } = request.params;
+      return setQuota(database, request.principal, { publisher, bytes: request.body.bytes });
     },
   );
 

@@ -62,7 +62,7 @@ export function tokenRoutes(app: App, deps: AppDeps): void {
           "Make a token of one's account; the answer holds it, this once. The admin may name an account",
         tags: ["identity"],
         body: z.strictObject({
-          name: text(200, 1),
+          name: text(200).trim().min(1),
           account: text(64).optional(),
           role: z.enum(ROLES).optional(),
           publisher: text(64).optional(),

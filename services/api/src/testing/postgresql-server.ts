@@ -35,18 +35,27 @@ export interface PostgresqlServer {
   stop(): Promise<void>;
 }
 
+export interface PostgresqlOptions {
+  /** Default: a free one. */
+  port?: number;
+  /** Of the superuser `hub`; default: a random one. */
+  password?: string;
+}
+
 /**
  * Starts the PostgreSQL that the distribution installed, on loopback, in a folder of its own, as the user `postgres`
  * where this runs as root (it refuses to be root). Undefined where none is installed.
  */
-export async function startPostgresql(): Promise<PostgresqlServer | undefined> {
+export async function startPostgresql(
+  options: PostgresqlOptions = {},
+): Promise<PostgresqlServer | undefined> {
   const programs = serverPrograms();
   if (programs === undefined) return undefined;
   const root = userInfo().uid === 0;
   const idOf = (flag: string): number => Number(spawnSync("id", [flag, "postgres"]).stdout.toString());
   const owner = root ? { uid: idOf("-u"), gid: idOf("-g") } : {};
   const folder = mkdtempSync(join(tmpdir(), "modulehub-postgresql-"));
-  const password = randomBytes(16).toString("hex");
+  const password = options.password ?? randomBytes(16).toString("hex");
   const passwordFile = join(folder, "password");
   writeFileSync(passwordFile, password);
   for (const path of [folder, passwordFile])
@@ -59,7 +68,7 @@ export async function startPostgresql(): Promise<PostgresqlServer | undefined> {
     { ...owner, cwd: folder, encoding: "utf8" },
   );
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const settings = ["max_connections=200", "log_min_messages=panic"].flatMap((setting) => ["-c", setting]);
   let server: ChildProcess | undefined;
   const isReady = () =>

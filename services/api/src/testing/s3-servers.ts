@@ -34,6 +34,9 @@ export interface S3Options {
   /** Kept from before; default: a folder of its own, which goes with it. */
   folder?: string;
   credentials?: { accessKeyId: string; secretAccessKey: string };
+  /** SeaweedFS: the arguments of another's file instead of these, of which only the addresses are changed. */
+  args?: readonly string[];
+  port?: number;
 }
 
 /** Starts a server on loopback, and waits until it answers. Throws with what it printed. */
@@ -45,8 +48,11 @@ export async function startS3(name: S3ServerName, options: S3Options = {}): Prom
     secretAccessKey: randomBytes(24).toString("hex"),
   };
   const ports = await freePorts(name === "weed" ? 8 : 1);
+  if (options.port !== undefined) ports[0] = options.port;
   const endpoint = `http://127.0.0.1:${ports[0]}`;
-  const run = () => start(name, folder, ports, credentials, endpoint);
+  const data = join(folder, "data");
+  const args = name === "weed" ? weedArguments(data, ports, options.args) : versityArguments(data, ports);
+  const run = () => start(name, folder, args, credentials, endpoint);
   const server: S3Server = {
     settings: { endpoint, region: "us-east-1", bucket: "modulehub", pathStyle: true, credentials },
     process: await run(),
@@ -67,12 +73,12 @@ export async function startS3(name: S3ServerName, options: S3Options = {}): Prom
 async function start(
   name: S3ServerName,
   folder: string,
-  ports: number[],
+  args: string[],
   credentials: { accessKeyId: string; secretAccessKey: string },
   endpoint: string,
 ): Promise<ChildProcess> {
   const { accessKeyId, secretAccessKey } = credentials;
-  const child = spawn(join(S3_PROGRAMS, name), argumentsOf(name, join(folder, "data"), ports), {
+  const child = spawn(join(S3_PROGRAMS, name), args, {
     cwd: folder,
     env: {
       PATH: process.env.PATH,
@@ -106,17 +112,26 @@ async function start(
   }
 }
 
-function argumentsOf(name: S3ServerName, data: string, ports: number[]): string[] {
-  if (name === "versitygw") return ["--port", `127.0.0.1:${ports[0]}`, "--quiet", "posix", data];
-  const [s3, s3Grpc, master, masterGrpc, volume, volumeGrpc, filer, filerGrpc] = ports;
-  return [
-    ...["server", `-dir=${data}`, "-ip=127.0.0.1", "-ip.bind=127.0.0.1"],
-    ...[`-master.port=${master}`, `-master.port.grpc=${masterGrpc}`, "-master.volumeSizeLimitMB=256"],
-    ...[`-volume.port=${volume}`, `-volume.port.grpc=${volumeGrpc}`, "-volume.max=100"],
-    ...["-filer", `-filer.port=${filer}`, `-filer.port.grpc=${filerGrpc}`],
-    ...["-s3", `-s3.port=${s3}`, `-s3.port.grpc=${s3Grpc}`, "-s3.port.iceberg=0", "-s3.port.lance=0"],
-    "-s3.autoCreateBucket=false",
-  ];
+const versityArguments = (data: string, ports: number[]): string[] => [
+  ...["--port", `127.0.0.1:${ports[0]}`, "--quiet", "posix", data],
+];
+
+const WEED = ["server", "-master.volumeSizeLimitMB=256", "-volume.max=100", "-filer", "-s3"].concat([
+  "-s3.autoCreateBucket=false",
+  "-s3.port.iceberg=0",
+  "-s3.port.lance=0",
+]);
+
+/** SeaweedFS is four servers in one process, each with an HTTP and a gRPC port. */
+function weedArguments(data: string, ports: number[], given: readonly string[] = WEED): string[] {
+  const names = ["s3", "master", "volume", "filer"];
+  const places = names.flatMap((name, index) => [
+    `-${name}.port=${ports[2 * index]}`,
+    `-${name}.port.grpc=${ports[2 * index + 1]}`,
+  ]);
+  const own = [`-dir=${data}`, "-ip=127.0.0.1", "-ip.bind=127.0.0.1", ...places];
+  const replaced = new Set(own.map((argument) => argument.split("=")[0]));
+  return [...given.filter((argument) => !replaced.has(argument.split("=")[0])), ...own];
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
@@ -127,7 +142,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 }
 
 /** Ports that are free, all different: held open until all have been found. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();

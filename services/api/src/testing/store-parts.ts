@@ -29,11 +29,21 @@ export async function sendPart(
   await putPart(url!, bytes);
 }
 
-/** Sends a part to the address that a store gave for it. Throws with the status unless it was taken. */
+/** How often a part is sent to a store that could not take it. */
+const TRIES = 3;
+
+/** Sends a part to the address that a store gave for it, again where that broke off. Throws with the status unless it was taken. */
 export async function putPart(url: string, bytes: Uint8Array): Promise<void> {
-  const { statusCode, body } = await request(url, { method: "PUT", body: Buffer.from(bytes) });
-  const said = await body.text();
-  if (statusCode !== 200) throw new Error(`The store answered ${statusCode}: ${said}`);
+  for (let tries = 1; ; tries++) {
+    const answer = await request(url, { method: "PUT", body: Buffer.from(bytes) }).catch((error: unknown) => {
+      if (tries === TRIES) throw error;
+      return undefined;
+    });
+    const said = await answer?.body.text();
+    if (answer?.statusCode === 200) return;
+    if (answer !== undefined && (answer.statusCode < 500 || tries === TRIES))
+      throw new Error(`The store answered ${answer.statusCode}: ${said}`);
+  }
 }
 
 /** Puts bytes into a store under a key, through an upload of their own. */

@@ -93,12 +93,14 @@ async function load({
   task,
   signature,
   threads,
+  executionProviders: wanted,
 }: Extract<EngineRequest, { kind: "load" }>): Promise<Frame> {
   const started = performance.now();
   // For who looks at the processes: the digest of the module that this one runs.
   process.title = `modulehub-engine ${basename(folder)}`;
-  const known = await openOptimized(folder, task, threads);
-  const session = known ?? (await openGraph(folder, task, threads));
+  const options = optionsFor(threads, wanted);
+  const known = await openOptimized(folder, task, options);
+  const session = known ?? (await openGraph(folder, task, options));
   const { feeds, fetches } = task;
   sessions.set(signature, { session, fetches });
   const { executionProviders } = session;
@@ -111,12 +113,12 @@ async function load({
 async function openOptimized(
   folder: string,
   task: CompileTask,
-  threads: number,
+  options: SessionOptions,
 ): Promise<Session | undefined> {
-  const optimized = await findOptimized(graphPath(folder, task), optimizedFor());
+  const optimized = await findOptimized(graphPath(folder, task), optimizedFor(options));
   if (optimized === undefined) return undefined;
   try {
-    return await openSession(optimized, optionsFor(threads));
+    return await openSession(optimized, options);
   } catch (error) {
     if (!(error instanceof ProblemError) || error.code !== "session-failed") throw error;
     await rm(optimized, { force: true });
@@ -125,14 +127,15 @@ async function openOptimized(
 }
 
 /** A session on several threads is for when nothing else runs: its threads may look for work for a moment. */
-const optionsFor = (threads: number): SessionOptions => ({
+const optionsFor = (threads: number, executionProviders: readonly string[]): SessionOptions => ({
   threads,
+  executionProviders,
   spinMicroseconds: threads > 1 ? 200 : 0,
 });
 
-async function openGraph(folder: string, task: CompileTask, threads: number): Promise<Session> {
+async function openGraph(folder: string, task: CompileTask, options: SessionOptions): Promise<Session> {
   const found = await findCompiled(folder, task);
-  if (found) return openSession(found.path, optionsFor(threads));
+  if (found) return openSession(found.path, options);
   const { compileGraph, compiledBytes } = await import("@modulehub/runtime/compile");
   keepCode();
   let compiled: CompiledGraph;
@@ -141,19 +144,24 @@ async function openGraph(folder: string, task: CompileTask, threads: number): Pr
   } catch (error) {
     if (!(error instanceof Error && "code" in error) || !FULL.has(String(error.code))) throw error;
     const { bytes, dataFolder } = await compiledBytes(folder, task);
-    return openSessionFromBytes(bytes, dataFolder, optionsFor(threads));
+    return openSessionFromBytes(bytes, dataFolder, options);
   }
-  return openSession(compiled.path, optionsFor(threads));
+  return openSession(compiled.path, options);
 }
 
 /** A disk without room is no reason not to serve: the graph is compiled again with each load. */
 const FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 /** Writes the optimised form of a signature's graph, for the loads that come. */
-async function optimize({ folder, task }: Extract<EngineRequest, { kind: "optimize" }>): Promise<Frame> {
+async function optimize({
+  folder,
+  task,
+  executionProviders,
+}: Extract<EngineRequest, { kind: "optimize" }>): Promise<Frame> {
   const graph = await findCompiled(folder, task);
-  if (graph !== undefined && (await findOptimized(graph.path, optimizedFor())) === undefined)
-    await keepOptimized(graph.path, optimizedFor(), writeOptimized);
+  const wanted = optimizedFor({ executionProviders });
+  if (graph !== undefined && (await findOptimized(graph.path, wanted)) === undefined)
+    await keepOptimized(graph.path, wanted, (from, to) => writeOptimized(from, to, { executionProviders }));
   return { message: {}, tensors: new Map() };
 }
 

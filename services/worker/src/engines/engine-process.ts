@@ -114,7 +114,7 @@ export class EngineProcess implements Engine {
     return (await this.#ask({ kind: "run", signature }, new Map(feeds), deadlineMs)).tensors;
   }
 
-  async optimize(spec: Pick<SessionSpec, "folder" | "task">, deadlineMs: number): Promise<void> {
+  async optimize(spec: Omit<SessionSpec, "signature" | "threads">, deadlineMs: number): Promise<void> {
     await this.#ask({ kind: "optimize", ...spec }, new Map(), deadlineMs);
   }
 

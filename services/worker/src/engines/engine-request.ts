@@ -4,7 +4,7 @@ import type { SessionSpec } from "./engine.ts";
 export type EngineRequest =
   | ({ kind: "load"; id: number } & SessionSpec)
   | { kind: "run"; id: number; signature: string }
-  | ({ kind: "optimize"; id: number } & Pick<SessionSpec, "folder" | "task">);
+  | ({ kind: "optimize"; id: number } & Omit<SessionSpec, "signature" | "threads">);
 
 /**
  * Whether a message is a request. Its parts are not looked at: only the worker that started this process writes to

@@ -10,6 +10,8 @@ export interface SessionSpec {
   task: CompileTask;
   /** Threads that one run uses. */
   threads: number;
+  /** ONNX Runtime's names, best first. One that can't be had is an error: nothing falls back in silence. */
+  executionProviders: readonly string[];
 }
 
 /** What a load found. */
@@ -70,7 +72,7 @@ export interface Engine {
    * Writes the optimised form of a graph that was loaded before, where it is not there yet. Throws EngineDied, or
    * `session-failed`.
    */
-  optimize(spec: Pick<SessionSpec, "folder" | "task">, deadlineMs: number): Promise<void>;
+  optimize(spec: Omit<SessionSpec, "signature" | "threads">, deadlineMs: number): Promise<void>;
   /** Ends the process at once; its memory is back when `exited` resolves. */
   kill(reason?: "killed" | "memory"): void;
   /** Sets how far its threads stand back for others, 0 to 19; false where this process may not (give it back). */

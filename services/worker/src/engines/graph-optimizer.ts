@@ -6,7 +6,7 @@ export interface Optimizable {
   digest: string;
   /** Bytes of the module's files. */
   bytes: number;
-  spec: Pick<SessionSpec, "folder" | "task">;
+  spec: Omit<SessionSpec, "signature" | "threads">;
 }
 
 export interface GraphOptimizerOptions {

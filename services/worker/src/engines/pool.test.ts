@@ -30,6 +30,7 @@ function testPool(options: Partial<PoolOptions> = {}): EnginePool {
     budgetBytes: 2048 * MIB,
     engineBytes: 1024 * MIB,
     cores: 1,
+    executionProviders: Promise.resolve(["cpu"]),
     loadMs: 10_000,
     runMs: 10_000,
     memoryWaitMs: 500,

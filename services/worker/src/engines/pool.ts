@@ -13,6 +13,8 @@ export interface PoolOptions extends BudgetOptions {
   spawn: SpawnEngine;
   /** Threads of a wide session, and the most narrow engines that one module has. */
   cores: number;
+  /** Those that modules run on, once they have been tried. Rejects where there are none. */
+  executionProviders: Promise<readonly string[]>;
   loadMs: number;
   runMs: number;
   /** How often memory is looked at. */
@@ -282,13 +284,17 @@ export class EnginePool {
     const { cores, loadMs } = this.#options;
     const { module, mode } = member;
     const threads = mode === "wide" ? cores : 1;
-    const graph = { folder: module.folder, task: module.compileTask(signature) };
-    const loading = engine.load({ ...graph, signature, threads }, loadMs);
+    const { folder, digest, bytes } = module;
+    const task = module.compileTask(signature);
+    const loading = this.#options.executionProviders.then(async (executionProviders) => {
+      const spec = { folder, task, executionProviders };
+      const info = await engine.load({ ...spec, signature, threads }, loadMs);
+      if (!info.optimized) this.#optimizer.loaded({ digest, bytes, spec });
+      return info;
+    });
     member.sessions.set(signature, loading);
     loading.then(
-      ({ optimized }) => {
-        if (!optimized) this.#optimizer.loaded({ digest: module.digest, bytes: module.bytes, spec: graph });
-      },
+      () => undefined,
       // A load that failed is tried again by the next request.
       () => member.sessions.delete(signature),
     );

@@ -36,7 +36,7 @@ test("waits that turn out longer than they were estimated are estimated longer",
 
 test("a request that would end just before its deadline is refused, for the estimate may be off", () => {
   const busy = admission(800);
-  busy.check({ caller: "a", deadline: later(600) }, 10);
+  busy.check({ caller: "a", deadline: later(650) }, 10);
   expect(() => busy.check({ caller: "a", deadline: later(500) }, 10)).toThrow();
 });
 

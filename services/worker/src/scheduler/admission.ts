@@ -14,7 +14,7 @@ export interface Backlog {
 const SHORT_QUEUE = { itemsPerCore: 16, times: 3 };
 
 /** A request is let in only where it should be done in this part of its time: a queue's estimate is off by some of it. */
-const IN_TIME = 0.75;
+const IN_TIME = 0.65;
 
 /** Weight of the newest wait in the mean of how far waits were off, and the least wait that says anything. */
 const NEWEST = 0.05;

@@ -1,29 +1,17 @@
 import type { Tensor } from "@modulehub/core";
-import type { EngineLease, PooledModule } from "../engines/pool.ts";
 import type { Quarantine } from "../engines/quarantine.ts";
 import { type BatchLimits, formBatch } from "./batch-forming.ts";
 import { BatchSizes } from "./batch-sizes.ts";
 import { traceBatch } from "./batch-spans.ts";
 import type { CostModel, RunMode } from "./cost-model.ts";
 import { asError, blameItem, mayBeOneOfThem, openTwice, runsAgain } from "./crash-rules.ts";
+import type { EngineSource } from "./engine-source.ts";
 import type { Ticket } from "./fair-order.ts";
-import { costOf, isBackground, type Job, type Lane, type Submission } from "./job.ts";
+import { costKeyOf, costOf, isBackground, type Job, type Lane, type Submission, type Target } from "./job.ts";
 import { ShortWork } from "./short-work.ts";
 import { type Run, type RunRole, Slots } from "./slots.ts";
 import { join, split } from "./work.ts";
 import { WorkQueue } from "./work-queue.ts";
-
-/** Where engines come from; the pool. */
-export interface EngineSource {
-  hold(digest: string): () => void;
-  isOpen(digest: string, signature: string): boolean;
-  open(module: PooledModule, signature: string): Promise<void>;
-  grow(module: PooledModule, signature: string): Promise<void> | undefined;
-  claim(digest: string, signature: string, mode: RunMode): EngineLease | undefined;
-  canClaim(digest: string, signature: string, mode: RunMode): boolean;
-  /** Whether the module has an extra engine, or could have one now. */
-  mayGrow(module: PooledModule): boolean;
-}
 
 /** What was seen of a batch, for metrics. */
 export interface BatchSeen {
@@ -86,7 +74,7 @@ export class Dispatcher {
   readonly #deps: DispatcherDeps;
   readonly #short = new ShortWork();
   readonly #sizes = new BatchSizes();
-  readonly #opening = new Set<string>();
+  readonly #opening = new Map<string, Promise<void>>();
   /** Work that ran in a wide engine for want of a narrow one, by module. */
   readonly #wanted = new Map<string, number>();
   #crowd = { requests: 0, until: 0 };
@@ -95,6 +83,16 @@ export class Dispatcher {
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
     this.slots = new Slots(deps.cores);
+  }
+
+  /**
+   * Begins to open what items of a target will need, where it isn't open: while they are being prepared. Undefined
+   * where it is; rejects with what its requests are told.
+   */
+  prefetch(target: Target): Promise<void> | undefined {
+    const costKey = costKeyOf(target);
+    if (this.#deps.engines.isOpen(target.module.digest, target.signature)) return undefined;
+    return this.#open({ target, costKey });
   }
 
   /** A place for a request's items. */
@@ -214,13 +212,15 @@ export class Dispatcher {
   /** The batch around a job; where several cores are free, no more than one core's share of what waits. */
   #form(job: Job, shares: number): Job[] {
     const { queue, costKey, key } = job.lane;
-    const limits = this.#sizes.next(key, job.lane.limits);
-    if (shares < 2) return formed(job, queue, limits);
-    let length = 0;
-    for (const waiting of queue) length += waiting.length;
-    if (this.#deps.costs.runMs(costKey, "narrow", length) < WORTH_SHARING_MS)
-      return formed(job, queue, limits);
-    return formed(job, queue, { ...limits, maxCost: Math.min(limits.maxCost, length / shares) });
+    let most = Number.POSITIVE_INFINITY;
+    if (shares > 1) {
+      let length = 0;
+      for (const waiting of queue) length += waiting.length;
+      if (this.#deps.costs.runMs(costKey, "narrow", length) >= WORTH_SHARING_MS) most = length / shares;
+    }
+    return this.#sizes.form(key, job.lane.limits, (limits) =>
+      formed(job, queue, { ...limits, maxCost: Math.min(limits.maxCost, most) }),
+    );
   }
 
   #start({ mode, role, cores, batch }: Plan): void {
@@ -311,8 +311,7 @@ export class Dispatcher {
         cores,
       });
       this.#short.ran(milliseconds, cores);
-      const ran = { items: batch.length, cost, length, milliseconds };
-      if (lease.mode === "narrow") this.#sizes.ran(lane.key, lane.limits, ran);
+      if (lease.mode === "narrow") this.#sizes.ran(lane.key, batch, length, milliseconds);
     }
     const waste = 1 - length / cost;
     traceBatch(batch, { mode: lease.mode, started, ended, waste });
@@ -332,7 +331,7 @@ export class Dispatcher {
     const { engines } = this.#deps;
     for (const lane of this.queue.lanes.waiting()) {
       const { module, signature } = lane.target;
-      if (!engines.isOpen(module.digest, signature)) this.#open(lane);
+      if (!engines.isOpen(module.digest, signature)) void this.#open(lane);
       else if (this.slots.free > 0) this.#want(module.digest, lane.queue);
       if ((this.#wanted.get(module.digest) ?? 0) >= GROW_MS) this.#grow(lane);
     }
@@ -340,7 +339,7 @@ export class Dispatcher {
     this.#wanted.clear();
     for (const lane of this.#background.lanes.waiting()) {
       const { module, signature } = lane.target;
-      if (!engines.isOpen(module.digest, signature)) this.#open(lane);
+      if (!engines.isOpen(module.digest, signature)) void this.#open(lane);
       else if (!this.slots.has("background")) this.#grow(lane);
     }
   }
@@ -359,11 +358,14 @@ export class Dispatcher {
     this.#wanted.set(digest, sum);
   }
 
-  #open({ target: { module, signature }, costKey }: Lane): void {
-    if (this.#opening.has(costKey)) return;
-    this.#opening.add(costKey);
+  /** Opens a session for all who wait for it; those whose items wait are told where it can't be. */
+  #open({ target: { module, signature }, costKey }: Pick<Lane, "target" | "costKey">): Promise<void> {
+    const known = this.#opening.get(costKey);
+    if (known) return known;
     const { engines, quarantine } = this.#deps;
-    openTwice(quarantine, module.digest, () => engines.open(module, signature)).then(
+    const opening = openTwice(quarantine, module.digest, () => engines.open(module, signature));
+    this.#opening.set(costKey, opening);
+    opening.then(
       () => {
         this.#opening.delete(costKey);
         this.wake();
@@ -379,6 +381,7 @@ export class Dispatcher {
           }
       },
     );
+    return opening;
   }
 
   /** Looks again when a run will have had its cores long enough. */

@@ -2,7 +2,9 @@ import type { Digest, Tensor } from "@modulehub/core";
 import type { Quarantine } from "../engines/quarantine.ts";
 import { Admission } from "./admission.ts";
 import { CostModel } from "./cost-model.ts";
-import { type BatchObserver, Dispatcher, type EngineSource } from "./dispatcher.ts";
+import { asError } from "./crash-rules.ts";
+import { type BatchObserver, Dispatcher } from "./dispatcher.ts";
+import type { EngineSource } from "./engine-source.ts";
 import { costKeyOf, costKeysOf, type Job, laneFor, type Submission, type Target } from "./job.ts";
 import { lengthOf } from "./work.ts";
 
@@ -62,6 +64,20 @@ export class Scheduler {
   checkRoom(digest: Digest, asker: Submission): void {
     if (asker.priority === "background") return;
     this.#admission.check(asker, 0, this.#costs.mostTrust(costKeysOf(digest)));
+  }
+
+  /**
+   * Begins to open a module while a request's items are being prepared. Returns a look at what became of it so far,
+   * which throws where it can't be opened.
+   */
+  prefetch(target: Target): () => void {
+    let failure: unknown;
+    this.#dispatcher.prefetch(target)?.catch((error: unknown) => {
+      failure = error;
+    });
+    return () => {
+      if (failure !== undefined) throw asError(failure);
+    };
   }
 
   /**

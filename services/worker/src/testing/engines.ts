@@ -40,7 +40,13 @@ export async function moduleFolder(
 /** What an engine is told to load the signature `default` of a folder. */
 export async function loadSpec(folder: string): Promise<SessionSpec> {
   const { compileTask } = await openModule(folder);
-  return { folder, signature: "default", task: compileTask("default"), threads: 1 };
+  return {
+    folder,
+    signature: "default",
+    task: compileTask("default"),
+    threads: 1,
+    executionProviders: ["cpu"],
+  };
 }
 
 export const int64 = (...values: number[]): Tensor => ({

@@ -3,7 +3,7 @@ import { EngineDied } from "../engines/engine.ts";
 import type { EngineLease, PooledModule } from "../engines/pool.ts";
 import { Quarantine } from "../engines/quarantine.ts";
 import type { RunMode } from "../scheduler/cost-model.ts";
-import type { EngineSource } from "../scheduler/dispatcher.ts";
+import type { EngineSource } from "../scheduler/engine-source.ts";
 import { Scheduler, type SchedulerDeps, type Target } from "../scheduler/scheduler.ts";
 
 /** Values stand for items, each one long unless it is told otherwise. */

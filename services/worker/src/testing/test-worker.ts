@@ -26,6 +26,7 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
     runMs: 10_000,
     requestMs: 60_000,
     cores: 2,
+    executionProviders: ["cpu"],
     pinned: [],
     extraIdleMs: 120_000,
     longestWaitMs: 20_000,

@@ -1,6 +1,7 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { JobMessage, JobTask } from "@modulehub/core";
+import { type JobMessage, type JobTask, problem } from "@modulehub/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jobWorker, trainTask } from "../testing/job-worker.ts";
 import { sentenceTransformer, wordVectors } from "../testing/text-modules.ts";
@@ -205,6 +206,73 @@ test.each<[string, string, (base: ReturnType<typeof wordVectors>) => JobTask]>([
   expect(found).toMatchObject({ code });
   if (code === "training-diverged") expect(found?.detail).toMatch(/step \d+\. Try a learning rate of 1e\+29/);
 });
+
+test("where a checkpoint can't be kept the job is broken off as the world's fault, and goes on later", async () => {
+  const base = worker.source.add(wordVectors());
+  const task = trainTask(base, worker.data(CSV, READING), { ...SETTINGS, steps: 200 });
+  worker.jobFiles.before = () => {
+    throw problem("store-unavailable", "The disk of the hub is full.", { retryAfter: 30 });
+  };
+  expect(await problemOf(task)).toMatchObject({ code: "store-unavailable", status: 503 });
+  worker.jobFiles.before = () => undefined;
+  const all = await worker.wholeOf(task);
+  expect(messagesOf(all, "result")).toHaveLength(1);
+  expect(messagesOf(all, "checkpoint").at(-1)?.checkpoint.step).toBe(200);
+}, 60_000);
+
+test("a checkpoint of other settings, or damaged, is refused by name", async () => {
+  const base = worker.source.add(wordVectors());
+  const dataSet = worker.data(CSV, READING);
+  const all = await worker.wholeOf(trainTask(base, dataSet, SETTINGS));
+  const { checkpoint } = messagesOf(all, "checkpoint").at(-1)!;
+  const other = trainTask(base, dataSet, { ...SETTINGS, seed: 99 }, { checkpoint });
+  expect(await problemOf(other)).toMatchObject({ code: "checkpoint-invalid" });
+  const junk = worker.data("no checkpoint at all", { format: "csv" });
+  const damaged = { digest: junk.digest, size: junk.size, step: 10 };
+  expect(await problemOf(trainTask(base, dataSet, SETTINGS, { checkpoint: damaged }))).toMatchObject({
+    code: "checkpoint-invalid",
+  });
+}, 60_000);
+
+test("a process that is killed, or takes too much memory, fails its job and nothing else", async () => {
+  const base = worker.source.add(wordVectors());
+  const long = trainTask(base, worker.data(CSV, READING), { ...SETTINGS, steps: 10_000_000 });
+  let last: JobMessage | undefined;
+  for await (const message of worker.work(long)) {
+    last = message;
+    if (message.message === "progress" && message.progress.stage === "training")
+      for (const pid of jobProcesses()) process.kill(pid, "SIGKILL");
+  }
+  expect(last).toMatchObject({ message: "problem", problem: { code: "job-crashed", status: 500 } });
+  const answer = await worker.post("/v1/embed", base, { inputs: ["cat"] });
+  expect(answer.statusCode).toBe(200);
+  const small = await jobWorker({ jobMemory: 2 ** 20 });
+  try {
+    const all = await small.wholeOf(
+      trainTask(small.source.add(wordVectors()), small.data(CSV, READING), SETTINGS),
+    );
+    expect(all.at(-1)).toMatchObject({ message: "problem", problem: { code: "job-memory", status: 422 } });
+  } finally {
+    await small.end();
+  }
+}, 60_000);
+
+/** Process ids of the jobs of this process's worker. */
+function jobProcesses(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+        const title = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        return Number(parent) === process.pid && title.startsWith("modulehub-job");
+      } catch {
+        // It has ended meanwhile.
+        return false;
+      }
+    });
+}
 
 test("a job that takes longer than it has left is killed, and one too many is refused", async () => {
   const base = worker.source.add(wordVectors());

@@ -80,7 +80,7 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   else print(context, greeting(hub.url, tokenFile));
 
   const examples = options.examples
-    ? withExamples(hub.url, tokenFile, tell, stopping.signal)
+    ? withExamples(hub.url, () => adminToken(context, tokenFile), tell, stopping.signal)
     : Promise.resolve();
   const end = await Promise.race([stopped.promise, hub.apiEnded]);
   if (end !== "stopped" && !stopping.signal.aborted) {
@@ -93,15 +93,18 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   forget();
 }
 
+/** The one that was given to the API, or that it made. */
+const adminToken = async ({ environment }: Context, file: string): Promise<string> =>
+  environment.MODULEHUB_ADMIN_TOKEN || (await readFile(file, "utf8")).trim();
+
 async function withExamples(
   url: string,
-  tokenFile: string,
+  readToken: () => Promise<string>,
   tell: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const token = (await readFile(tokenFile, "utf8")).trim();
-    await publishExamples(new Hub({ url, token }), tell, signal);
+    await publishExamples(new Hub({ url, token: await readToken() }), tell, signal);
   } catch (error) {
     // A hub without examples is a hub.
     if (!signal.aborted)

@@ -1,5 +1,13 @@
-import { type EvaluateResult, type JobTask, problem, type Split } from "@modulehub/core";
+import {
+  assetPaths,
+  classificationOutput,
+  type EvaluateResult,
+  type JobTask,
+  problem,
+  type Split,
+} from "@modulehub/core";
 import { evaluatorFor } from "@modulehub/dataset/metrics";
+import { loadLabels, readManifest } from "@modulehub/runtime";
 import type { JobArgument } from "../job-messages.ts";
 import { chunksOf, inOrder, itemsOf, lengthOf, windowsOf } from "./embed-data.ts";
 import { examplesOf, openData } from "./read-data.ts";
@@ -15,6 +23,9 @@ export async function evaluate(
   task: Extract<JobTask, { kind: "evaluate" }>,
 ): Promise<EvaluateResult> {
   const started = performance.now();
+  const [module] = argument.modules;
+  if (module === undefined) throw new TypeError("The job has no module to evaluate.");
+  const said = await classesOf(module.folder);
   const data = await openData(pipe, argument);
   const { target } = task.dataSet.reading;
   if (target === "number")
@@ -22,8 +33,11 @@ export async function evaluate(
   const of = data.report.splits.given.includes("test") ? "test" : "all";
   const isEvaluated = (split: Split) => of === "all" || split === of;
   const total = of === "test" ? data.plan.counts.test : data.examples;
-  const evaluator = evaluatorFor(target, data.plan.classes);
-  let [done, known] = [0, false];
+  let done = 0;
+  checkLabels(data.plan.classes, said);
+  // And those that only the module has: it is wrong where it says one of these.
+  const classes = [...new Set([...data.plan.classes, ...said])];
+  const evaluator = evaluatorFor(target, classes);
   const progress = () =>
     pipe.tell({
       kind: "progress",
@@ -40,19 +54,17 @@ export async function evaluate(
     const outputs = new Map<number, Float32Array>();
     const chunks = [...chunksOf(order.map((place) => ({ place, content: window[place]!.content })))];
     await inOrder(chunks, async (chunk) => {
-      const said = await pipe.ask({ kind: "run", module: 0, operation: "classify" }, itemsOf(chunk));
-      const [labels, scores] = [said.get("labels"), said.get("scores")];
+      const answer = await pipe.ask({ kind: "run", module: 0, operation: "classify" }, itemsOf(chunk));
+      const [labels, scores] = [answer.get("labels"), answer.get("scores")];
       if (labels?.dtype !== "string" || scores?.dtype !== "float32")
         throw problem("manifest-mismatch", "The module's labels step gave what are no labels and scores.");
       const width = labels.shape[1] ?? 0;
       for (const [index, { place }] of chunk.entries()) {
         const row = labels.data.slice(index * width, (index + 1) * width);
         const by = new Map(row.map((label, rank) => [label, scores.data[index * width + rank]!]));
-        if (!known) checkLabels(data.plan.classes, by);
-        known = true;
         outputs.set(
           place,
-          Float32Array.from(data.plan.classes, (name) => by.get(name) ?? 0),
+          Float32Array.from(classes, (name) => by.get(name) ?? 0),
         );
       }
       done += chunk.length;
@@ -61,8 +73,7 @@ export async function evaluate(
     // In the data's order, which is part of what an evaluation is of.
     for (const [place, example] of window.entries()) evaluator.add(example, outputs.get(place)!);
   }
-  const [module] = argument.modules;
-  if (module === undefined || done === 0) throw problem("data-empty", "There is nothing to evaluate.");
+  if (done === 0) throw problem("data-empty", "There is nothing to evaluate.");
   return {
     kind: "evaluate",
     module: { handle: task.module.handle, digest: task.module.digest },
@@ -80,12 +91,24 @@ async function* ofSplits<T extends { split: Split }>(
   for await (const example of examples) if (wanted(example.split)) yield example;
 }
 
-function checkLabels(classes: readonly string[], said: ReadonlyMap<string, number>): void {
-  const unknown = classes.filter((name) => !said.has(name));
+/** Throws `data-label-unknown` for classes of the data that the module never says. */
+function checkLabels(ofData: readonly string[], said: readonly string[]): void {
+  const unknown = ofData.filter((name) => !said.includes(name));
   if (unknown.length === 0) return;
-  const [some, has] = [unknown.slice(0, 5), [...said.keys()].slice(0, 5)].map((names) => names.join(", "));
   throw problem(
     "data-label-unknown",
-    `The module does not say ${some}. It says ${has}${said.size > 5 ? ", …" : ""}; rename the data set's classes to these.`,
+    `The module never says ${unknown.slice(0, 5).join(", ")}. It says ${said.slice(0, 5).join(", ")}${said.length > 5 ? ", …" : ""}; rename the data set's classes to these.`,
   );
+}
+
+/** The labels that a classifier says, of its labels step's file. */
+async function classesOf(folder: string): Promise<string[]> {
+  const manifest = await readManifest(folder);
+  const { signature } = classificationOutput(manifest);
+  const [path] = assetPaths({
+    ...manifest.signatures[signature]!,
+    steps: (manifest.signatures[signature]!.steps ?? []).filter((step) => "labels" in step),
+  });
+  if (path === undefined) throw problem("task-mismatch", "The module has no labels step.");
+  return loadLabels(folder, path);
 }

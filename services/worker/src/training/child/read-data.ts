@@ -13,13 +13,15 @@ export interface Data {
 }
 
 /**
- * Looks through the data set and tells what is in it. Throws the first of its problems where nothing can be trained on
- * it, with all of them in the job's log.
+ * Looks through the data set and tells what is in it. Throws the first of its problems where it can't be used for
+ * what it is for, with all of them in the job's log.
  */
 export async function openData(pipe: WorkerPipe, { data, task }: JobArgument): Promise<Data> {
   await pipe.tell({ kind: "progress", progress: { stage: "reading" } });
   const source = { file: data };
-  const { report, plan } = await surveyDataset(source, task.dataSet.reading);
+  const { report, plan } = await surveyDataset(source, task.dataSet.reading, {
+    purpose: task.kind === "evaluate" ? "evaluation" : "training",
+  });
   await pipe.tell({ kind: "report", report });
   for (const text of report.warnings)
     await pipe.tell({ kind: "log", level: "warn", text: text.slice(0, 2000) });

@@ -1,7 +1,14 @@
 import type { TrainingSettings } from "@modulehub/core";
 import type { Example } from "@modulehub/dataset";
-import { buildTrainingProgram, type HeadEnds, type ModelProto, modelBytes } from "@modulehub/onnx";
-import { featureScaling, predictLogits, runTraining, type TrainingResult } from "@modulehub/runtime";
+import { buildHead, buildTrainingProgram, type HeadEnds, type ModelProto, modelBytes } from "@modulehub/onnx";
+import {
+  type Features,
+  featureScaling,
+  predictLogits,
+  runTraining,
+  type Session,
+  type TrainingResult,
+} from "@modulehub/runtime";
 import { openSessionFromBytes } from "@modulehub/runtime/session";
 import type { JobArgument } from "../job-messages.ts";
 import { type Labelled, subset } from "./example-sets.ts";
@@ -63,10 +70,41 @@ export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: P
     result,
     logits: (places) =>
       predictLogits(program, evaluate, result, subset(features, labelled.labels, places).features),
-    logitsOf: async (examples) => predictLogits(program, evaluate, result, await source.alone(examples)),
+    async logitsOf(examples) {
+      const head = buildHead(settings.head, ends, result.parameters);
+      if (source.cut === undefined) return headAlone(await open(head), await source.alone(examples));
+      const rows: Float32Array[] = [];
+      for (const example of examples)
+        rows.push(await predictLogits(program, evaluate, result, await source.alone([example])));
+      return joined(rows);
+    },
     source,
     seconds: { embedding: seconds, training: (performance.now() - started) / 1_000 },
   };
+}
+
+/** Logits of a head as it will be published, row by row: in batches, sums are made in another order. */
+async function headAlone(head: Session, features: Features): Promise<Float32Array> {
+  try {
+    const rows: Float32Array[] = [];
+    for (let example = 0; example < features.examples; example++) {
+      const logits = (await head.run(new Map(features.feeds(Uint32Array.of(example))), ["logits"])).get(
+        "logits",
+      );
+      if (logits?.dtype !== "float32") throw new TypeError("The head gave no logits.");
+      rows.push(logits.data);
+    }
+    return joined(rows);
+  } finally {
+    await head.close();
+  }
+}
+
+function joined(rows: readonly Float32Array[]): Float32Array {
+  const width = rows[0]?.length ?? 0;
+  const all = new Float32Array(width * rows.length);
+  for (const [index, row] of rows.entries()) all.set(row, index * width);
+  return all;
 }
 
 /** Tells how the training goes on, until its result. */

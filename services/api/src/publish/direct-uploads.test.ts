@@ -1,0 +1,201 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { connectS3, type S3Connection } from "../blobs/s3-client.ts";
+import { s3Store } from "../blobs/s3-store.ts";
+import { S3Double, type S3Operation } from "../testing/s3-double.ts";
+import {
+  ask,
+  completeUpload,
+  digestOf,
+  MANIFEST,
+  publish,
+  sendParts,
+  startTestHub,
+  type TestHub,
+  type UploadBody,
+  uploadBytes,
+} from "../testing/test-hub.ts";
+import { expireUploads } from "./expiry.ts";
+
+/** Uploads whose parts go to an S3 store, past the hub. */
+
+const MIB = 1_048_576;
+let double: S3Double;
+let connection: S3Connection;
+let hub: TestHub;
+beforeAll(async () => {
+  double = new S3Double();
+  connection = connectS3({ ...(await double.start()), answerWithin: 1_000 });
+  hub = await startTestHub({ store: s3Store(connection) });
+  await ask(hub, "POST", "/v1/publishers", { id: "acme" });
+}, 60_000);
+afterAll(async () => {
+  await hub.close();
+  connection.close();
+  await double.stop();
+});
+beforeEach(() => {
+  double.fault = () => "none";
+  double.requests.length = 0;
+});
+
+const open = async (bytes: Uint8Array) => {
+  const body = { publisher: "acme", size: bytes.byteLength, digest: digestOf(bytes) };
+  return (await ask<UploadBody>(hub, "POST", "/v1/uploads", body)).body;
+};
+const look = async (id: string) => (await ask<UploadBody>(hub, "GET", `/v1/uploads/${id}`)).body;
+const asked = (operation: S3Operation) =>
+  double.requests.filter((request) => request.operation === operation);
+const objects = () => [...double.objects.keys()];
+/** A server that is down, for some of what it does. */
+const down = (...operations: S3Operation[]) => {
+  double.fault = (operation) => (operations.includes(operation) ? { status: 503, code: "SlowDown" } : "none");
+};
+
+test("bytes go to the store, are read once by a job, and come back whole and in ranges", async () => {
+  const bytes = randomBytes(12 * MIB);
+  const upload = await open(bytes);
+  expect(upload.parts.map(({ n }) => n)).toEqual([1, 2]);
+  for (const { url } of upload.parts) expect(new URL(url).origin).not.toBe(hub.url);
+  await sendParts(hub, upload, bytes);
+  expect(await look(upload.id)).toMatchObject({ state: "open", received: [1, 2], parts: [] });
+  const first = await ask(hub, "POST", `/v1/uploads/${upload.id}/complete`, { digest: digestOf(bytes) });
+  expect(first).toMatchObject({ status: 202, body: { state: "verifying" } });
+  expect(await completeUpload(hub, upload.id, digestOf(bytes))).toMatchObject({ body: { state: "stored" } });
+  expect(asked("GetObject")).toHaveLength(1);
+  // The hub itself took no part.
+  const own = await ask(hub, "PUT", `/v1/uploads/${(await open(randomBytes(9))).id}/parts/1`, randomBytes(9));
+  expect(own).toMatchObject({ status: 409, body: { code: "upload-state" } });
+
+  const files = { "module.json": MANIFEST, "model.onnx": bytes.toString("latin1") };
+  const text = Buffer.from(files["model.onnx"]);
+  await uploadBytes(hub, "acme", text);
+  expect(await publish(hub, "acme/direct", files)).toMatchObject({ state: "published", version: 1 });
+  const path = "/v1/modules/acme/direct/versions/1/files/model.onnx";
+  const whole = await fetch(hub.url + path, { headers: hub.admin });
+  expect(digestOf(new Uint8Array(await whole.arrayBuffer()))).toBe(digestOf(text));
+  const range = await fetch(hub.url + path, { headers: { ...hub.admin, range: "bytes=1000000-1000009" } });
+  expect(range.status).toBe(206);
+  expect(Buffer.from(await range.arrayBuffer()).equals(text.subarray(1_000_000, 1_000_010))).toBe(true);
+});
+
+test("an upload without bytes needs no part", async () => {
+  const upload = await open(Buffer.alloc(0));
+  expect(upload.parts).toEqual([]);
+  expect(await completeUpload(hub, upload.id, digestOf(""))).toMatchObject({ body: { state: "stored" } });
+});
+
+test.each([4, 12 * MIB])(
+  "%d bytes that are not what was promised fail the upload, and none stays",
+  async (size) => {
+    const before = objects();
+    const [promised, sent] = [randomBytes(size), randomBytes(size)];
+    const upload = await open(promised);
+    await sendParts(hub, upload, sent);
+    await completeUpload(hub, upload.id, digestOf(promised));
+    expect(await look(upload.id)).toMatchObject({ state: "failed", problem: { code: "digest-mismatch" } });
+    expect(objects()).toEqual(before);
+    expect([...double.uploads.values()].filter(({ key }) => key.includes(upload.id))).toEqual([]);
+  },
+);
+
+test("bytes that are stored already are kept once", async () => {
+  const bytes = randomBytes(9 * MIB);
+  await uploadBytes(hub, "acme", bytes);
+  const before = objects();
+  await uploadBytes(hub, "acme", bytes);
+  expect(objects()).toEqual(before);
+});
+
+test("a store that is down while parts are asked for is told as such, and the upload goes on afterwards", async () => {
+  const bytes = randomBytes(9 * MIB);
+  down("CreateMultipartUpload", "ListParts");
+  const refused = await ask(hub, "POST", "/v1/uploads", { publisher: "acme", size: bytes.byteLength });
+  expect(refused).toMatchObject({ status: 503, body: { code: "store-unavailable" } });
+  expect(refused.headers.get("retry-after")).toBe("5");
+  double.fault = () => "none";
+  await uploadBytes(hub, "acme", bytes);
+});
+
+test("a store that is down while it is verified costs nothing that arrived", async () => {
+  const bytes = randomBytes(12 * MIB);
+  const upload = await open(bytes);
+  await sendParts(hub, upload, bytes);
+  down("CompleteMultipartUpload", "GetObject");
+  const gaveUp = await completeUpload(hub, upload.id, digestOf(bytes));
+  expect(gaveUp.body).toMatchObject({
+    state: "open",
+    received: [1, 2],
+    parts: [],
+    problem: { code: "store-unavailable" },
+  });
+  double.fault = () => "none";
+  expect(await completeUpload(hub, upload.id, digestOf(bytes))).toMatchObject({ body: { state: "stored" } });
+  expect(asked("UploadPart")).toHaveLength(2);
+});
+
+test("bytes that are read wrongly once are the store's fault, not the publisher's", async () => {
+  const bytes = randomBytes(12 * MIB);
+  const upload = await open(bytes);
+  await sendParts(hub, upload, bytes);
+  double.fault = (operation, attempt) => (operation === "GetObject" && attempt === 0 ? "wrong-byte" : "none");
+  expect(await completeUpload(hub, upload.id, digestOf(bytes))).toMatchObject({ body: { state: "stored" } });
+});
+
+test("a completion whose answers are all lost is success when it is asked for again", async () => {
+  const bytes = randomBytes(100);
+  const upload = await open(bytes);
+  await sendParts(hub, upload, bytes);
+  double.fault = (operation, attempt) =>
+    operation === "CompleteMultipartUpload" && attempt === 0 ? "lost-answer" : "none";
+  const answers = await Promise.all([1, 2, 3].map(() => completeUpload(hub, upload.id, digestOf(bytes))));
+  for (const answer of answers) expect(answer).toMatchObject({ status: 200, body: { state: "stored" } });
+  expect(objects().filter((key) => key.includes(upload.id))).toHaveLength(1);
+});
+
+test("an upload that is cancelled while it is verified leaves nothing", async () => {
+  const bytes = randomBytes(12 * MIB);
+  const upload = await open(bytes);
+  await sendParts(hub, upload, bytes);
+  let reading: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => {
+    reading = resolve;
+  });
+  double.fault = (operation) => {
+    if (operation === "GetObject") reading();
+    return "none";
+  };
+  await ask(hub, "POST", `/v1/uploads/${upload.id}/complete`, { digest: digestOf(bytes) });
+  await begun;
+  await ask(hub, "DELETE", `/v1/uploads/${upload.id}`);
+  expect(await look(upload.id)).toMatchObject({ state: "cancelled" });
+  await expect
+    .poll(() => objects().filter((key) => key.includes(upload.id)), { timeout: 10_000 })
+    .toEqual([]);
+});
+
+test("an upload that nobody goes on with is aborted at the store", async () => {
+  const upload = await open(randomBytes(9 * MIB));
+  const waiting = () => [...double.uploads.values()].filter(({ key }) => key.includes(upload.id));
+  expect(waiting()).toHaveLength(1);
+  await expireUploads(hub.deps, new Date(Date.now() + 3 * 24 * 3_600_000));
+  expect(waiting()).toEqual([]);
+});
+
+test("a store that has lost a file is an error that names it, and the others are served", async () => {
+  const files = { "module.json": MANIFEST, "model.onnx": "lost graph", "README.md": "# kept" };
+  expect(await publish(hub, "acme/lossy", files)).toMatchObject({ state: "published" });
+  const blob = await hub.deps.database.prisma.blob.findFirstOrThrow({
+    where: { digest: digestOf("lost graph"), state: "stored" },
+  });
+  double.objects.delete(`blobs/${blob.storageKey}`);
+  const file = (name: string) => ask(hub, "GET", `/v1/modules/acme/lossy/versions/1/files/${name}`);
+  expect(await file("model.onnx")).toMatchObject({
+    status: 503,
+    body: { code: "store-unavailable", detail: expect.stringContaining(blob.storageKey) },
+  });
+  const readme = await fetch(`${hub.url}/v1/modules/acme/lossy/versions/1/files/README.md`, {
+    headers: hub.admin,
+  });
+  expect(await readme.text()).toBe("# kept");
+});
