@@ -23,10 +23,11 @@ await run().catch((error: unknown) => {
     process.stderr.write(error.message);
     process.exit(2);
   }
-  process.stderr.write(
-    `The API could not start: ${error instanceof Error ? error.message : String(error)}\n`,
-  );
-  process.exit(1);
+  const [command] = process.argv.slice(2);
+  const what = command === undefined ? "The API could not start" : `modulehub ${command}`;
+  process.stderr.write(`${what}: ${error instanceof Error ? error.message : String(error)}\n`);
+  // 1 is what fsck says of faults that it found.
+  process.exit(command === undefined ? 1 : 2);
 });
 
 /**

@@ -41,7 +41,10 @@ const CALLS = [
 /** Calls that this can't read: it says so, and does not pass them over. */
 const UNREAD = /^(pwritev2|fallocate|copy_file_range|sendfile|symlink|creat|open)\(/;
 
-/** Reads a log of strace's; calls on paths outside of `folder` are left out. In the order in which they were done. */
+/**
+ * Reads a log of strace's; calls on paths outside of `folder` are left out. In the order in which
+ * they began: one that rests on another began after that one's effect, whenever its end was seen.
+ */
 export async function readCalls(log: string, folder: string): Promise<FileCall[]> {
   const calls: FileCall[] = [];
   const begun = new Map<string, { at: number; text: string }>();
@@ -61,7 +64,7 @@ export async function readCalls(log: string, folder: string): Promise<FileCall[]
     if (call !== undefined && pathsOf(call).some((path) => path === folder || path.startsWith(`${folder}/`)))
       calls.push(call);
   }
-  return calls.sort((a, b) => a.done - b.done);
+  return calls.sort((a, b) => a.begun - b.begun);
 }
 
 const pathsOf = (call: FileCall): string[] => ("path" in call ? [call.path] : [call.from, call.to]);

@@ -22,7 +22,7 @@ export function fsckCommand(context: Context): Command {
 Database and bucket are those of the hub's settings (MODULEHUB_DATABASE_URL, MODULEHUB_S3_…). An embedded hub must be
 stopped; one on PostgreSQL may go on.
 
-Exit codes: 0 consistent, 1 faults that --repair mends, 4 damage that only a backup mends.`,
+Exit codes: 0 consistent, 1 faults that --repair mends, 2 nothing could be compared, 4 damage that only a backup mends.`,
     )
     .action(({ data, deep, repair, json }: FsckOptions) =>
       runOperatorCommand(

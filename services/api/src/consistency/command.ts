@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { openStore } from "../blobs/open-store.ts";
@@ -23,6 +24,8 @@ export async function fsck(args: string[], settings: Settings): Promise<number> 
   });
   const data = resolve(settings.MODULEHUB_DATA);
   const url = settings.MODULEHUB_DATABASE_URL;
+  if (url === undefined && !existsSync(resolve(data, "database")))
+    throw new Error(`${data} is no hub's data folder; name it with --data.`);
   // The embedded database has one process; PostgreSQL is looked at while the hub works.
   const lock = url === undefined ? lockDataFolder(data) : undefined;
   const database = await openDatabase(
