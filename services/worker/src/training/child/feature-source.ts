@@ -4,6 +4,7 @@ import {
   embeddingOutput,
   type InputTensor,
   problem,
+  type Tensor,
   type TrainingSettings,
 } from "@modulehub/core";
 import type { Example } from "@modulehub/dataset";
@@ -40,8 +41,11 @@ export interface FeatureSource {
   tables?: ReadonlyMap<string, Float32Array>;
   /** Of every example of the data, in its order, and the seconds that it took. */
   of(data: Data): Promise<{ features: Features; width: number; seconds: number }>;
-  /** Of some examples, each alone, computed in this process: to compare with. */
-  alone(examples: readonly Example[]): Promise<Features>;
+  /**
+   * Of some examples, each alone, by the base as it is published, computed in this process: to compare with. A base that
+   * is trained too has the tables that are given.
+   */
+  alone(examples: readonly Example[], tables: ReadonlyMap<string, Float32Array>): Promise<Features>;
   close(): Promise<void>;
 }
 
@@ -77,17 +81,10 @@ function frozenSource(
     async alone(examples) {
       const local = await openLocalModule(module.folder, openSession, { threads: argument.threads });
       try {
-        const rows: Float32Array[] = [];
-        for (const example of examples) {
+        return await oneByOne(examples, async (example) => {
           const { outputs } = await local.run(role.signature, inputOf(role, [example]), [role.output]);
-          const row = outputs.get(role.output);
-          if (row?.dtype !== "float32") throw problem("task-mismatch", "The base gave no float32 embedding.");
-          rows.push(row.data);
-        }
-        const width = rows[0]?.length ?? 0;
-        const all = new Float32Array(width * rows.length);
-        for (const [index, row] of rows.entries()) all.set(row, index * width);
-        return denseFeatures(all, width);
+          return outputs.get(role.output);
+        });
       } finally {
         await local.close();
       }
@@ -133,16 +130,47 @@ async function trainedSource(
       const seconds = (performance.now() - started) / 1_000;
       return { features: into.finish(), width: cut.features, seconds };
     },
-    async alone(examples) {
-      const into = new TableFeatures(cut, tables);
-      for (const example of examples) await run(into, [example]);
-      return into.finish();
+    async alone(examples, trained) {
+      const bytes = modelBytes(cut.withTables(trained));
+      const whole = await openSessionFromBytes(bytes, dirname(path), { threads: argument.threads });
+      const inputs = new Set(whole.inputs.map(({ name }) => name));
+      try {
+        return await oneByOne(examples, async (example) => {
+          const { feeds } = await module.prepare(role.signature, inputOf(role, [example]));
+          const own = new Map([...feeds].filter(([name]) => inputs.has(name)));
+          return (await whole.run(own, [embedding.output])).get(embedding.output);
+        });
+      } finally {
+        await whole.close();
+      }
     },
     async close() {
       await front.close();
       source[Symbol.dispose]();
     },
   };
+}
+
+/** The rows that examples get, one after the other. */
+async function oneByOne(
+  examples: readonly Example[],
+  embed: (example: Example) => Promise<Tensor | undefined>,
+): Promise<Features> {
+  const rows: Float32Array[] = [];
+  for (const example of examples) {
+    const row = await embed(example);
+    if (row?.dtype !== "float32") throw problem("task-mismatch", "The base gave no float32 embedding.");
+    rows.push(row.data);
+  }
+  return denseFeatures(joinRows(rows), rows[0]?.length ?? 0);
+}
+
+/** Rows of one width, behind each other. */
+export function joinRows(rows: readonly Float32Array[]): Float32Array {
+  const width = rows[0]?.length ?? 0;
+  const all = new Float32Array(width * rows.length);
+  for (const [index, row] of rows.entries()) all.set(row, index * width);
+  return all;
 }
 
 /** Examples in their order, as many at once as `chunksOf` makes of them. */

@@ -12,7 +12,7 @@ import {
 import { openSessionFromBytes } from "@modulehub/runtime/session";
 import type { JobArgument } from "../job-messages.ts";
 import { type Labelled, subset } from "./example-sets.ts";
-import type { FeatureSource } from "./feature-source.ts";
+import { type FeatureSource, joinRows } from "./feature-source.ts";
 import { JobCheckpoints } from "./job-checkpoints.ts";
 import type { Data } from "./read-data.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
@@ -71,12 +71,8 @@ export async function trainHead(pipe: WorkerPipe, argument: JobArgument, plan: P
     logits: (places) =>
       predictLogits(program, evaluate, result, subset(features, labelled.labels, places).features),
     async logitsOf(examples) {
-      const head = buildHead(settings.head, ends, result.parameters);
-      if (source.cut === undefined) return headAlone(await open(head), await source.alone(examples));
-      const rows: Float32Array[] = [];
-      for (const example of examples)
-        rows.push(await predictLogits(program, evaluate, result, await source.alone([example])));
-      return joined(rows);
+      const head = await open(buildHead(settings.head, ends, result.parameters));
+      return headAlone(head, await source.alone(examples, result.tables));
     },
     source,
     seconds: { embedding: seconds, training: (performance.now() - started) / 1_000 },
@@ -94,17 +90,10 @@ async function headAlone(head: Session, features: Features): Promise<Float32Arra
       if (logits?.dtype !== "float32") throw new TypeError("The head gave no logits.");
       rows.push(logits.data);
     }
-    return joined(rows);
+    return joinRows(rows);
   } finally {
     await head.close();
   }
-}
-
-function joined(rows: readonly Float32Array[]): Float32Array {
-  const width = rows[0]?.length ?? 0;
-  const all = new Float32Array(width * rows.length);
-  for (const [index, row] of rows.entries()) all.set(row, index * width);
-  return all;
 }
 
 /** Tells how the training goes on, until its result. */
