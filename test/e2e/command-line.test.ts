@@ -136,7 +136,7 @@ test("what is published is found by words and filters, and by nothing else", asy
     stderr: 'Nothing is found for "negative".\n',
   });
   const shown = await printed(anyone("show", "ada/relu"));
-  expect(shown).toMatch(/^ada\/relu\/2\n {2}task {7}other\n/);
+  expect(shown).toMatch(/^ada\/relu\/2\n {2}title {6}Rectifier\n {2}task {7}other\n {2}license {4}mit\n/);
   expect(shown).toContain("aliases    beta\n");
   const versions = await printed(anyone("versions", "ada/relu"));
   expect(versions.split("\n").map((each) => each.split("\t")[0])).toEqual(["ada/relu/2", "ada/relu/1", ""]);
@@ -250,9 +250,10 @@ test("owners read what happened in their publisher, and nobody else's", async ()
     "module.publish",
   ])
     expect(actions).toContain(action);
-  expect(await printed(ada("audit", "--module", "ada/relu", "--limit", "1"))).toMatch(
-    /^[\d: -]+\tada\tmodule\.settings\tada\/relu\t.*\n$/,
-  );
+  // Under the name that it has now, and under those that it had.
+  const told = (await printed(ada("audit", "--module", "ada/relu", "--all"))).split("\n");
+  expect(told[0]).toMatch(/^[\d: -]+\tada\tmodule\.settings\tada\/rectifier\t.*visibility=public$/);
+  expect(told).toContainEqual(expect.stringMatching(/^[\d: -]+\tada\tmodule\.publish\tada\/relu\/2\t/));
   expect(await refusal(ada("audit"))).toMatch(/^1 modulehub: Name a publisher that you own/);
 });
 
