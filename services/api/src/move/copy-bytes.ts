@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { digestOfHex } from "@modulehub/core";
-import { request } from "undici";
-import type { BlobStore, Part, StoreUpload } from "../blobs/blob-store.ts";
+import type { BlobStore, Part } from "../blobs/blob-store.ts";
 import { filesystemPaths } from "../blobs/filesystem-paths.ts";
+import { beginUpload, sendPart } from "../blobs/send-part.ts";
 import { partSizeFor } from "../publish/uploads.ts";
 
 /** Where bytes come from and go to. The source is a data folder, in which nobody is at work. */
@@ -33,7 +33,7 @@ export async function copyBytes({ from, to }: Stores, { key, digest, size }: Byt
     const start = index * partSize;
     return { number: index + 1, size: Math.min(partSize, size - start) };
   });
-  const upload: StoreUpload = { key, handle: await begin(to, key, parts) };
+  const upload = await beginUpload(to, key, parts);
   for (const part of parts) {
     const start = (part.number - 1) * partSize;
     const pieces = await from.read(key, size, { start, end: start + part.size - 1 });
@@ -59,36 +59,12 @@ export async function copyParts(
   const numbers = received === "assembled" ? [] : received;
   await to.discardUpload(key);
   if (numbers.length === 0) return "";
-  const upload: StoreUpload = { key, handle: await begin(to, key, parts) };
+  const upload = await beginUpload(to, key, parts);
   const paths = filesystemPaths(folder);
   for (const part of parts)
     if (numbers.includes(part.number))
       await sendPart(to, upload, part, createReadStream(paths.part(key, part.number)));
   return upload.handle;
-}
-
-const begin = async ({ parts: way }: BlobStore, key: string, parts: readonly Part[]): Promise<string> =>
-  way.way === "direct" && parts.length > 0 ? way.begin(key) : "";
-
-async function sendPart(
-  { parts: way }: BlobStore,
-  upload: StoreUpload,
-  part: Part,
-  body: Readable,
-): Promise<void> {
-  if (way.way === "hub") {
-    await way.write(upload, part, body);
-    return;
-  }
-  const [url] = await way.urls(upload, [part]);
-  const { statusCode, body: answer } = await request(url!, {
-    method: "PUT",
-    headers: { "content-length": String(part.size) },
-    body,
-  });
-  await answer.dump();
-  if (statusCode !== 200)
-    throw new Error(`The store answered ${statusCode} to part ${part.number} of ${upload.key}.`);
 }
 
 /** The digest of the bytes under a key; undefined where they are not there, or not as many. */

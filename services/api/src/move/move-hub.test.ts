@@ -5,10 +5,13 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { openFilesystemStore } from "../blobs/filesystem-store.ts";
+import { connectS3 } from "../blobs/s3-client.ts";
+import { createBucket, s3Store } from "../blobs/s3-store.ts";
 import { type Database, openDatabase } from "../database/client.ts";
 import { migrate } from "../database/migrate.ts";
 import { createIdentity } from "../identity/identity.ts";
 import { type PostgresqlServer, startPostgresql } from "../testing/postgresql-server.ts";
+import { isBuilt, S3_SERVERS, startS3 } from "../testing/s3-servers.ts";
 import { ask, moduleFiles, prepareDraft, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
 import { moveHub, TargetInUse } from "./move-hub.ts";
 
@@ -127,6 +130,42 @@ test("everything arrives as it was: rows, sequences, bytes, and the parts of wha
   expect(
     await moveHub({ from, to: target, stores: await stores(hub.deps.store), tell: () => undefined }),
   ).toBeUndefined();
+}, 300_000);
+
+test("a hub moves to PostgreSQL and a bucket, and goes on there", async (context) => {
+  needsServer(context);
+  const [name] = S3_SERVERS.filter(isBuilt);
+  if (name === undefined) context.skip("no S3 server is built here: node scripts/build-s3-servers.ts");
+  const s3 = await startS3(name!);
+  const connection = connectS3(s3.settings);
+  try {
+    await createBucket(connection);
+    const bucket = s3Store(connection);
+    const target = await emptyTarget();
+    const moved = await moveHub({
+      from,
+      to: target,
+      stores: await stores(bucket),
+      tell: () => undefined,
+    });
+    expect(moved?.blobs).toBe(await from.prisma.blob.count({ where: { state: "stored" } }));
+    const { upload: uploads, ...others } = await rowsOf(target);
+    const { upload: before, ...same } = await rowsOf(from);
+    expect(others).toEqual(same);
+    expect(uploads).toHaveLength(before!.length);
+    // Its parts are smaller than a bucket takes, so it can't go on there.
+    expect(await target.prisma.upload.findUnique({ where: { id: openUpload } })).toMatchObject({
+      state: "cancelled",
+    });
+    const there = await startTestHub({ database: target, store: bucket, identity: hub.deps.identity });
+    there.admin = hub.admin;
+    const file = await fetch(`${there.url}/v1/modules/acme/vectors/versions/3/files/model.onnx`);
+    expect(await file.text()).toBe("graph three");
+    await there.close();
+  } finally {
+    connection.close();
+    await s3.stop();
+  }
 }, 300_000);
 
 test("broken off while bytes are sent, it goes on where it was; a target in use is refused", async (context) => {
