@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { ALLOCATION } from "@modulehub/worker/allocation";
 import { formBatch, TOKEN_LIMITS } from "@modulehub/worker/batch-forming";
 import { BatchSizes } from "@modulehub/worker/batch-sizes";
 import type { FromRawChild, ToRawChild } from "./contract.ts";
@@ -23,7 +24,7 @@ export class RawChild {
     const child = fork(new URL("./raw-child.ts", import.meta.url), [graph, itemsFile, String(threads)], {
       serialization: "advanced",
       // As the worker's engines have them.
-      env: { ...process.env, MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "0" },
+      env: { ...process.env, ...ALLOCATION },
     });
     const message = await answerOf(child);
     if (message.kind !== "ready") throw new Error("the raw child was not ready");

@@ -128,6 +128,7 @@ test.runIf(LINUX)("an engine sees nothing of the worker's environment", async ()
     .map((line) => line.split("=")[0]);
   expect(names.sort()).toEqual([
     "MALLOC_ARENA_MAX",
+    "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_TRIM_THRESHOLD_",
     "NODE_COMPILE_CACHE",
     "ORT_DISABLE_TELEMETRY",
