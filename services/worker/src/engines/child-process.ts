@@ -42,15 +42,14 @@ const onPath = (program: string, searchPath: string): string | undefined =>
 
 /**
  * How children get and give back memory, in glibc's settings. One arena, so that loads and releases leave few holes.
- * What a run needs is kept for the next one, 64 MB at most: given back after each run (a threshold of 0, and then each
- * larger buffer is mapped anew) it is filled with zeros again, page by page, which took more than half of the time:
- * MiniLM in two one-thread sessions, 512 tokens a batch, 167 texts a second, so 397. Buffers over 32 MB are mapped,
- * and go back at once.
+ * What a run needs is kept for the next one, 32 MB at most: given back after each run (a threshold of 0, and then each
+ * larger buffer is mapped anew), it is filled with zeros again, page by page, which took half of all CPU time. Buffers
+ * over 8 MB, which only the largest shapes need, are mapped and go back at once (docs/decisions/0020).
  */
 export const ALLOCATION = {
   MALLOC_ARENA_MAX: "1",
-  MALLOC_TRIM_THRESHOLD_: String(64 * 1024 * 1024),
-  MALLOC_MMAP_THRESHOLD_: String(32 * 1024 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(32 * 1024 * 1024),
+  MALLOC_MMAP_THRESHOLD_: String(8 * 1024 * 1024),
 };
 
 interface Launchers {
