@@ -19,8 +19,13 @@ export const memoryBursts: Scenario = async (context) => {
     drawTexts(vocabulary, 64, random, () => tokens).map(({ text }) => textBody(text));
   const burst = bodies(256);
   // Every engine that comes under load is there, and has run something, before memory is compared.
-  await ask(context, minilm.direct, bodies(12));
-  await sleep(5000);
+  let there = -1;
+  for (let rounds = 0; rounds < 10 && there !== enginesOf(hub.workerPid).length; rounds++) {
+    there = enginesOf(hub.workerPid).length;
+    await ask(context, minilm.direct, [...bodies(40), ...bodies(40), ...bodies(40)]);
+    await sleep(2000);
+  }
+  await sleep(3000);
   const engines = enginesOf(hub.workerPid);
   const memory = () => residentBytes(treeOf(hub.workerPid));
   const before = memory();
