@@ -37,6 +37,8 @@ export interface RunningHub {
   kill(): Promise<void>;
   /** SIGKILL to the API alone: to all of its replicas. */
   killApi(): Promise<void>;
+  /** SIGKILL to all workers, which are then started again. */
+  killWorkers(): Promise<void>;
 }
 
 export interface StartOptions {
@@ -118,6 +120,9 @@ async function startEmbedded(data: string, options: StartOptions): Promise<Runni
     async killApi() {
       // It is the one that holds the data folder.
       process.kill(Number(readFileSync(join(data, "lock-holder"), "utf8")), "SIGKILL");
+    },
+    async killWorkers() {
+      process.kill(Number(readFileSync(join(data, "cache/lock-holder"), "utf8")), "SIGKILL");
     },
   };
   if (options.examples ?? true)

@@ -30,6 +30,8 @@ export interface RunningParts {
   interrupt(): Promise<number>;
   kill(): Promise<void>;
   killApi(): Promise<void>;
+  /** SIGKILL to all workers, which are then started again. */
+  killWorkers(): Promise<void>;
 }
 
 /** Where a part runs, and where it would in compose: `name:port`. */
@@ -97,17 +99,21 @@ export async function startParts(
   };
   const image = commandOf(root, "docker/Dockerfile");
   const apis = ["api-1", "api-2"].map((name) => run(name, image, { ...settingsOf(name), ...publicUrls }));
-  const workers = ["worker-1", "worker-2"].map((name) =>
-    run(name, services[name]!.command, { ...settingsOf(name), MODULEHUB_CACHE: join(data, `cache-${name}`) }),
-  );
+  const startWorkers = () =>
+    ["worker-1", "worker-2"].map((name) =>
+      run(name, services[name]!.command, {
+        ...settingsOf(name),
+        MODULEHUB_CACHE: join(data, `cache-${name}`),
+      }),
+    );
+  let workers = startWorkers();
   const proxy = run("proxy", ["haproxy", "-db", "-f", join(root, "docker/haproxy.cfg")], {
     ...placed(withoutNames(services.proxy!.environment), places, ground.secrets),
     HUB_BIND: places.get("proxy:8080")!,
     WORKERS_BIND: places.get("proxy:8090")!,
     STATUS_BIND: `127.0.0.1:${ports.at(-1)}`,
   });
-  const all = [...apis, ...workers, proxy];
-  const end = async (signal: NodeJS.Signals, which = all): Promise<number> => {
+  const end = async (signal: NodeJS.Signals, which = [...apis, ...workers, proxy]): Promise<number> => {
     for (const { child } of which) if (child.exitCode === null) child.kill(signal);
     const codes = await Promise.all(which.map(({ exited }) => exited));
     return Math.max(...codes);
@@ -128,6 +134,11 @@ export async function startParts(
     },
     kill: async () => void (await end("SIGKILL")),
     killApi: async () => void (await end("SIGKILL", apis)),
+    killWorkers: async () => {
+      await end("SIGKILL", workers);
+      // As compose's restart policy does.
+      workers = startWorkers();
+    },
   };
 }
 

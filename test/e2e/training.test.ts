@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, cleanUp, type RunningHub, startHub, until } from "./hub.ts";
 import { upload } from "./publish-files.ts";
@@ -144,7 +142,7 @@ test("whichever process is killed in the middle, the same seed comes to the same
   const whole = await succeeded(await begin("whole"));
   const kills: Record<string, () => Promise<void>> = {
     worker: async () => {
-      process.kill(Number(readFileSync(join(hub.data, "cache/lock-holder"), "utf8")), "SIGKILL");
+      await hub.killWorkers();
     },
     // The command that runs both ends with it: whatever keeps it running starts it anew.
     api: async () => {
