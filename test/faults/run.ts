@@ -40,7 +40,7 @@ try {
   }
   const database = values.database === "postgresql" ? "postgresql" : "embedded";
   const { faults, ...rest } =
-    how === "steps" ? await runSteps(options) : await runKills({ ...options, database });
+    how === "steps" ? await runSteps({ ...options, database }) : await runKills({ ...options, database });
   for (const [fault, count] of [...faults].sort(([, a], [, b]) => b - a)) console.log(`${count} × ${fault}`);
   console.log(
     Object.entries(rest)

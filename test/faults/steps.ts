@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startPostgresql } from "@modulehub/api/testing/postgresql-server";
 import { type App, buildApp } from "../../services/api/src/app.ts";
 import { openFilesystemStore } from "../../services/api/src/blobs/filesystem-store.ts";
 import { openDatabase } from "../../services/api/src/database/client.ts";
@@ -20,6 +21,7 @@ export interface StepOptions {
   count: number;
   /** Milliseconds after which no more lives begin. */
   time?: number;
+  database: "embedded" | "postgresql";
   say?: (line: string) => void;
 }
 
@@ -33,9 +35,15 @@ export interface StepResult {
 const ADMIN = "an-admin-token-for-tests-that-is-long-enough";
 const WORKER_TOKEN = "a-worker-token-for-tests";
 
-/** A life ends within so many steps, about fifty changes; single effects fail within so many. */
-const STEPS = 1_500;
-const FAULT_STEPS = 60;
+/**
+ * A life ends within so many steps, of which a change has about thirty; single effects fail within so many. Some lives
+ * are short and hardly anything goes well in them: what is to repair a fault meets the next one.
+ */
+const STEPS = [60, 300, 1_500];
+const FAULT_STEPS = [8, 20, 60];
+
+/** Clients at once, each with modules of its own. */
+const CLIENTS = 3;
 
 /** A module that has so many versions is left for a new one. */
 const VERSIONS = 10;
@@ -45,12 +53,8 @@ const VERSIONS = 10;
  * effects on database or store, of which there is none that is not counted. Before, single effects fail, or are made and
  * their answer is lost. After each fault everything that was answered is compared with what is there. Throws `Violation`, with the seed and the history's file.
  */
-export async function runSteps({
-  seed,
-  count,
-  time = Infinity,
-  say = () => undefined,
-}: StepOptions): Promise<StepResult> {
+export async function runSteps(options: StepOptions): Promise<StepResult> {
+  const { seed, count, time = Infinity, say = () => undefined } = options;
   const random = randomFrom(seed);
   const begun = Date.now();
   const history: string[] = [];
@@ -59,7 +63,13 @@ export async function runSteps({
     if (history.length > 4_000) history.splice(0, 1_000);
   };
   const data = await mkdtemp(join(tmpdir(), "modulehub-steps-"));
-  const database = await openDatabase({ kind: "memory" });
+  const postgresql =
+    options.database === "postgresql"
+      ? await startPostgresql({ settings: ["fsync=off", "synchronous_commit=off"] })
+      : undefined;
+  const database = await openDatabase(
+    postgresql === undefined ? { kind: "memory" } : { kind: "postgresql", url: postgresql.url },
+  );
   await migrate(database);
   const store = await openFilesystemStore(data);
   const part = await workerPart();
@@ -91,7 +101,7 @@ export async function runSteps({
     await app.close();
     let named = 0;
     const newPublisher = () => new Publisher(hub, `acme/m${++named}`, random, note);
-    const active = [newPublisher(), newPublisher()];
+    const active = Array.from({ length: CLIENTS }, newPublisher);
     let faults = 0;
     const hit = (fault: string) => {
       faults++;
@@ -116,12 +126,13 @@ export async function runSteps({
         result.versions += publisher.record.versions.size;
         active[index] = newPublisher();
       }
+      const faultSteps = random.pick(FAULT_STEPS);
       life.failNowAndThen((step) => {
         note(`── fails ${step}`);
         if (step !== "") hit(`failure ${step}`);
-        return 1 + random.below(FAULT_STEPS);
+        return 1 + random.below(faultSteps);
       });
-      life.endWithin(1 + random.below(STEPS));
+      life.endWithin(1 + random.below(random.pick(STEPS)));
       await Promise.all(
         active.map(async (publisher) => {
           while (!over.signal.aborted)
@@ -144,6 +155,7 @@ export async function runSteps({
     await worker.close();
     await part.kill();
     await database.close();
+    await postgresql?.stop();
     await rm(data, { recursive: true, force: true });
   }
 

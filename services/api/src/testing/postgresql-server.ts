@@ -40,6 +40,8 @@ export interface PostgresqlOptions {
   port?: number;
   /** Of the superuser `hub`; default: a random one. */
   password?: string;
+  /** Further settings, as in `fsync=off` where the server itself is never killed. */
+  settings?: string[];
 }
 
 /**
@@ -69,7 +71,9 @@ export async function startPostgresql(
   );
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
   const port = options.port ?? (await freePort());
-  const settings = ["max_connections=200", "log_min_messages=panic"].flatMap((setting) => ["-c", setting]);
+  const settings = ["max_connections=200", "log_min_messages=panic", ...(options.settings ?? [])].flatMap(
+    (setting) => ["-c", setting],
+  );
   let server: ChildProcess | undefined;
   const isReady = () =>
     spawnSync(join(programs, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)], { stdio: "ignore" })
