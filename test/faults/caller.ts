@@ -48,6 +48,26 @@ export async function send<T = Record<string, unknown>>(
   }
 }
 
+/** Sends a part to an address that a hub gave: one of its own, wherever it is by now, or one at a store. */
+export async function sendPart(hub: Hub, address: string, bytes: Uint8Array): Promise<Outcome<unknown>> {
+  const { pathname } = new URL(address);
+  if (pathname.startsWith("/v1/")) return send(hub, "PUT", pathname, bytes);
+  try {
+    const response = await fetch(address, {
+      method: "PUT",
+      body: new Uint8Array(bytes),
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    const { status } = response;
+    const text = await response.text();
+    if (response.ok) return { kind: "done", status, body: undefined };
+    if (status >= 500) return { kind: "unknown", reason: `${status} ${text.slice(0, 300)}` };
+    return { kind: "refused", status, body: { code: "store-refused", detail: text.slice(0, 300) } };
+  } catch (error) {
+    return { kind: "unknown", reason: `a part to the store: ${String(error)}` };
+  }
+}
+
 /** The bytes of a file; undefined where no answer, or not all of it, came. */
 export async function fetchBytes(hub: Hub, path: string): Promise<Uint8Array | number | undefined> {
   try {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startPostgresql } from "@modulehub/api/testing/postgresql-server";
+import { type S3Server, type S3ServerName, startS3 } from "@modulehub/api/testing/s3-servers";
 import { type Hub, send } from "./caller.ts";
 import { apiPart, type Part, workerPart } from "./parts/processes.ts";
 import { Publisher, Violation } from "./publisher.ts";
@@ -16,6 +17,8 @@ export interface KillOptions {
   /** Milliseconds after which no more kills are made. */
   time?: number;
   database: "embedded" | "postgresql";
+  /** Where blobs are: in the data folder, or in an S3 server, which is killed too. Default: the folder. */
+  store?: "folder" | S3ServerName;
   /** Clients at once, each with modules of its own. */
   clients?: number;
   say?: (line: string) => void;
@@ -31,6 +34,12 @@ export interface KillResult {
 
 /** A module that has so many versions is left for a new one: what it has is checked again at the end. */
 const VERSIONS = 30;
+
+/** How often another part dies at the same moment as the API. */
+const TOGETHER = 0.15;
+
+/** S3's parts have at least 5 MiB: an upload of three. */
+const UPLOAD_SIZE_S3 = 11_000_000;
 
 /** What happened lately is kept for when something is wrong: so many lines. */
 const HISTORY = 4_000;
@@ -53,12 +62,16 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
   const postgresql = options.database === "postgresql" ? await startPostgresql() : undefined;
   if (options.database === "postgresql" && postgresql === undefined)
     throw new Error("PostgreSQL is not installed");
+  const { store = "folder" } = options;
+  const s3 = store === "folder" ? undefined : await startS3(store);
   const worker = await workerPart();
   const databaseUrl = postgresql?.url;
+  const code = await mkdtemp(join(tmpdir(), "modulehub-code-"));
   const api = apiPart("api", {
     data,
     workerUrl: worker.url,
     ...(databaseUrl !== undefined && { databaseUrl }),
+    env: { NODE_COMPILE_CACHE: code, ...(s3 && bucketOf(s3)) },
   });
   const hub: Hub = {
     url: () => api.url(),
@@ -70,20 +83,26 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
     api,
     worker,
     ...(postgresql ? [{ name: "postgresql", start: postgresql.start, kill: postgresql.kill }] : []),
+    ...(s3 ? [{ name: store, start: s3.restart, kill: s3.kill }] : []),
   ];
   const result: KillResult = { faults: new Map(), answered: 0, unanswered: 0, versions: 0 };
   try {
     await worker.start();
+    // What it compiled is kept for the next start where it ends in good order.
+    await api.start();
+    await api.end();
     await api.start();
     const made = await send(hub, "POST", "/v1/publishers", { id: "acme" });
     if (made.kind !== "done") throw new Error(`acme could not be made: ${JSON.stringify(made)}`);
     let named = 0;
-    const newPublisher = () => new Publisher(hub, `acme/m${++named}`, random, note);
+    const uploads = s3 === undefined ? {} : { uploadSize: UPLOAD_SIZE_S3 };
+    const newPublisher = () => new Publisher(hub, `acme/m${++named}`, random, note, uploads);
     const active = Array.from({ length: clients }, newPublisher);
     const left: Publisher[] = [];
-    for (let kills = 0; kills < options.count && Date.now() - begun < (options.time ?? Infinity); kills++) {
-      const part = choose(parts, random);
-      note(`── ${kills}: ${part.name} is to be killed`);
+    for (let kills = 0; kills < options.count && Date.now() - begun < (options.time ?? Infinity); ) {
+      const dying = choose(parts, random);
+      const names = dying.map(({ name }) => name).join(" and ");
+      note(`── ${kills}: ${names} to be killed`);
       const stop = new AbortController();
       const working = active.map(async (publisher) => {
         while (!stop.signal.aborted) {
@@ -94,13 +113,15 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
         }
       });
       await sleep(random.next() ** 2 * 600);
-      await part.kill();
+      await Promise.all(dying.map((part) => part.kill()));
       note(`── killed`);
-      result.faults.set(part.name, (result.faults.get(part.name) ?? 0) + 1);
+      for (const { name } of dying) result.faults.set(name, (result.faults.get(name) ?? 0) + 1);
       // The others go on without it for a moment: what they answer then is an answer too.
-      if (part !== api) await sleep(random.below(100));
-      await part.start();
-      if (part !== api) await sleep(random.below(200));
+      const isApiAlive = !dying.includes(api);
+      if (isApiAlive) await sleep(random.below(100));
+      // What the API needs is started before it.
+      for (const part of dying.toReversed()) await part.start();
+      if (isApiAlive) await sleep(random.below(200));
       stop.abort();
       await Promise.all(working);
       await Promise.all(active.map((publisher) => untilAnswered(hub, publisher, random)));
@@ -109,16 +130,14 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
         left.push(publisher);
         active[index] = newPublisher();
       }
-      if ((kills + 1) % 25 === 0)
-        say(`${kills + 1} kills, ${result.answered} changes answered, ${result.unanswered} not`);
+      const before = kills;
+      kills += dying.length;
+      if (Math.floor(kills / 25) > Math.floor(before / 25))
+        say(`${kills} kills, ${result.answered} changes answered, ${result.unanswered} not`);
     }
     for (const publisher of [...left, ...active]) {
       await untilAnswered(hub, publisher, random, true);
-      publisher.finish();
-      for (const id of publisher.record.drafts.keys())
-        if (!(await publisher.goOn(id))) throw new Violation(`draft ${id} can't be led to its end`);
-      for (const id of publisher.record.uploads.keys())
-        if (!(await publisher.goOnUploading(id))) throw new Violation(`upload ${id} can't be led to its end`);
+      await publisher.finish();
       await untilAnswered(hub, publisher, random, true);
       result.versions += publisher.record.versions.size;
     }
@@ -134,15 +153,24 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
     await api.kill();
     await worker.kill();
     await postgresql?.stop();
-    await rm(data, { recursive: true, force: true });
+    await s3?.stop();
+    for (const folder of [data, code]) await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** The API most often: it is what can be in the middle of something. */
-const choose = (parts: Part[], random: Random): Part => {
+/** The API most often, since it is what can be in the middle of something; sometimes another part with it. */
+const choose = (parts: Part[], random: Random): Part[] => {
   const [api, ...others] = parts;
-  return random.next() < 0.6 ? api! : random.pick(others);
+  if (random.next() < 0.4) return [random.pick(others)];
+  return random.next() < TOGETHER ? [api!, random.pick(others)] : [api!];
 };
+
+const bucketOf = ({ settings }: S3Server): { [name: string]: string } => ({
+  MODULEHUB_S3_ENDPOINT: settings.endpoint,
+  MODULEHUB_S3_BUCKET: settings.bucket,
+  MODULEHUB_S3_ACCESS_KEY_ID: settings.credentials.accessKeyId,
+  MODULEHUB_S3_SECRET_ACCESS_KEY: settings.credentials.secretAccessKey,
+});
 
 /** Looks until the hub answers, or it is over. */
 async function settle(hub: Hub, publisher: Publisher, random: Random, over: AbortSignal): Promise<void> {

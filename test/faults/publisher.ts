@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Hub, type Outcome, send } from "./caller.ts";
+import { type Hub, type Outcome, send, sendPart } from "./caller.ts";
 import type { Random } from "./random.ts";
 import { type Content, contentOf, newRecord, type Record, sha256 } from "./record.ts";
 
-/** A draft that has not ended after this long, in milliseconds, never will. */
-const DRAFT_PATIENCE = 90_000;
+/** A draft, or an upload, that has not ended after this long, in milliseconds, never will. */
+const PATIENCE = 90_000;
+
+/** Bytes of uploads that are tried for their own sake: some parts of 65,536 bytes. */
+const UPLOAD_SIZE = 150_000;
 
 interface DraftAnswer {
   id: string;
@@ -12,6 +15,22 @@ interface DraftAnswer {
   missing: string[];
   version?: number;
   problems?: { code: string; detail?: string }[];
+}
+
+interface UploadAnswer {
+  id: string;
+  state: string;
+  partSize: number;
+  /** Those that are missing, and where to send them. */
+  parts: { n: number; url: string }[];
+  received: number[];
+}
+
+export interface PublisherOptions {
+  /** Of a client that was there before. */
+  record?: Record;
+  /** Bytes of uploads that are tried for their own sake. Default 150,000. */
+  uploadSize?: number;
 }
 
 /** A promise of the hub's that does not hold. */
@@ -24,20 +43,21 @@ export class Publisher {
   readonly #random: Random;
   readonly #log: (line: string) => void;
   #made = 0;
+  readonly #uploadSize: number;
   #over: AbortSignal | undefined;
 
-  /** `record`: of a client that was there before. */
   constructor(
     hub: Hub,
     module: string,
     random: Random,
     log: (line: string) => void,
-    record = newRecord(module),
+    { record = newRecord(module), uploadSize = UPLOAD_SIZE }: PublisherOptions = {},
   ) {
     this.#hub = hub;
     this.#random = random;
     this.#log = log;
     this.record = record;
+    this.#uploadSize = uploadSize;
     this.#made = record.contents.size;
   }
 
@@ -61,9 +81,19 @@ export class Publisher {
     return this.#openAndCancel();
   }
 
-  /** From now on what is begun is led to its end. */
-  finish(): void {
+  /** Leads all that it has begun to its end. Throws `Violation` where that can't be done although the hub runs. */
+  async finish(): Promise<void> {
     this.#over = undefined;
+    const { drafts, uploads } = this.record;
+    for (const id of [...drafts.keys()])
+      if (!(await this.goOn(id))) throw new Violation(`draft ${id} can't be led to its end`);
+    const until = Date.now() + PATIENCE;
+    for (const id of [...uploads.keys()])
+      while (uploads.has(id)) {
+        if (!(await this.goOnUploading(id))) throw new Violation(`upload ${id} can't be led to its end`);
+        if (Date.now() > until) throw new Violation(`upload ${id} is not stored after ${PATIENCE / 1_000} s`);
+        if (uploads.has(id)) await sleep(50);
+      }
   }
 
   #say(what: string, outcome: Outcome<unknown>): void {
@@ -130,7 +160,7 @@ export class Publisher {
     const pending = this.record.drafts.get(id);
     if (pending === undefined) return true;
     const content = this.record.contents.get(pending.seed)!;
-    const until = Date.now() + DRAFT_PATIENCE;
+    const until = Date.now() + PATIENCE;
     for (;;) {
       const seen = await send<DraftAnswer>(this.#hub, "GET", `/v1/drafts/${id}`);
       if (seen.kind === "unknown") return false;
@@ -175,7 +205,7 @@ export class Publisher {
           throw new Violation(`draft ${id} is ${draft.state}`);
       }
       if (Date.now() > until)
-        throw new Violation(`draft ${id} is still ${draft.state} after ${DRAFT_PATIENCE / 1_000} s`);
+        throw new Violation(`draft ${id} is still ${draft.state} after ${PATIENCE / 1_000} s`);
       if (this.#over?.aborted) return false;
       await sleep(15);
     }
@@ -200,29 +230,46 @@ export class Publisher {
 
   /** Uploads a blob; whether it was answered. */
   async #send(bytes: Uint8Array, digest: string): Promise<boolean> {
-    const opened = await this.#call<{ id: string; partSize: number; received: number[] }>(
-      "open an upload",
-      "POST",
-      "/v1/uploads",
-      { publisher: "acme", size: bytes.length, digest },
-    );
+    const opened = await this.#call<UploadAnswer>("open an upload", "POST", "/v1/uploads", {
+      publisher: "acme",
+      size: bytes.length,
+      digest,
+    });
     if (opened.kind === "refused") this.#refused("opening an upload", opened);
     if (opened.kind === "unknown") return false;
-    const { id, partSize, received } = opened.body;
-    const count = Math.ceil(bytes.length / partSize);
-    for (let n = 1; n <= count; n++) {
-      if (received.includes(n)) continue;
-      const part = bytes.subarray((n - 1) * partSize, n * partSize);
-      const sent = await this.#call(`part ${n}`, "PUT", `/v1/uploads/${id}/parts/${n}`, part);
+    const { id, partSize, parts } = opened.body;
+    for (const { n, url } of parts) {
+      const sent = await this.#sendPart(url, n, bytes.subarray((n - 1) * partSize, n * partSize));
       // Another client of this publisher sends the same bytes by the same upload, and was first.
-      if (sent.kind === "refused" && sent.body.code === "upload-state") return true;
-      if (sent.kind === "refused") this.#refused(`part ${n}`, sent);
+      if (sent.kind === "refused") return this.#isPast(id, n, sent);
       if (sent.kind === "unknown") return false;
     }
     const done = await this.#call("complete", "POST", `/v1/uploads/${id}/complete`, { digest });
     if (done.kind === "refused" && !["upload-state", "upload-incomplete"].includes(done.body.code ?? ""))
       this.#refused("completing", done);
     return done.kind !== "unknown";
+  }
+
+  async #sendPart(address: string, n: number, bytes: Uint8Array): Promise<Outcome<unknown>> {
+    const sent = await sendPart(this.#hub, address, bytes);
+    this.#say(`part ${n} to ${new URL(address).pathname}`, sent);
+    return sent;
+  }
+
+  /**
+   * A part may be refused only where its upload has it already, joined or whole, or has been completed. Returns whether
+   * that was answered.
+   */
+  async #isPast(
+    id: string,
+    n: number,
+    sent: Extract<Outcome<unknown>, { kind: "refused" }>,
+  ): Promise<boolean> {
+    const seen = await send<UploadAnswer>(this.#hub, "GET", `/v1/uploads/${id}`);
+    if (seen.kind === "refused") this.#refused(`upload ${id}`, seen);
+    if (seen.kind === "unknown") return false;
+    if (seen.body.state === "open" && !seen.body.received.includes(n)) this.#refused(`part ${n}`, sent);
+    return true;
   }
 
   async #alias(name: string, version: number): Promise<boolean> {
@@ -282,29 +329,27 @@ export class Publisher {
     const { uploads, module } = this.record;
     if (uploads.size > 0 && this.#random.next() < 0.6)
       return this.goOnUploading(this.#random.pick([...uploads.keys()]));
-    const bytes = Buffer.from(`upload ${module} ${++this.#made} `.repeat(9_000)).subarray(0, 150_000);
-    const digest = sha256(bytes);
-    const opened = await this.#call<{ id: string; partSize: number }>(
-      "open an upload",
-      "POST",
-      "/v1/uploads",
-      {
-        publisher: "acme",
-        size: bytes.length,
-      },
+    const bytes = Buffer.from(`upload ${module} ${++this.#made} `.repeat(this.#uploadSize / 16)).subarray(
+      0,
+      this.#uploadSize,
     );
+    const digest = sha256(bytes);
+    const opened = await this.#call<UploadAnswer>("open an upload", "POST", "/v1/uploads", {
+      publisher: "acme",
+      size: bytes.length,
+    });
     if (opened.kind === "refused") this.#refused("opening an upload", opened);
     if (opened.kind === "unknown") return false;
-    const { id, partSize } = opened.body;
-    const count = Math.ceil(bytes.length / partSize);
-    uploads.set(id, { bytes, digest, partSize, count, taken: new Set(), completed: new Set([false]) });
-    return this.#part(id, 1 + this.#random.below(count));
+    const { id, partSize, parts } = opened.body;
+    const addresses = new Map(parts.map(({ n, url }) => [n, url]));
+    uploads.set(id, { bytes, digest, partSize, addresses, taken: new Set(), completed: new Set([false]) });
+    return this.#part(id, this.#random.pick([...addresses.keys()]));
   }
 
   async #part(id: string, n: number): Promise<boolean> {
     const upload = this.record.uploads.get(id)!;
     const part = upload.bytes.subarray((n - 1) * upload.partSize, n * upload.partSize);
-    const sent = await this.#call(`part ${n} of ${id}`, "PUT", `/v1/uploads/${id}/parts/${n}`, part);
+    const sent = await this.#sendPart(upload.addresses.get(n)!, n, part);
     if (sent.kind === "refused" && !upload.completed.has(true)) this.#refused(`part ${n}`, sent);
     if (sent.kind === "done") upload.taken.add(n);
     return sent.kind !== "unknown";
@@ -313,21 +358,24 @@ export class Publisher {
   /** Sends what is missing of an upload and completes it. */
   async goOnUploading(id: string): Promise<boolean> {
     const upload = this.record.uploads.get(id)!;
-    const seen = await send<{ received: number[]; state: string }>(this.#hub, "GET", `/v1/uploads/${id}`);
+    const seen = await send<UploadAnswer>(this.#hub, "GET", `/v1/uploads/${id}`);
     if (seen.kind === "unknown") return false;
     if (seen.kind === "refused") this.#refused(`upload ${id}`, seen);
     if (seen.body.state === "open") {
       const missing = [...upload.taken].filter((n) => !seen.body.received.includes(n));
       if (missing.length > 0) throw new Violation(`upload ${id} has lost parts ${missing}`);
-      for (let n = 1; n <= upload.count; n++)
-        if (!seen.body.received.includes(n) && !(await this.#part(id, n))) return false;
+      for (const { n, url } of seen.body.parts) {
+        upload.addresses.set(n, url);
+        if (!(await this.#part(id, n))) return false;
+      }
     } else if (!upload.completed.has(true)) throw new Violation(`upload ${id} is ${seen.body.state}`);
     upload.completed.add(true);
     const { digest } = upload;
-    const done = await this.#call(`complete ${id}`, "POST", `/v1/uploads/${id}/complete`, { digest });
+    const path = `/v1/uploads/${id}/complete`;
+    const done = await this.#call<UploadAnswer>(`complete ${id}`, "POST", path, { digest });
     if (done.kind === "unknown") return false;
     if (done.kind === "refused") this.#refused(`completing ${id}`, done);
-    this.record.uploads.delete(id);
+    if (done.body.state === "stored") this.record.uploads.delete(id);
     return true;
   }
 

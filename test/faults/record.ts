@@ -46,7 +46,8 @@ export interface PendingUpload {
   bytes: Uint8Array;
   digest: string;
   partSize: number;
-  count: number;
+  /** Where to send each part. */
+  addresses: Map<number, string>;
   taken: Set<number>;
   completed: Maybe<boolean>;
 }

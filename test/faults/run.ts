@@ -2,14 +2,16 @@
  * Faults without end, for as long as they are wanted:
  *
  *     node test/faults/run.ts kills --count 1000 --seconds 450 --database postgresql --seed 7
+ *     node test/faults/run.ts kills --count 1000 --database postgresql --store versitygw
  *     node test/faults/run.ts steps --count 9000
  *     node test/faults/run.ts collection --count 1000000
  *
- * `kills` kills real processes, `steps` ends the API in this process between two effects, `collection` takes and
- * drops references beside collections. The last line is
+ * `kills` kills real processes: API, worker, PostgreSQL, an S3 server that has been built here, `steps` ends the API in this process between two effects, `collection` takes and
+ * drops references beside collections (an operation is a reference). The last line is
  * `N passed, N failed`, a fault counting as one.
  */
 import { parseArgs } from "node:util";
+import { S3_SERVERS } from "@modulehub/api/testing/s3-servers";
 import { runCollection } from "./collection.ts";
 import { runKills } from "./kills.ts";
 import { runSteps } from "./steps.ts";
@@ -19,6 +21,7 @@ const { values, positionals } = parseArgs({
     count: { type: "string", default: "100" },
     seconds: { type: "string", default: "Infinity" },
     database: { type: "string", default: "embedded" },
+    store: { type: "string", default: "folder" },
     seed: { type: "string", default: String(Date.now() % 2 ** 31) },
   },
   allowPositionals: true,
@@ -39,8 +42,11 @@ try {
     process.exit();
   }
   const database = values.database === "postgresql" ? "postgresql" : "embedded";
+  const store = S3_SERVERS.find((name) => name === values.store) ?? "folder";
   const { faults, ...rest } =
-    how === "steps" ? await runSteps({ ...options, database }) : await runKills({ ...options, database });
+    how === "steps"
+      ? await runSteps({ ...options, database })
+      : await runKills({ ...options, database, store });
   for (const [fault, count] of [...faults].sort(([, a], [, b]) => b - a)) console.log(`${count} × ${fault}`);
   console.log(
     Object.entries(rest)

@@ -207,7 +207,7 @@ async function checkUploads(hub: Hub, record: Record): Promise<void> {
     const answer = await get<{ state: string; received: number[] }>(hub, `/v1/uploads/${id}`);
     if (answer.kind === "refused") throw new Violation(`upload ${id} is gone: ${answer.status}`);
     const { state, received } = answer.body;
-    if (state === "stored" && upload.completed.has(true)) continue;
+    if (["stored", "verifying"].includes(state) && upload.completed.has(true)) continue;
     if (state !== "open") throw new Violation(`upload ${id} is ${state}`);
     const lost = [...upload.taken].filter((n) => !received.includes(n));
     if (lost.length > 0) throw new Violation(`upload ${id} has lost parts ${lost}`);

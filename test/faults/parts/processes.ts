@@ -19,6 +19,8 @@ export interface Part {
 export interface ApiPart extends Part {
   url(): string;
   token(): string;
+  /** SIGTERM, and waits until it has ended in good order. */
+  end(): Promise<void>;
 }
 
 export interface ApiSettings {
@@ -74,6 +76,13 @@ export function apiPart(
       token = (await readFile(join(data, "admin-token"), "utf8")).trim();
     },
     kill: async () => killed(child, through !== undefined),
+    end: async () => {
+      const running = child;
+      if (running === undefined) return;
+      const gone = once(running, "exit");
+      running.kill("SIGTERM");
+      await gone;
+    },
   };
 }
 

@@ -116,7 +116,7 @@ export async function cutPower({
       try {
         await use(api);
         for (const record of structuredClone(records)) {
-          const publisher = new Publisher(hub, record.module, random, () => undefined, record);
+          const publisher = new Publisher(hub, record.module, random, () => undefined, { record });
           if (!(await verify(hub, publisher, random, true))) throw new Violation("the hub does not answer");
           for (const id of record.drafts.keys()) await publisher.goOn(id);
           for (const id of record.uploads.keys()) await publisher.goOnUploading(id);

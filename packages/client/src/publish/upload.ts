@@ -58,7 +58,7 @@ export async function upload(job: UploadJob): Promise<void> {
   // To the hub one after the other: whatever dies, at most one part of a file is on its way and is sent again. A
   // store elsewhere is further away, and one connection would not fill the line.
   const isDirect = state.parts.some(({ url }) => !transport.isOwn(new URL(url, transport.url)));
-  const line = new Line(isDirect, signal);
+  const line = new Line({ isWide: isDirect, broke: state.received.length > 0 }, signal);
   for (let rounds = 1; state.state !== "stored"; rounds++) {
     if (state.state === "open") {
       await sendParts(job, state, line);

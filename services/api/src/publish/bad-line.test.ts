@@ -13,6 +13,8 @@ import { digestOf, MANIFEST, startTestHub, type TestHub } from "../testing/test-
 
 const MIB = 1_048_576;
 const PART = 5 * MIB;
+/** Parts on their way at once, at most. */
+const AT_ONCE = 4;
 let double: S3Double;
 let connection: S3Connection;
 let hub: TestHub;
@@ -36,19 +38,23 @@ beforeEach(() => {
   double.requests.length = 0;
 });
 
-async function publishGraph(bytes: Uint8Array): Promise<PublishEvent | undefined> {
+async function publishGraph(bytes: Uint8Array, signal?: AbortSignal): Promise<PublishEvent | undefined> {
   await writeFile(join(folder, "model.onnx"), bytes);
   let last: PublishEvent | undefined;
   const client = new Hub({ url: hub.url, token: hub.admin.authorization.replace("Bearer ", "") });
-  for await (const event of client.publish(folder, "acme/bad-line", { createPublisher: true })) last = event;
+  const options = { createPublisher: true, ...(signal && { signal }) };
+  for await (const event of client.publish(folder, "acme/bad-line", options)) last = event;
   return last;
 }
 
-/** Bytes that were sent to the store beyond those of the file. */
-const twice = (size: number): number =>
+/** Bytes of the graph that have come to the store, over all attempts. */
+const numberOfBytes = (): number =>
   double.requests
     .filter(({ operation, bytes }) => operation === "UploadPart" && bytes > MANIFEST.length)
-    .reduce((sum, { bytes }) => sum + bytes, 0) - size;
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Bytes that were sent to the store beyond those of the file. */
+const twice = (size: number): number => numberOfBytes() - size;
 
 const numberOfSends = () => double.requests.filter(({ operation }) => operation === "UploadPart").length;
 
@@ -87,6 +93,51 @@ test("a connection that breaks in the middle of a part costs no more than that p
   expect(broken).toBe(true);
   expect(twice(bytes.byteLength)).toBeGreaterThan(0);
   expect(twice(bytes.byteLength)).toBeLessThanOrEqual(PART);
+});
+
+/** Calls back each time that so many bytes of parts have come to the store. */
+function eachTime(bytes: number, then: () => void): () => void {
+  let next = numberOfBytes() + bytes;
+  const watch = setInterval(() => {
+    if (numberOfBytes() < next) return;
+    next = numberOfBytes() + bytes;
+    then();
+  }, 1);
+  return () => clearInterval(watch);
+}
+
+test("a line that breaks again and again costs several parts once, and then one each time", async () => {
+  const bytes = randomBytes(160 * MIB);
+  let breaks = 0;
+  const stop = eachTime(7.5 * PART, () => {
+    breaks += 1;
+    double.cut();
+  });
+  expect(await publishGraph(bytes)).toMatchObject({ kind: "published" });
+  stop();
+  expect(breaks).toBeGreaterThan(2);
+  expect(twice(bytes.byteLength)).toBeGreaterThan(0);
+  expect(twice(bytes.byteLength)).toBeLessThanOrEqual((AT_ONCE + breaks - 1) * PART);
+});
+
+test("an upload that was broken off goes on with one part at a time, and sends only what is missing", async () => {
+  const bytes = randomBytes(60 * MIB);
+  const broken = new AbortController();
+  const first = eachTime(25 * MIB, () => broken.abort(new Error("broken off")));
+  await expect(publishGraph(bytes, broken.signal)).rejects.toThrow("broken off");
+  first();
+  const [upload] = [...double.uploads.values()].filter(({ parts }) => parts.size > 1);
+  const lost = numberOfBytes() - upload!.parts.size * PART;
+  expect(lost).toBeLessThanOrEqual(AT_ONCE * PART);
+  let breaks = 0;
+  const second = eachTime(3.5 * PART, () => {
+    breaks += 1;
+    double.cut();
+  });
+  expect(await publishGraph(bytes)).toMatchObject({ kind: "published" });
+  second();
+  expect(breaks).toBeGreaterThan(0);
+  expect(twice(bytes.byteLength) - lost).toBeLessThanOrEqual(breaks * PART);
 });
 
 test("a part whose answer is lost has arrived, and is not sent again", async () => {

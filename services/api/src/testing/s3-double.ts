@@ -100,6 +100,11 @@ export class S3Double {
     };
   }
 
+  /** Breaks all connections, as a line does that is down for a moment. */
+  cut(): void {
+    this.#server.closeAllConnections();
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
