@@ -43,13 +43,14 @@ const GRACE = 5;
 const OPEN = 300;
 
 /**
- * Contents that all writers share: so few that what one lets go another takes, and so many that some are left alone
- * for longer than the grace.
+ * Contents that all writers share. Most of what is taken is one of the first half, which others hold or have just let
+ * go; the rest is left alone for longer than the grace, and is wanted again about when it is collected.
  */
-const CONTENTS = 2_500;
+const CONTENTS = 2_000;
+const OFTEN = 0.9;
 
 /** The most contents that one draft refers to, and the most drafts of one writer. */
-const FILES = 8;
+const FILES = 12;
 const DRAFTS = 5;
 
 /** A store that keeps names and no bytes: what is tried is which of them go. */
@@ -155,7 +156,7 @@ async function write(writer: Writer, isOver: () => boolean): Promise<Held> {
     } else {
       const holder = randomUUID();
       const count = 1 + random.below(FILES);
-      const digests = new Set(Array.from({ length: count }, () => DIGESTS[random.below(CONTENTS)]!));
+      const digests = new Set(Array.from({ length: count }, () => digestOf(random)));
       await take(writer, holder, digests);
       held.set(holder, digests);
     }
@@ -165,6 +166,9 @@ async function write(writer: Writer, isOver: () => boolean): Promise<Held> {
 }
 
 const DIGESTS = Array.from({ length: CONTENTS }, (_, n) => sha256(Buffer.from(String(n))));
+
+const digestOf = (random: Random): string =>
+  DIGESTS[random.below(CONTENTS / 2) + (random.next() < OFTEN ? 0 : CONTENTS / 2)]!;
 
 /** As a publish does it: what is stored is taken, and what is not is sent, bytes first and row second. */
 async function take(

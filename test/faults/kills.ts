@@ -158,10 +158,10 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
   }
 }
 
-/** The API most often, since it is what can be in the middle of something; sometimes another part with it. */
+/** The API more often than any other part, since it is what can be in the middle of something; sometimes one with it. */
 const choose = (parts: Part[], random: Random): Part[] => {
   const [api, ...others] = parts;
-  if (random.next() < 0.4) return [random.pick(others)];
+  if (random.next() < others.length * 0.2) return [random.pick(others)];
   return random.next() < TOGETHER ? [api!, random.pick(others)] : [api!];
 };
 
