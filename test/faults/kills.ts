@@ -35,6 +35,10 @@ export interface KillResult {
 /** A module that has so many versions is left for a new one: what it has is checked again at the end. */
 const VERSIONS = 30;
 
+/** Answers that all clients get at the most before the next kill, and milliseconds that are waited for them. */
+const CALLS = 30;
+const PATIENCE = 3_000;
+
 /** How often another part dies at the same moment as the API. */
 const TOGETHER = 0.15;
 
@@ -54,7 +58,9 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
   const random = randomFrom(seed);
   const history: string[] = [];
   const begun = Date.now();
+  let calls = 0;
   const note = (line: string) => {
+    calls++;
     history.push(`${((Date.now() - begun) / 1_000).toFixed(3)} ${line}`);
     if (history.length > HISTORY) history.splice(0, HISTORY / 4);
   };
@@ -112,7 +118,10 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
           if (!done && !stop.signal.aborted) await settle(hub, publisher, random, stop.signal);
         }
       });
-      await sleep(random.next() ** 2 * 600);
+      // By what has been answered, so that a slow machine dies in the middle of work too; then at any moment.
+      const enough = calls + random.below(CALLS);
+      for (const until = Date.now() + PATIENCE; calls < enough && Date.now() < until; ) await sleep(5);
+      await sleep(random.next() ** 2 * 100);
       await Promise.all(dying.map((part) => part.kill()));
       note(`── killed`);
       for (const { name } of dying) result.faults.set(name, (result.faults.get(name) ?? 0) + 1);
