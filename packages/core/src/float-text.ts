@@ -22,9 +22,8 @@ const scratch = new Uint8Array(PIECE * MOST_BYTES);
 
 /**
  * Numbers as a list in JSON, each in few digits that give the same float32 back: `0.1`, where `JSON.stringify` writes
- * all digits of the float64 that it is, 0.10000000149011612, in nearly twice the bytes and three times the time (51 µs for
- * 384 numbers, against 16). What isn't finite is
- * a string, as in `tensorToJson`.
+ * all digits of the float64 that it is, 0.10000000149011612. That takes nearly twice the bytes and three times the time
+ * (51 µs for 384 numbers, against 16). What isn't finite is a string, as in `tensorToJson`.
  */
 export function float32Json(data: Float32Array): string {
   let text = "[";
