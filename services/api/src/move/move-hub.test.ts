@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +14,15 @@ import { createIdentity } from "../identity/identity.ts";
 import { type PostgresqlServer, startPostgresql } from "../testing/postgresql-server.ts";
 import { rowsOf } from "../testing/rows-of.ts";
 import { isBuilt, S3_SERVERS, startS3 } from "../testing/s3-servers.ts";
-import { ask, moduleFiles, prepareDraft, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
+import {
+  ask,
+  moduleFiles,
+  prepareDraft,
+  publish,
+  startTestHub,
+  type TestHub,
+  uploadBytes,
+} from "../testing/test-hub.ts";
 import { moveHub, TargetInUse } from "./move-hub.ts";
 
 let folder: string;
@@ -58,6 +67,8 @@ async function fill(): Promise<void> {
   expect((await ask(hub, "DELETE", `${base}/versions/2`)).status).toBe(204);
   expect((await ask(hub, "PUT", "/v1/modules/acme/old", { module: "acme/new" })).status).toBeLessThan(300);
   await prepareDraft(hub, "acme/vectors", moduleFiles("waiting"));
+  // Larger than what is read at once.
+  await uploadBytes(hub, "acme", randomBytes(3_000_000));
   const upload = await ask<{ id: string }>(hub, "POST", "/v1/uploads", { publisher: "acme", size: 150_000 });
   openUpload = upload.body.id;
   await ask(hub, "PUT", `/v1/uploads/${openUpload}/parts/2`, Buffer.alloc(65_536, 2));

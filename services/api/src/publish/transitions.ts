@@ -65,8 +65,9 @@ export async function beginVerifying(
   const blobs = [...there.values()].map((blob) => blob.id);
   const kept = await takeReferences(tx, { kind: "draft", id, publisher }, blobs);
   if (kept.size !== blobs.length) throw problem("blobs-missing", "Some bytes are gone; send them again.");
-  await tx.draft.update({ where: { id }, data: { askedBy: { account, tokenId, requestId } } });
-  await setState(tx, id, "verifying", []);
+  // One update: of a row that it has changed already, PostgreSQL asks for the module again, and waits for its lock.
+  const asked = { askedBy: { account, tokenId, requestId }, problems: [] };
+  await tx.draft.update({ where: { id }, data: { state: "verifying", step: null, ...asked } });
   await jobs.sendInspection(tx, id);
 }
 
@@ -90,7 +91,7 @@ export async function publishVersion(database: Database, id: string, verified: V
   return transition(database, id, async (tx, { state, moduleId }) => {
     if (state !== "verifying") return false;
     const [module] = await tx.$queryRaw<{ next_version: number; lower_name: string }[]>`
-      SELECT next_version, lower_name FROM module WHERE id = ${moduleId} FOR UPDATE`;
+      SELECT next_version, lower_name FROM module WHERE id = ${moduleId} FOR NO KEY UPDATE`;
     if (module === undefined) return false;
     // Read again under the module's lock: until then it can be given to another publisher.
     const draft = await readDraft(tx, id);

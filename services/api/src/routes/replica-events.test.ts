@@ -107,7 +107,7 @@ test("who watches a job at another replica hears its progress and every line of 
 
 test("a reader of a job's events whose membership ends hears nothing more", async (context) => {
   if (server === undefined) context.skip("PostgreSQL is not installed");
-  const reader = await worker.tokenOf("reader", "acme");
+  const reader = await worker.tokenOf("writer", "acme");
   const gone = Promise.withResolvers<void>();
   worker.worker.behaviour.work = async (assignment, say) => {
     await gone.promise;
@@ -116,7 +116,7 @@ test("a reader of a job's events whose membership ends hears nothing more", asyn
   const job = await startJob(worker, trainRequest());
   const answer = await fetch(`${watcher.url}/v1/jobs/${job.id}/events`, { headers: reader });
   expect(answer.status).toBe(200);
-  await ask(worker, "DELETE", "/v1/publishers/acme/members/acme-reader");
+  await ask(worker, "DELETE", "/v1/publishers/acme/members/acme-writer");
   // It ends by itself, and the job has not ended.
   expect(await answer.text()).not.toContain('"state":"succeeded"');
   gone.resolve();
