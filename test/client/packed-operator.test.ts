@@ -257,7 +257,10 @@ test.runIf(LACKING.length === 0)(
     try {
       const before = await inDatabase(copyOfData(), rowsOf);
       const begun = performance.now();
-      expect(await move(await emptyDatabase("unhurt"), "unhurt")).toMatchObject({ code: 0, stderr: expect.stringContaining("blobs are there") });
+      expect(await move(await emptyDatabase("unhurt"), "unhurt")).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining("blobs are there"),
+      });
       const takes = performance.now() - begun;
       const random = randomFrom(SEED);
       const moments: string[] = [];
