@@ -36,7 +36,7 @@ export interface CollectionResult {
 const WRITERS = 32;
 const REPLICAS = 2;
 
-/** Seconds. The rule is that no transaction that takes references is open as long. */
+/** Seconds that what nobody wants is kept. */
 const GRACE = 5;
 
 /** Milliseconds for which some transactions stay open after they took their references. */
@@ -150,7 +150,7 @@ async function write(writer: Writer, isOver: () => boolean): Promise<Held> {
     if (held.size === DRAFTS || (held.size > 0 && random.next() < 0.45)) {
       const [holder, digests] = random.pick([...held]);
       held.delete(holder);
-      await dropReferences(database.prisma, { kind: "draft", id: holder });
+      await inTransaction(database, (tx) => dropReferences(tx, { kind: "draft", id: holder }));
       result.operations += digests.size;
       result.transactions++;
     } else {

@@ -42,6 +42,10 @@ export interface PostgresqlOptions {
   password?: string;
   /** Further settings, as in `fsync=off` where the server itself is never killed. */
   settings?: string[];
+  /** An empty folder for it and its data, on a file system of its own for example; default: a temporary one. */
+  folder?: string;
+  /** Added to the server's environment. */
+  env?: Record<string, string>;
 }
 
 /**
@@ -56,7 +60,7 @@ export async function startPostgresql(
   const root = userInfo().uid === 0;
   const idOf = (flag: string): number => Number(spawnSync("id", [flag, "postgres"]).stdout.toString());
   const owner = root ? { uid: idOf("-u"), gid: idOf("-g") } : {};
-  const folder = mkdtempSync(join(tmpdir(), "modulehub-postgresql-"));
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "modulehub-postgresql-"));
   const password = options.password ?? randomBytes(16).toString("hex");
   const passwordFile = join(folder, "password");
   writeFileSync(passwordFile, password);
@@ -82,7 +86,12 @@ export async function startPostgresql(
     const started = spawn(
       join(programs, "postgres"),
       ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, ...settings],
-      { ...owner, cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
+      {
+        ...owner,
+        cwd: folder,
+        env: { ...process.env, ...options.env },
+        stdio: ["ignore", "ignore", "inherit"],
+      },
     );
     server = started;
     for (let tries = 0; !isReady(); tries++) {
@@ -98,7 +107,7 @@ export async function startPostgresql(
   };
   const stop = async () => {
     await end((child) => child.kill("SIGINT"));
-    rmSync(folder, { recursive: true, force: true });
+    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
   };
   const kill = () =>
     end((child) => {
