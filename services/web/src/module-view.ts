@@ -3,6 +3,7 @@ import {
   inUrl,
   type Lineage,
   type Manifest,
+  type StoredEvaluation,
   type VersionFile,
   type Visibility,
 } from "@modulehub/core";
@@ -30,6 +31,8 @@ export interface ModuleView {
   files: VersionFile[];
   /** What it was trained from and what was trained from it, as far as the visitor may see. */
   lineage: Lineage;
+  /** Evaluations since it was published, newest first, as far as the visitor may see. */
+  evaluations: StoredEvaluation[];
   /** The revision of the documentation that is shown. */
   documentation: { revision: number; createdAt: string; by?: string };
   /** The text of README.md; it may have been cut. */
