@@ -40,9 +40,9 @@ test(`so does one whose blobs are in an S3 server, which is killed too (seed ${S
 });
 
 test(`no effect on database or store that fails, or is the last one, costs anything (seed ${SEED})`, async () => {
-  const { faults, versions } = await runSteps({ seed: SEED, count: 500, time: 60_000, database: "embedded" });
+  const { faults, answered } = await runSteps({ seed: SEED, count: 500, time: 180_000, database: "embedded" });
   expect(sum(faults)).toBeGreaterThan(0);
-  expect(versions).toBeGreaterThan(0);
+  expect(answered).toBeGreaterThan(0);
 });
 
 test(`of 32 writers none loses a blob to the collections of 2 replicas (seed ${SEED})`, async (context) => {

@@ -144,13 +144,6 @@ export async function runSteps(options: StepOptions): Promise<StepResult> {
       await app.close();
       app = undefined;
     }
-    app = await live(new Life());
-    for (const publisher of active) {
-      await untilSeen(hub, publisher);
-      await publisher.finish();
-      await untilSeen(hub, publisher, true);
-      result.versions += publisher.record.versions.size;
-    }
     return result;
   } catch (error) {
     const file = join(tmpdir(), `modulehub-steps-${seed}.log`);
