@@ -7,7 +7,14 @@ import { differentiate } from "./differentiate.ts";
 import { appendHead, type HeadEnds, headMasks, headParameters } from "./head.ts";
 import { appendLoss, lossInputs } from "./loss.ts";
 import { appendUpdates, optimizerState, type StepNumbers, type Update } from "./optimizer.ts";
-import type { ParameterSpec, StateSpec, TableProgram, TrainingProgram } from "./program.ts";
+import {
+  LONE_GROUP,
+  type ParameterSpec,
+  type StateSpec,
+  type TableProgram,
+  type TrainingProgram,
+  tableParts,
+} from "./program.ts";
 import { repeatStep } from "./repeat-step.ts";
 import type { TrainableBase } from "./trainable-base.ts";
 
@@ -43,7 +50,9 @@ export function buildTrainingProgram(
   const carried = [
     ...parameters.map(({ name }) => name),
     ...state.map(({ name }) => name),
-    ...tables.flatMap((table) => [table, ...table.state].map(({ name }) => `${name}/touched`)),
+    ...tables.flatMap((table) =>
+      tableParts(table).flatMap((part) => [table, ...table.state].map(({ name }) => `${name}/${part}`)),
+    ),
   ];
   return {
     steps: repeatStep(stepGraph(plan).toModel(), { carried, collected: ["loss", "finite"] }),
@@ -66,13 +75,20 @@ interface Plan {
   kept: readonly string[];
 }
 
+/** The inputs that the rows of a table come in. */
+const tableInputs = (table: TableProgram) =>
+  tableParts(table).map((part) => ({
+    input: `${table.name}/${part}`,
+    part,
+    shape: [part === "lone" ? `${table.name}/lone` : `${table.name}/unique`, table.dimensions],
+  }));
+
 /** The common beginning of both graphs: inputs, forward, loss. */
 function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: Plan, dropout: boolean) {
   const values = new Map(
     parameters.map(({ name, shape }): [string, Value] => [name, g.input(name, "float32", shape)]),
   );
-  for (const { name, dimensions } of tables)
-    values.set(`${name}/touched`, g.input(`${name}/touched`, "float32", [`${name}/unique`, dimensions]));
+  for (const { input, shape } of tables.flatMap(tableInputs)) values.set(input, g.input(input, "float32", shape));
   const features = base
     ? base.append(g, baseInputs(g, base, values))
     : g.input("features", "float32", ["batch", ends.features]);
@@ -98,7 +114,10 @@ function baseInputs(
     const rows = given(values, `${name}/touched`);
     if (reads === "sums") {
       const counts = g.input(`${name}/counts`, "float32", ["batch", `${name}/unique`]);
-      inputs.set(name, g.matMul(counts, rows));
+      const owners = g.input(`${name}/owners`, "float32", ["batch", `${name}/groups`]);
+      const lone = g.reshape(given(values, `${name}/lone`), g.ints([-1, LONE_GROUP, dimensions]));
+      const groups = g.reduceSum(lone, g.ints([1]), { keepdims: 0 });
+      inputs.set(name, g.add(g.matMul(counts, rows), g.matMul(owners, groups)));
       continue;
     }
     const nothing = g.constant({
@@ -140,14 +159,16 @@ function stepGraph(plan: Plan): GraphBuilder {
       isMatrix: shape.length > 1,
       tells: shape.length === 1,
     })),
-    ...tables.map(({ name, dimensions, state }) => ({
-      input: `${name}/touched`,
-      state: state.map((one) => `${one.name}/touched`),
-      value: given(values, `${name}/touched`),
-      shape: [`${name}/unique`, dimensions],
-      isMatrix: true,
-      tells: true,
-    })),
+    ...tables.flatMap((table) =>
+      tableInputs(table).map(({ input, part, shape }) => ({
+        input,
+        state: table.state.map((one) => `${one.name}/${part}`),
+        value: given(values, input),
+        shape,
+        isMatrix: true,
+        tells: true,
+      })),
+    ),
   ];
   const numbers: StepNumbers = {
     learningRate: g.input("learningRate", "float32", []),
