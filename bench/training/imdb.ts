@@ -10,7 +10,14 @@ import {
 } from "@modulehub/runtime";
 import { judged, type Row, told } from "../serving/row.ts";
 import { chooseSettings, validationSplit } from "./choose.ts";
-import { embedTexts, forBaselines, fullNnlm, runOnTexts, writeForBaselines, writeNumbers } from "./embeddings.ts";
+import {
+  embedTexts,
+  forBaselines,
+  fullNnlm,
+  runOnTexts,
+  writeForBaselines,
+  writeNumbers,
+} from "./embeddings.ts";
 import { python } from "./python.ts";
 import { type Reviews, readReviews, reviewsAt } from "./reviews.ts";
 import { train } from "./runs.ts";
@@ -77,8 +84,13 @@ export async function frozenRows(
 ): Promise<Row[]> {
   const files = writeForBaselines(name, { train: given, test });
   const isTutorial = name === "nnlm";
-  const wanted = isTutorial ? ["logistic,mlp,torch", ...writeStarts(given.reviews.labels.length)] : ["logistic"];
-  const baselines = JSON.parse(python("baselines.py", [...files, width, ...wanted])) as Record<string, number>;
+  const wanted = isTutorial
+    ? ["logistic,mlp,torch", ...writeStarts(given.reviews.labels.length)]
+    : ["logistic"];
+  const baselines = JSON.parse(python("baselines.py", [...files, width, ...wanted])) as Record<
+    string,
+    number
+  >;
   const set = labelled(denseFeatures(given.rows, width), given.reviews);
   const testFeatures = denseFeatures(test.rows, width);
   const rows: Row[] = [];

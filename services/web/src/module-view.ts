@@ -3,6 +3,7 @@ import {
   inUrl,
   type Lineage,
   type Manifest,
+  type VersionComparison,
   type VersionFile,
   type Visibility,
 } from "@modulehub/core";
@@ -30,6 +31,8 @@ export interface ModuleView {
   files: VersionFile[];
   /** What it was trained from and what was trained from it, as far as the visitor may see. */
   lineage: Lineage;
+  /** How it does beside the version before, where both were evaluated on the same data. */
+  comparison?: VersionComparison;
   /** The revision of the documentation that is shown. */
   documentation: { revision: number; createdAt: string; by?: string };
   /** The text of README.md; it may have been cut. */

@@ -88,7 +88,8 @@ function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: 
   const values = new Map(
     parameters.map(({ name, shape }): [string, Value] => [name, g.input(name, "float32", shape)]),
   );
-  for (const { input, shape } of tables.flatMap(tableInputs)) values.set(input, g.input(input, "float32", shape));
+  for (const { input, shape } of tables.flatMap(tableInputs))
+    values.set(input, g.input(input, "float32", shape));
   const features = base
     ? base.append(g, baseInputs(g, base, values))
     : g.input("features", "float32", ["batch", ends.features]);

@@ -19,7 +19,12 @@ function sums(start: Float32Array) {
 }
 
 /** One step by SGD on the squared error of w·Σ rows + b, as on paper, in float64. */
-function onPaper(start: Float32Array, { rows, offsets }: TableRows, targets: Float32Array, weight: Float32Array) {
+function onPaper(
+  start: Float32Array,
+  { rows, offsets }: TableRows,
+  targets: Float32Array,
+  weight: Float32Array,
+) {
   const next = Float64Array.from(start);
   const batch = offsets.length - 1;
   for (let example = 0; example < batch; example++) {
@@ -35,8 +40,20 @@ function onPaper(start: Float32Array, { rows, offsets }: TableRows, targets: Flo
   return next;
 }
 
+/** The rows of some examples, in their order. */
+function listsAt({ rows, offsets }: TableRows, examples: Uint32Array): TableRows {
+  const lists = [...examples].map((at) => [...rows.subarray(offsets[at], offsets[at + 1])]);
+  const ends = new Int32Array(lists.length + 1);
+  for (const [at, list] of lists.entries()) ends[at + 1] = ends[at]! + list.length;
+  return { rows: Int32Array.from(lists.flat()), offsets: ends };
+}
+
 /** Each example's rows, drawn from the first `of` of the table, and one of zeros. */
-function batchOf(random: RandomSequence, examples: number, { length, of }: { length: number; of: number }): TableRows {
+function batchOf(
+  random: RandomSequence,
+  examples: number,
+  { length, of }: { length: number; of: number },
+): TableRows {
   const lists = Array.from({ length: examples }, () => [
     ...Array.from({ length: random.below(length + 1) }, () => random.below(of)),
     ROWS - 1,
@@ -45,6 +62,55 @@ function batchOf(random: RandomSequence, examples: number, { length, of }: { len
   for (const [at, list] of lists.entries()) offsets[at + 1] = offsets[at]! + list.length;
   return { rows: Int32Array.from(lists.flat()), offsets };
 }
+
+test("a run that trains a table goes on from any checkpoint to the same bits", async () => {
+  const random = new RandomSequence(9, "initialize");
+  const start = Float32Array.from({ length: ROWS * DIMENSIONS }, () => random.normal());
+  start.fill(0, (ROWS - 1) * DIMENSIONS);
+  const batch = batchOf(random, 12, { length: 30, of: 59 });
+  const base = sums(start);
+  const run = async (name: "adagrad" | "adam", stored?: Uint8Array) => {
+    const settings = trainingSettingsSchema.parse({
+      ...{ head: { hidden: [4] }, optimizer: { name }, learningRate: 0.05 },
+      ...{ steps: 9, batch: 5, validateEvery: 2, checkpointEvery: 1, trainable: true },
+    });
+    const program = buildTrainingProgram(settings, { features: DIMENSIONS, outputs: 2 }, base);
+    const set = {
+      features: {
+        examples: 12,
+        feeds: () => new Map(),
+        tableRows: (_: string, at: Uint32Array) => listsAt(batch, at),
+      },
+      labels: { kind: "softmax" as const, classes: Int32Array.from({ length: 12 }, (_, at) => at % 2) },
+    };
+    const checkpoints: Uint8Array[] = [];
+    const session = (model: typeof program.steps) =>
+      openSessionFromBytes(modelBytes(model), "", { threads: 1 });
+    const [steps, evaluate] = [await session(program.steps), await session(program.evaluate)];
+    const events = runTraining({
+      ...{ program, settings, steps, evaluate, train: set, validation: set },
+      tables: new Map([["vectors", start.slice()]]),
+      checkpoint: {
+        read: async () => stored,
+        write: async (pieces) => void checkpoints.push(Buffer.concat([...pieces])),
+      },
+    });
+    let next = await events.next();
+    while (!next.done) next = await events.next();
+    await Promise.all([steps.close(), evaluate.close()]);
+    return { ...next.value, checkpoints };
+  };
+  for (const name of ["adagrad", "adam"] as const) {
+    const whole = await run(name);
+    expect(whole.checkpoints).toHaveLength(9);
+    for (const stored of [whole.checkpoints[0]!, whole.checkpoints[4]!]) {
+      const resumed = await run(name, stored);
+      expect(resumed.tables).toEqual(whole.tables);
+      expect(resumed.parameters).toEqual(whole.parameters);
+      expect(resumed.bestStep).toBe(whole.bestStep);
+    }
+  }
+});
 
 test.each([
   ["many rows that one example alone has", 3, { length: 20, of: 59 }],
@@ -80,16 +146,10 @@ test.each([
       return steps.run(fed);
     },
   };
-  const order = (wanted: Uint32Array): TableRows => {
-    const lists = [...wanted].map((at) => batch.rows.subarray(batch.offsets[at], batch.offsets[at + 1]));
-    const offsets = new Int32Array(lists.length + 1);
-    for (const [at, list] of lists.entries()) offsets[at + 1] = offsets[at]! + list.length;
-    return { rows: Int32Array.from(lists.flatMap((list) => [...list])), offsets };
-  };
   const run = runTraining({
     ...{ program, settings, steps: watched, evaluate },
     train: {
-      features: { examples, feeds: () => new Map(), tableRows: (_name, wanted) => order(wanted) },
+      features: { examples, feeds: () => new Map(), tableRows: (_name, wanted) => listsAt(batch, wanted) },
       labels: { kind: "linear", values: targets, width: 1 },
     },
     tables: new Map([["vectors", start.slice()]]),

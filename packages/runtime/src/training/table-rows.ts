@@ -74,10 +74,13 @@ export class TableCarrier {
 
   touch(batch: TableRows): TouchedRows {
     const { name, reads } = this.program;
-    for (const row of batch.rows) if (this.uses[row]! >= 0) this.uses[row]! += 1;
+    this.count(batch.rows);
     const { parts, owners } = this.partsOf(batch);
     const weights = new Map(
-      parts.map(({ part, rows }) => [`${name}/${part}`, this.gather(`${name}/${part}`, this.weights.values, rows)]),
+      parts.map(({ part, rows }) => [
+        `${name}/${part}`,
+        this.gather(`${name}/${part}`, this.weights.values, rows),
+      ]),
     );
     const unique = parts[0]!.rows.length;
     const which = new Map(
@@ -88,11 +91,26 @@ export class TableCarrier {
           ]
         : [[`${name}/positions`, this.positions(batch, unique)]],
     );
-    for (const row of batch.rows) {
-      if (this.uses[row]! > 0) this.uses[row] = 0;
-      this.place[row] = -1;
-    }
+    this.forget(batch.rows);
     return { parts, weights, which };
+  }
+
+  private count(rows: Int32Array): void {
+    const { uses } = this;
+    for (let at = 0; at < rows.length; at++) {
+      const row = rows[at]!;
+      const before = uses[row]!;
+      if (before >= 0) uses[row] = before + 1;
+    }
+  }
+
+  private forget(rows: Int32Array): void {
+    const { uses, place } = this;
+    for (let at = 0; at < rows.length; at++) {
+      const row = rows[at]!;
+      if (uses[row]! > 0) uses[row] = 0;
+      place[row] = -1;
+    }
   }
 
   /** The touched rows of the optimiser's state, for a training step. */
