@@ -35,14 +35,21 @@ export const TUTORIAL = {
   batch: 128,
 };
 
-const FROZEN = [0.2, 0.5].map((dropout) => ({
-  head: { hidden: [500, 100], activation: "relu", dropout, standardize: true },
-  optimizer: { name: "adamw" },
-  learningRate: 0.001,
-  schedule: { name: "cosine" },
-  steps: 2000,
-  batch: 128,
-}));
+/** Hidden layers, for many examples, and none with more or less L2, for few. */
+const FROZEN = [
+  ...[0.2, 0.5].map((dropout) => ({
+    head: { hidden: [500, 100], activation: "relu", dropout, standardize: true },
+    optimizer: { name: "adamw" },
+    learningRate: 0.001,
+    l2: 0,
+  })),
+  ...[0.001, 0.01, 0.1].map((l2) => ({
+    head: { hidden: [], activation: "relu", dropout: 0, standardize: true },
+    optimizer: { name: "adam" },
+    learningRate: 0.01,
+    l2,
+  })),
+].map((one) => ({ ...one, schedule: { name: "cosine" }, steps: 2000, batch: 128 }));
 
 const TRAINABLE = [0.1, 0.03].map((learningRate) => ({
   head: { hidden: [], dropout: 0 },

@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   mkdirSync,
   mkdtempSync,
@@ -10,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text as textOf } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { goodModule } from "../fixtures/hostile-modules.ts";
 import { call, cleanUp, ROOT, type RunningHub, startHub } from "./hub.ts";
@@ -83,18 +85,32 @@ test("README's own two commands are those that CI runs", () => {
 });
 
 for (const [index, { page, text }] of COMMANDS.entries())
-  test(`${page}: command block ${index} runs`, () => {
+  test(`${page}: command block ${index} runs`, async () => {
     const script = text
       .replaceAll("localhost:8080", hub.url.replace("http://", ""))
       .replaceAll("curl -s", "curl -sS --fail-with-body");
-    const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", script], {
+    const { status, stdout, stderr } = await run("bash", ["-euo", "pipefail", "-c", script], {
       cwd: folderOf(page),
-      encoding: "utf8",
       env: { ...process.env, MODULEHUB_URL: hub.url, MODULEHUB_TOKEN: hub.token },
     });
     expect(status, `${script}\n${stdout}\n${stderr}`).toBe(0);
     expect(stdout.trim()).not.toBe("");
   });
+
+/** Runs a program to its end, without holding up this process: its connections to the hub would go stale unseen. */
+async function run(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions,
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const [[status], stdout, stderr] = await Promise.all([
+    once(child, "close"),
+    textOf(child.stdout),
+    textOf(child.stderr),
+  ]);
+  return { status, stdout, stderr };
+}
 
 const SCRIPTS = BLOCKS.filter(({ info }) => info === "ts");
 
@@ -113,7 +129,7 @@ for (const [index, { page, text }] of SCRIPTS.entries())
     const address = JSON.stringify({ url: hub.url, token: hub.token });
     const own = text.replaceAll('"acme/', `"${acme}/`).replaceAll('"other/', `"${other}/`);
     writeFileSync(file, `${client}\nconst hub = new Hub(${address});\n${own}`);
-    const { status, stderr } = spawnSync(process.execPath, [file], { cwd: folder, encoding: "utf8" });
+    const { status, stderr } = await run(process.execPath, [file], { cwd: folder });
     expect(status, `${own}\n${stderr}`).toBe(0);
   });
 

@@ -1,11 +1,4 @@
-import {
-  accuracyOf,
-  type Lineage,
-  type Relative,
-  SPLITS,
-  type TrainedFrom,
-  type VersionComparison,
-} from "@modulehub/core";
+import type { Lineage, Relative, TrainedFrom, VersionComparison } from "@modulehub/core";
 import { type Content, html } from "./html.ts";
 import { pagePath } from "./module-view.ts";
 import { count, day, plural } from "./quantity.ts";
@@ -18,24 +11,15 @@ const MAX_RELATIVES = 50;
 export const hasLineage = ({ trainedFrom, descendants }: Lineage): boolean =>
   trainedFrom !== undefined || descendants.length > 0;
 
-/** What a version was trained from and how well it does, and what was trained from it. */
+/** What a version was trained from, and what was trained from it. */
 export function lineage({ trainedFrom, ancestors, descendants }: Lineage): Content {
   return html`${trainedFrom !== undefined && origin(trainedFrom, ancestors)}
 ${descendants.length > 0 && offspring(descendants)}`;
 }
 
 function origin(from: TrainedFrom, ancestors: readonly Relative[]): Content {
-  const { base, dataSet, settings, figures, at } = from;
+  const { base, dataSet, settings, at } = from;
   const { hidden, output } = settings.head;
-  const rows = SPLITS.flatMap((split) => {
-    const of = figures[split];
-    if (of === undefined) return [];
-    const figure =
-      of.target === "number"
-        ? `error ${of.rootMeanSquaredError.toPrecision(4)}`
-        : (accuracyOf(of) ?? 0).toFixed(4);
-    return [[split, count(of.examples), figure]];
-  });
   return html`<p>Trained on <time datetime="${at}">${day(at)}</time>${
     base !== undefined && html` from ${nameOf(base)}`
   }${ancestors.length > 0 && html`, which comes from ${ancestors.map((one, index) => html`${index > 0 && ", "}${nameOf(one)}`)}`} on the data <bdi>${dataSet.name}</bdi>, with ${
@@ -43,7 +27,6 @@ function origin(from: TrainedFrom, ancestors: readonly Relative[]): Content {
   } in ${count(settings.steps)} steps, ${
     hidden.length === 0 ? "no hidden layer" : `hidden layers of ${hidden.join(", ")}`
   }, ${output} output, seed ${settings.seed}.</p>
-${table({ caption: "How well it does", head: ["Split", "Examples", "Accuracy"], rows, numbers: [1, 2] })}
 <p class="note">Data: <code class="digest">${dataSet.digest}</code></p>`;
 }
 

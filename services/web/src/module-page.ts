@@ -1,3 +1,4 @@
+import { type Evaluations, evaluationTables, hasEvaluations } from "./evaluation-tables.ts";
 import { exampleCall } from "./example-call.ts";
 import { type Content, html } from "./html.ts";
 import { inspectionFindings } from "./inspection-findings.ts";
@@ -38,6 +39,7 @@ ${section("use", "Use it", uses(view))}
 ${section("signatures", "Inputs and outputs", signatureTables(view.manifest))}
 ${section("files", "Download", files(view))}
 ${section("versions", "Versions", versions(view))}
+${hasEvaluations(evaluationsOf(view)) && section("evaluation", "Evaluation", evaluationTables(evaluationsOf(view)))}
 ${hasLineage(view.lineage) && section("lineage", "Lineage", lineage(view.lineage))}
 ${view.comparison !== undefined && section("comparison", "Beside the version before", comparison(view.comparison))}
 ${section("inspection", "Inspection", inspectionFindings(view.report))}
@@ -45,6 +47,11 @@ ${section("inspection", "Inspection", inspectionFindings(view.report))}
 </div>`,
   );
 }
+
+const evaluationsOf = ({ lineage: { trainedFrom }, evaluations }: ModuleView): Evaluations => ({
+  ...(trainedFrom !== undefined && { trained: trainedFrom.figures }),
+  stored: evaluations,
+});
 
 const section = (id: string, title: string, content: Content, after: Content = false): Content =>
   html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>

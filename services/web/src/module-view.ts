@@ -3,6 +3,7 @@ import {
   inUrl,
   type Lineage,
   type Manifest,
+  type StoredEvaluation,
   type VersionComparison,
   type VersionFile,
   type Visibility,
@@ -33,6 +34,8 @@ export interface ModuleView {
   lineage: Lineage;
   /** How it does beside the version before, where both were evaluated on the same data. */
   comparison?: VersionComparison;
+  /** Evaluations since it was published, newest first, as far as the visitor may see. */
+  evaluations: StoredEvaluation[];
   /** The revision of the documentation that is shown. */
   documentation: { revision: number; createdAt: string; by?: string };
   /** The text of README.md; it may have been cut. */

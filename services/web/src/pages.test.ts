@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import {
+  type ClassificationEvaluation,
   dataReadingSchema,
+  figuresOf,
   type InspectionReport,
   type Manifest,
   manifestSchema,
@@ -66,6 +68,7 @@ const nnlm = (changes: Partial<ModuleView> = {}): ModuleView => ({
     { path: "README.md", size: 900, digest, role: "doc" },
   ],
   lineage: { handle: "modulehub/nnlm-en-dim100/2", digest, ancestors: [], descendants: [] },
+  evaluations: [],
   readme: example("README.md"),
   versions: {
     items: [
@@ -339,8 +342,67 @@ test("a page tells what a version was trained from and what was trained from it,
   );
   const text = textOf(out, "lineage");
   expect(text).toContain("films &lt;1>");
-  expect(text).toContain("0.8750");
   expect(text).toMatch(/acme\/older\/1\s+deleted/);
   expect(out).toContain('href="/acme/finer/3"');
   expect(out).not.toContain('href="/acme/older/1"');
+});
+
+test("a page tells how well a version does: every split and evaluation, classes and confusions of the test split", () => {
+  expect(modulePage(nnlm())).not.toContain('id="evaluation"');
+  // 4 of 5 are right; of "good" 2 were said and both are, of 3 that are 2 were said: precision 1, recall 2 ÷ 3, F1 0.8.
+  const macro = { precision: 5 / 6, recall: 5 / 6, f1: 0.8 };
+  const test: ClassificationEvaluation = {
+    target: "class",
+    examples: 5,
+    examplesDigest: digest,
+    accuracy: 0.8,
+    logLoss: 0.3,
+    classes: [
+      { label: "<bad>", support: 2, precision: 2 / 3, recall: 1, f1: 0.8 },
+      { label: "good", support: 3, precision: 1, recall: 2 / 3, f1: 0.8 },
+    ],
+    macro,
+    micro: { precision: 0.8, recall: 0.8, f1: 0.8 },
+    confusionMatrix: {
+      labels: ["<bad>", "good"],
+      counts: [
+        [2, 0],
+        [1, 2],
+      ],
+    },
+    confusions: [{ truth: "good", predicted: "<bad>", count: 1 }],
+    mistakes: [],
+    correct: "",
+  };
+  const dataSet = { digest, name: "films", reading: dataReadingSchema.parse({ format: "csv" }) };
+  const out = modulePage(
+    nnlm({
+      lineage: {
+        handle: "acme/films/1",
+        digest,
+        trainedFrom: {
+          dataSet,
+          settings: trainingSettingsSchema.parse({ steps: 10 }),
+          figures: { test: figuresOf(test) },
+          at: "2026-11-29T10:00:00.000Z",
+        },
+        ancestors: [],
+        descendants: [],
+      },
+      evaluations: [
+        {
+          job: "1",
+          publisher: "acme",
+          dataSet: { ...dataSet, name: "other <films>" },
+          figures: figuresOf({ ...test, accuracy: 0.75, rocAuc: 0.9 }),
+          at: "2026-11-30T10:00:00.000Z",
+        },
+      ],
+    }),
+  );
+  const text = textOf(out, "evaluation").replace(/\s+/g, " ");
+  expect(text).toContain("its test split 5 accuracy 0.8000, F1 0.8000");
+  expect(text).toContain("other &lt;films> , 30 November 2026 5 accuracy 0.7500, F1 0.8000, ROC-AUC 0.9000");
+  expect(text).toContain("good 3 1.0000 0.6667 0.8000");
+  expect(text).toContain("&lt;bad> 2 0 good 1 2");
 });

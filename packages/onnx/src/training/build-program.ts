@@ -80,7 +80,10 @@ const tableInputs = (table: TableProgram) =>
   tableParts(table).map((part) => ({
     input: `${table.name}/${part}`,
     part,
-    shape: [part === "lone" ? `${table.name}/lone` : `${table.name}/unique`, table.dimensions],
+    shape:
+      part === "lone"
+        ? [`${table.name}/groups`, LONE_GROUP, table.dimensions]
+        : [`${table.name}/unique`, table.dimensions],
   }));
 
 /** The common beginning of both graphs: inputs, forward, loss. */
@@ -90,8 +93,9 @@ function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: 
   );
   for (const { input, shape } of tables.flatMap(tableInputs))
     values.set(input, g.input(input, "float32", shape));
+  const sums = new Map<string, Value>();
   const features = base
-    ? base.append(g, baseInputs(g, base, values))
+    ? base.append(g, baseInputs(g, base, values, sums))
     : g.input("features", "float32", ["batch", ends.features]);
   if (dropout)
     for (const { name, width } of headMasks(settings.head))
@@ -99,14 +103,18 @@ function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: 
   const logits = appendHead(g, settings.head, ends, features, values);
   const labels = lossInputs(g, settings.head.output, ends.outputs);
   const { loss, weight } = appendLoss(g, settings.head.output, settings.reduction, logits, labels);
-  return { values, logits, loss, weight };
+  return { values, sums, logits, loss, weight };
 }
 
-/** What the rest of a base reads: for each table the rows an example has or their sum, and what its front gives. */
+/**
+ * What the rest of a base reads: for each table the rows an example has or their sum, and what its front gives. `sums`
+ * gets the sums of the groups of lone rows, by the rows' input.
+ */
 function baseInputs(
   g: GraphBuilder,
   { tables, feeds }: TrainableBase,
   values: ReadonlyMap<string, Value>,
+  sums: Map<string, Value>,
 ): Map<string, Value> {
   const inputs = new Map(
     feeds.map(({ name, width }): [string, Value] => [name, g.input(name, "float32", ["batch", width])]),
@@ -116,9 +124,10 @@ function baseInputs(
     if (reads === "sums") {
       const counts = g.input(`${name}/counts`, "float32", ["batch", `${name}/unique`]);
       const owners = g.input(`${name}/owners`, "float32", ["batch", `${name}/groups`]);
-      const lone = g.reshape(given(values, `${name}/lone`), g.ints([-1, LONE_GROUP, dimensions]));
-      const groups = g.reduceSum(lone, g.ints([1]), { keepdims: 0 });
-      inputs.set(name, g.add(g.matMul(counts, rows), g.matMul(owners, groups)));
+      const groups = g.reduceSum(given(values, `${name}/lone`), g.ints([1]), { keepdims: 1 });
+      sums.set(`${name}/lone`, groups);
+      const whole = g.reshape(groups, g.ints([-1, dimensions]));
+      inputs.set(name, g.add(g.matMul(counts, rows), g.matMul(owners, whole)));
       continue;
     }
     const nothing = g.constant({
@@ -138,6 +147,11 @@ interface Trained {
   /** Inputs of the optimiser's state. */
   state: readonly string[];
   value: Value;
+  /**
+   * What the loss is differentiated by, where that isn't the tensor itself: the sums of groups of its rows. The rows of a
+   * group have the gradient of their sum, which is left to broadcast.
+   */
+  sum?: Value | undefined;
   shape: readonly Dimension[];
   isMatrix: boolean;
   /** Whether its gradient tells of all that isn't finite in those before it. */
@@ -150,7 +164,7 @@ const newGraph = (name: string, base: TrainableBase | undefined): GraphBuilder =
 function stepGraph(plan: Plan): GraphBuilder {
   const { settings, base, parameters, tables, kept } = plan;
   const g = newGraph("training-step", base);
-  const { values, loss } = forward(g, plan, true);
+  const { values, sums, loss } = forward(g, plan, true);
   const trained: Trained[] = [
     ...parameters.map(({ name, shape }) => ({
       input: name,
@@ -165,6 +179,7 @@ function stepGraph(plan: Plan): GraphBuilder {
         input,
         state: table.state.map((one) => `${one.name}/${part}`),
         value: given(values, input),
+        sum: sums.get(input),
         shape,
         isMatrix: true,
         tells: true,
@@ -178,9 +193,10 @@ function stepGraph(plan: Plan): GraphBuilder {
   const raw = differentiate(
     g,
     loss,
-    trained.map(({ value }) => value),
+    trained.map(({ value, sum }) => sum ?? value),
   );
-  const gradients = settings.clipNorm === undefined ? raw : clipped(g, raw, settings.clipNorm);
+  const copies = trained.map(({ sum }) => (sum ? LONE_GROUP : 1));
+  const gradients = settings.clipNorm === undefined ? raw : clipped(g, raw, copies, settings.clipNorm);
   const updates = trained.map(({ value, state, shape, isMatrix }, at): Update => {
     const gradient = gradients[at] ?? loss;
     return {
@@ -210,9 +226,21 @@ function given(values: ReadonlyMap<string, Value>, name: string): Value {
   return value;
 }
 
-/** Scaled down together where their common norm is above the limit. Source: PyTorch's clip_grad_norm_. */
-function clipped(g: GraphBuilder, gradients: readonly Value[], limit: number): Value[] {
-  const squares = gradients.map((gradient) => total(g, g.mul(gradient, gradient)));
+/**
+ * Scaled down together where their common norm is above the limit. Source: PyTorch's clip_grad_norm_.
+ *
+ * @param copies of each gradient, how many rows each of its rows is for
+ */
+function clipped(
+  g: GraphBuilder,
+  gradients: readonly Value[],
+  copies: readonly number[],
+  limit: number,
+): Value[] {
+  const squares = gradients.map((gradient, at) => {
+    const square = total(g, g.mul(gradient, gradient));
+    return copies[at] === 1 ? square : g.mul(square, g.scalar(copies[at] ?? 1));
+  });
   const norm = g.sqrt(g.sum(squares));
   const factor = g.min([g.div(g.scalar(limit), g.add(norm, g.scalar(1e-6))), g.scalar(1)]);
   return gradients.map((gradient) => g.mul(gradient, factor));

@@ -76,8 +76,8 @@ export const LONE_GROUP = 8;
  * - `positions`: `NAME/touched` [unique, dimensions] and `NAME/positions` int64 [batch, any], the place in `touched`, or
  *   `unique` for a row of zeros.
  * - `sums`, where the graph needs the sums of an example's rows only: `NAME/touched`, and `NAME/counts` [batch, unique],
- *   how often. Most rows of a batch of texts are had once, by one example: of those, `NAME/lone` [8 × groups, dimensions]
- *   has eight of one example after the other, and `NAME/owners` [batch, groups] 1 where a group is of an example. That
+ *   how often. Most rows of a batch of texts are had once, by one example: of those, `NAME/lone` [groups, 8, dimensions]
+ *   has eight of one example in each group, and `NAME/owners` [batch, groups] 1 where a group is of an example. That
  *   keeps `counts`, which is nearly all zeros, small.
  *
  * Rows that are all zeros at the start (padding, words that count for nothing) stay so: they are never touched.

@@ -18,15 +18,20 @@ function sums(start: Float32Array) {
   return cutAtTables(g.toModel(), "default");
 }
 
-/** One step by SGD on the squared error of w·Σ rows + b, as on paper, in float64. */
+/**
+ * One step by SGD on the squared error of w·Σ rows + b, as on paper, in float64; all gradients together are scaled down to
+ * the norm `limit` where theirs is larger.
+ */
 function onPaper(
   start: Float32Array,
   { rows, offsets }: TableRows,
   targets: Float32Array,
   weight: Float32Array,
+  limit = Number.POSITIVE_INFINITY,
 ) {
-  const next = Float64Array.from(start);
   const batch = offsets.length - 1;
+  const ofTable = new Float64Array(start.length);
+  const ofHead = new Float64Array(DIMENSIONS + 1);
   for (let example = 0; example < batch; example++) {
     const own = [...rows.subarray(offsets[example], offsets[example + 1])].filter((row) => row !== ROWS - 1);
     const sum = Array.from({ length: DIMENSIONS }, (_, at) =>
@@ -34,10 +39,12 @@ function onPaper(
     );
     const said = sum.reduce((total, value, at) => total + value * weight[at]!, 0);
     const slope = (2 * (said - targets[example]!)) / batch;
+    for (const [at, value] of [...sum, 1].entries()) ofHead[at]! += slope * value;
     for (const row of own)
-      for (let at = 0; at < DIMENSIONS; at++) next[row * DIMENSIONS + at]! -= RATE * slope * weight[at]!;
+      for (let at = 0; at < DIMENSIONS; at++) ofTable[row * DIMENSIONS + at]! += slope * weight[at]!;
   }
-  return next;
+  const norm = Math.hypot(...ofTable, ...ofHead);
+  return Float64Array.from(start, (value, at) => value - RATE * ofTable[at]! * Math.min(1, limit / norm));
 }
 
 /** The rows of some examples, in their order. */
@@ -112,12 +119,13 @@ test("a run that trains a table goes on from any checkpoint to the same bits", a
   }
 });
 
-test.each([
+test.each<[string, number, { length: number; of: number }, number?]>([
   ["many rows that one example alone has", 3, { length: 20, of: 59 }],
   ["rows that are had by several and often", 6, { length: 12, of: 5 }],
   ["examples without a row", 4, { length: 0, of: 1 }],
   ["one example", 1, { length: 40, of: 59 }],
-])("a step on a batch with %s moves each row as on paper", async (_, examples, sizes) => {
+  ["many rows that one example alone has, and a limit", 3, { length: 20, of: 59 }, 0.5],
+])("a step on a batch with %s moves each row as on paper", async (_, examples, sizes, limit?: number) => {
   const random = new RandomSequence(examples, "initialize");
   const start = Float32Array.from({ length: ROWS * DIMENSIONS }, () => random.normal());
   start.fill(0, (ROWS - 1) * DIMENSIONS);
@@ -130,6 +138,7 @@ test.each([
     steps: 1,
     batch: examples,
     trainable: true,
+    ...(limit !== undefined && { clipNorm: limit }),
   });
   const base = sums(start);
   const program = buildTrainingProgram(settings, { features: DIMENSIONS, outputs: 1 }, base);
@@ -157,7 +166,7 @@ test.each([
   let next = await run.next();
   while (!next.done) next = await run.next();
   const trained = next.value.tables.get("vectors")!;
-  onPaper(start, batch, targets, feeds.get("weight")!).forEach((value, at) => {
+  onPaper(start, batch, targets, feeds.get("weight")!, limit).forEach((value, at) => {
     expect(trained[at]).toBeCloseTo(value, 4);
   });
   await steps.close();

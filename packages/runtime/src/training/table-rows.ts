@@ -79,7 +79,7 @@ export class TableCarrier {
     const weights = new Map(
       parts.map(({ part, rows }) => [
         `${name}/${part}`,
-        this.gather(`${name}/${part}`, this.weights.values, rows),
+        this.gather(`${name}/${part}`, this.weights.values, { part, rows }),
       ]),
     );
     const unique = parts[0]!.rows.length;
@@ -119,7 +119,7 @@ export class TableCarrier {
       this.program.state.flatMap(({ name }, at) =>
         parts.map(({ part, rows }): [string, Tensor] => [
           `${name}/${part}`,
-          this.gather(`${name}/${part}`, this.weights.state[at]!, rows),
+          this.gather(`${name}/${part}`, this.weights.state[at]!, { part, rows }),
         ]),
       ),
     );
@@ -202,13 +202,15 @@ export class TableCarrier {
     return reused.take(length);
   }
 
-  private gather(name: string, table: Float32Array, rows: Int32Array): Tensor {
+  private gather(name: string, table: Float32Array, { part, rows }: Part): Tensor {
     const { dimensions } = this.program;
     const data = this.take(name, rows.length * dimensions);
     for (let at = 0, to = 0; at < rows.length; at++)
       for (let from = rows[at]! * dimensions, end = from + dimensions; from < end; from++)
         data[to++] = table[from]!;
-    return { dtype: "float32", shape: [rows.length, dimensions], data };
+    const shape =
+      part === "lone" ? [rows.length / LONE_GROUP, LONE_GROUP, dimensions] : [rows.length, dimensions];
+    return { dtype: "float32", shape, data };
   }
 
   private scatter(table: Float32Array, rows: Int32Array, tensor: Tensor | undefined): void {

@@ -2,8 +2,14 @@ import type { FastifyBaseLogger } from "fastify";
 import { fromPrisma, type JobWithMetadata, PgBoss, type SendOptions } from "pg-boss";
 import type { Database, Queries } from "../database/client.ts";
 
-/** Seconds between looks for jobs that no notification told of. */
+/** Seconds between looks for jobs while the database can't notify. */
 const POLL = 0.5;
+
+/**
+ * Seconds between looks for jobs that no notification told of: a retry whose time has come, or one that waited for
+ * another process to end one of its publisher's. Each look costs an embedded database two milliseconds.
+ */
+const POLL_BESIDE_NOTIFICATIONS = 2;
 
 /** Seconds between looks for jobs, and for what should have one, that nobody works on any more. */
 const LOOK_AFTER = 10;
@@ -86,7 +92,10 @@ interface Kind<Data extends object> {
   life: number;
   /** Seconds that one may wait for its turn; two weeks unless told. */
   retention?: number;
-  concurrency: { localConcurrency: number; groupConcurrency?: number };
+  /** How many at once in this process. */
+  here: number;
+  /** How many at once of one group, wherever they run. */
+  groupConcurrency?: number;
   /** What should have a job and has none: see `takeUp`. */
   lost(): Promise<{ data: Data; options?: SendOptions }[]>;
   handle(handlers: JobHandlers, data: Data, attempt: Attempt): Promise<void>;
@@ -122,7 +131,7 @@ export function createJobQueue(
     name: "inspect",
     retries: again,
     life: 1_200,
-    concurrency: { localConcurrency: 2 },
+    here: 2,
     lost: async () => {
       const drafts = await prisma.$queryRaw<{ draft: string }[]>`
         SELECT d.id AS draft FROM draft d WHERE d.state = 'verifying' AND NOT EXISTS (
@@ -138,7 +147,7 @@ export function createJobQueue(
     retries: again,
     // Reading a large file takes hours at the most.
     life: 6 * 3_600,
-    concurrency: { localConcurrency: 2 },
+    here: 2,
     lost: async () => {
       const uploads = await prisma.$queryRaw<{ upload: string }[]>`
         SELECT u.id AS upload FROM upload u WHERE u.state = 'verifying' AND NOT EXISTS (
@@ -154,7 +163,7 @@ export function createJobQueue(
     // Opening a draft needs the database only: what fails is tried for hours before it waits to be asked for.
     retries: { ...again, retryLimit: 12 },
     life: 1_200,
-    concurrency: { localConcurrency: 2 },
+    here: 2,
     lost: async () => {
       const heads = await prisma.$queryRaw<(HeadJob & { publishAt: Date })[]>`
         SELECT h.module_id AS "moduleId", h.revision, h.publish_at AS "publishAt"
@@ -174,7 +183,8 @@ export function createJobQueue(
     // The longest there is. A job that takes longer is broken off, and goes on from its last checkpoint.
     life: 86_400,
     retention: 30 * 86_400,
-    concurrency: { localConcurrency: concurrency.here, groupConcurrency: concurrency.perPublisher },
+    here: concurrency.here,
+    groupConcurrency: concurrency.perPublisher,
     lost: async () => {
       const jobs = await prisma.$queryRaw<{ job: string; publisher: string }[]>`
         SELECT o.id AS job, o.publisher_id AS publisher FROM job o WHERE o.ended_at IS NULL AND NOT EXISTS (
@@ -212,10 +222,10 @@ export function createJobQueue(
         () => takeUp().catch((err: unknown) => log.warn({ err }, "what has no job is not seen")),
         LOOK_AFTER * 1_000,
       );
-      await work(inspection, handlers);
-      await work(verification, handlers);
-      await work(head, handlers);
-      await work(publisherJob, handlers);
+      await workOn(inspection, handlers);
+      await workOn(verification, handlers);
+      await workOn(head, handlers);
+      await workOn(publisherJob, handlers);
     },
     async stop() {
       stopping.abort();
@@ -237,20 +247,32 @@ export function createJobQueue(
     });
   }
 
-  async function work<Data extends object>(kind: Kind<Data>, handlers: JobHandlers): Promise<void> {
-    await boss.work(
-      kind.name,
+  async function workOn<Data extends object>(kind: Kind<Data>, handlers: JobHandlers): Promise<void> {
+    for (let worker = 0; worker < kind.here; worker++) await addWorker(kind, handlers);
+  }
+
+  /** A worker that does one job after the other, and looks for the next as soon as one is done. */
+  async function addWorker<Data extends object>(
+    { name, groupConcurrency, handle }: Kind<Data>,
+    handlers: JobHandlers,
+  ): Promise<void> {
+    const id = await boss.work(
+      name,
       {
         includeMetadata: true,
-        ...kind.concurrency,
-        // A notification wakes for one job; a retry, or a job that came while all were busy, has none.
+        ...(groupConcurrency !== undefined && { groupConcurrency }),
         pollingIntervalSeconds: POLL,
-        notifyPollingIntervalSeconds: POLL,
+        notifyPollingIntervalSeconds: POLL_BESIDE_NOTIFICATIONS,
       },
       async ([job]: JobWithMetadata<Data>[]) => {
         if (job === undefined) return;
         const signal = AbortSignal.any([job.signal, stopping.signal]);
-        await kind.handle(handlers, job.data, { last: job.retryCount >= job.retryLimit, signal });
+        try {
+          await handle(handlers, job.data, { last: job.retryCount >= job.retryLimit, signal });
+        } finally {
+          // Notifications of jobs that came while every worker was busy are gone.
+          boss.notifyWorker(id);
+        }
       },
     );
   }

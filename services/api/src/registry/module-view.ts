@@ -12,7 +12,7 @@ import type { Module, Version } from "../database/generated/client.ts";
 import type { Principal } from "../identity/principal.ts";
 import { compareVersions } from "./comparison.ts";
 import { readDocumentation } from "./documentation.ts";
-import { lineageOf } from "./lineage.ts";
+import { lineageOf, listEvaluations } from "./lineage.ts";
 import { readPublisher } from "./publishers.ts";
 import { latestNumber, listVersions, versionFiles } from "./versions.ts";
 
@@ -20,6 +20,8 @@ import { latestNumber, listVersions, versionFiles } from "./versions.ts";
 const MAX_README_BYTES = 1_048_576;
 /** Versions that a page lists. */
 const SHOWN_VERSIONS = 50;
+/** Evaluations that a page lists. */
+const SHOWN_EVALUATIONS = 20;
 
 /** Reads what the page of a version says. Throws `store-unavailable` where the README can't be read. */
 export async function readModuleView(
@@ -28,13 +30,14 @@ export async function readModuleView(
   { module, version }: { module: Module; version: Version },
   { publicUrl, principal }: { publicUrl: string; principal: Principal },
 ): Promise<ModuleView> {
-  const [publisher, latest, versions, files, documentation, lineage] = await Promise.all([
+  const [publisher, latest, versions, files, documentation, lineage, evaluations] = await Promise.all([
     readPublisher(queries, module.publisherId),
     latestNumber(queries, module.id),
     listVersions(queries, module.id, { limit: SHOWN_VERSIONS }),
     versionFiles(queries, version),
     readDocumentation(queries, version),
     lineageOf(queries, principal, { module, version }),
+    listEvaluations(queries, principal, { module, version }, { limit: SHOWN_EVALUATIONS }),
   ]);
   const comparison = await besideBefore(queries, principal, { module, version });
   const readme = files.find(({ path }) => path === "README.md");
@@ -60,6 +63,7 @@ export async function readModuleView(
     },
     lineage,
     ...(comparison && { comparison }),
+    evaluations: evaluations.items,
     readme: readme && (await readText(queries, store, readme.digest, MAX_README_BYTES)),
     versions: {
       items: versions.items.map(({ yanked, ...item }) => ({ ...item, yanked: yanked !== undefined })),
