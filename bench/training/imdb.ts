@@ -43,7 +43,7 @@ const FROZEN = [
     learningRate: 0.001,
     l2: 0,
   })),
-  ...[0.001, 0.01, 0.1].map((l2) => ({
+  ...[0.01, 0.1, 0.3, 1].map((l2) => ({
     head: { hidden: [], activation: "relu", dropout: 0, standardize: true },
     optimizer: { name: "adam" },
     learningRate: 0.01,

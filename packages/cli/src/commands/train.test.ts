@@ -231,7 +231,7 @@ test("train asks for what its options say, and prints what came of it", async ()
       "",
     ].join("\n"),
   });
-  expect(stderr).toContain("4 texts: 4 to train on, 0 to validate, 0 to test\n");
+  expect(stderr).toContain("4 texts: 2 to train on, 0 to validate, 2 to test\n");
   expect(stderr).toContain("Job j1\n");
 });
 
