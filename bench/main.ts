@@ -8,6 +8,7 @@ import type { BenchOptions, Figures } from "./options.ts";
 
 const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promise<Figures> }>> = {
   download: () => import("./download.ts"),
+  durability: () => import("./durability.ts"),
   gateway: () => import("./gateway.ts"),
   "read-model": () => import("./read-model.ts"),
   search: () => import("./search.ts"),

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Database } from "../database/client.ts";
+import { inTransaction } from "../database/transaction.ts";
 import type { BlobStore, StoredName } from "./blob-store.ts";
 
 export interface CollectionDeps {
@@ -33,15 +34,29 @@ export async function collectGarbage(deps: CollectionDeps, grace: number): Promi
 }
 
 /**
- * stored → deleting, for blobs without a reference. Under READ COMMITTED the subquery does not see a reference
- * whose transaction is still open, and is not asked again after waiting for that one's row lock; the row itself
- * is. Who takes a reference therefore touches the row (references.ts), and it is `touched_at` that saves the blob.
+ * stored → deleting, for blobs without a reference. Each row is locked first and asked about after: who takes a
+ * reference locks it too (references.ts), so that one taken before is committed and seen by then, and one that comes
+ * later finds the row marked. What somebody is at is left for the next collection. No clock decides whether bytes are
+ * kept: `touched_at` only says since when nobody wanted them.
  */
 async function markUnreferenced(database: Database, grace: number): Promise<void> {
-  await database.prisma.$executeRaw`
-    UPDATE blob SET state = 'deleting'
-    WHERE state = 'stored' AND touched_at < now() - make_interval(secs => ${grace})
-      AND NOT EXISTS (SELECT FROM blob_reference WHERE blob_id = blob.id)`;
+  for (let last = 0; ; ) {
+    const found = await inTransaction(database, async (tx) => {
+      const rows = await tx.$queryRaw<{ id: number }[]>`
+        SELECT id FROM blob b
+        WHERE state = 'stored' AND id > ${last} AND touched_at < now() - make_interval(secs => ${grace})
+          AND NOT EXISTS (SELECT FROM blob_reference r WHERE r.blob_id = b.id)
+        ORDER BY id LIMIT ${BATCH} FOR UPDATE OF b SKIP LOCKED`;
+      const ids = rows.map(({ id }) => id);
+      // A statement of its own, which sees what was committed before the locks were had.
+      await tx.$executeRaw`
+        UPDATE blob SET state = 'deleting'
+        WHERE id = ANY(${ids}::int[]) AND NOT EXISTS (SELECT FROM blob_reference r WHERE r.blob_id = blob.id)`;
+      return ids;
+    });
+    if (found.length < BATCH) return;
+    last = found.at(-1)!;
+  }
 }
 
 /** Deletes the bytes, then the row, of what is marked; also what an earlier collection marked and didn't finish. */
@@ -74,17 +89,21 @@ async function finishDeleting({
   }
 }
 
-/** Bytes without a row: a completion died between the two. */
+/**
+ * Bytes that no row knows: a completion died between the two. Each has an upload from before its first byte on, which
+ * becomes stored in the transaction that makes the blob's row. So uploads are asked first: what is neither on its way
+ * then nor a blob afterwards will never be one, whatever the clocks of the hub and its store say of its age.
+ */
 async function deleteStrayBlobs({ database, store }: CollectionDeps, grace: number): Promise<number> {
   let count = 0;
   for await (const keys of oldNames(store, "blobs", grace)) {
+    // Bytes that are being verified, or are joined and waiting for it: an upload's id is their key.
+    const known = await living(database, keys);
     const rows = await database.prisma.blob.findMany({
       where: { storageKey: { in: keys } },
       select: { storageKey: true },
     });
-    const known = new Set(rows.map(({ storageKey }) => storageKey));
-    // Bytes that are being verified, or are joined and waiting for it: an upload's id is their key.
-    for (const id of await living(database, keys)) known.add(id);
+    for (const { storageKey } of rows) known.add(storageKey);
     for (const key of keys.filter((name) => !known.has(name))) {
       await store.delete(key);
       count += 1;

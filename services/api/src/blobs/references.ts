@@ -1,5 +1,6 @@
 import type { Digest } from "@modulehub/core";
 import type { Queries } from "../database/client.ts";
+import { Prisma } from "../database/generated/client.ts";
 
 /** What keeps a blob alive. */
 export interface Holder {
@@ -53,9 +54,9 @@ export async function storedBlob(queries: Queries, digest: string): Promise<Stor
 
 /**
  * Makes a holder keep blobs alive, and returns the ids of those it now keeps; one that is missing from them
- * is being collected, and its bytes must be sent again. Touching the row is what collection looks at: a
- * reference alone would not be seen by a collection that runs beside this transaction. Rows are locked in
- * the order of their ids, so that two holders can't wait for each other.
+ * is being collected, and its bytes must be sent again. That the row is locked is what saves it from a collection that
+ * runs beside this transaction, which would not see the reference alone. Rows are locked in the order of their ids, so
+ * that two holders can't wait for each other.
  */
 export async function takeReferences(
   queries: Queries,
@@ -77,17 +78,33 @@ export async function takeReferences(
 }
 
 /** Lets go of all that a holder kept alive. */
-export async function dropReferences(queries: Queries, holder: Pick<Holder, "kind" | "id">): Promise<void> {
-  await queries.blobReference.deleteMany({ where: { holderKind: holder.kind, holderId: holder.id } });
-}
+export const dropReferences = (queries: Queries, { kind, id }: Pick<Holder, "kind" | "id">): Promise<void> =>
+  dropReferencesWhere(queries, Prisma.sql`holder_kind = ${kind} AND holder_id = ${id}`);
 
 /** Lets go of what a holder kept alive, but for some blobs. */
-export async function dropOtherReferences(
+export const dropOtherReferences = (
   queries: Queries,
-  holder: Pick<Holder, "kind" | "id">,
+  { kind, id }: Pick<Holder, "kind" | "id">,
   kept: readonly number[],
-): Promise<void> {
-  await queries.$executeRaw`
-    DELETE FROM blob_reference
-    WHERE holder_kind = ${holder.kind} AND holder_id = ${holder.id} AND blob_id <> ALL(${[...kept]}::int[])`;
+): Promise<void> =>
+  dropReferencesWhere(
+    queries,
+    Prisma.sql`holder_kind = ${kind} AND holder_id = ${id} AND blob_id <> ALL(${[...kept]}::int[])`,
+  );
+
+/**
+ * Lets go of the references for which a condition on the columns of `blob_reference` holds. Bytes that nothing refers
+ * to any more have their whole grace from now on: for downloads that have begun, and for a backup that copies the
+ * database first. A row that somebody is at is being touched anyway.
+ */
+export async function dropReferencesWhere(queries: Queries, condition: Prisma.Sql): Promise<void> {
+  const rows = await queries.$queryRaw<{ blob_id: number }[]>`
+    DELETE FROM blob_reference WHERE ${condition} RETURNING blob_id`;
+  const ids = [...new Set(rows.map(({ blob_id }) => blob_id))];
+  if (ids.length > 0)
+    await queries.$executeRaw`
+      UPDATE blob SET touched_at = clock_timestamp() WHERE id IN (
+        SELECT id FROM blob b WHERE id = ANY(${ids}::int[])
+          AND NOT EXISTS (SELECT FROM blob_reference r WHERE r.blob_id = b.id)
+        FOR UPDATE OF b SKIP LOCKED)`;
 }

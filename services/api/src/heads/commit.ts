@@ -92,7 +92,7 @@ async function makeCommit(
   known: KnownCard | undefined,
 ): Promise<Commit | CardNeeded> {
   await findPublisher(tx, principal, "head.write", publisherOf(name));
-  await tx.$queryRaw`SELECT 1 FROM module WHERE name = ${name} FOR UPDATE`;
+  await tx.$queryRaw`SELECT 1 FROM module WHERE name = ${name} FOR NO KEY UPDATE`;
   const module = await ensureModule(tx, principal, name, request.visibility);
   const head = await readHead(tx, module.id);
   const digest = requestDigest(request);

@@ -111,7 +111,7 @@ async function lockHead(tx: Queries, moduleId: number): Promise<void> {
   const row = await tx.head.findUnique({ where: { moduleId }, select: { draftId: true } });
   if (row !== null && row.draftId !== null)
     await tx.$queryRaw`SELECT 1 FROM draft WHERE id = ${row.draftId} FOR UPDATE`;
-  await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${moduleId} FOR UPDATE`;
+  await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${moduleId} FOR NO KEY UPDATE`;
 }
 
 interface PublishedHead {

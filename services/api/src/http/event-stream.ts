@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { ProblemError } from "@modulehub/core";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 /** How often a reader hears something, so that proxies keep the connection and a dead one is noticed. */
@@ -17,6 +18,23 @@ export interface EventStream {
   end(): void;
   /** Resolves when the stream has ended, from whichever side. */
   readonly closed: Promise<void>;
+}
+
+/** How often it is asked whether a reader may still read, in milliseconds. */
+const ASK_AGAIN = 2_000;
+
+/**
+ * Ends a stream once its reader may not read any more: a token may be revoked, and a membership end, while it is open.
+ * `ask` throws a ProblemError then; the reader is told so when it comes again.
+ */
+export function guardStream(request: FastifyRequest, stream: EventStream, ask: () => Promise<unknown>): void {
+  const guard = setInterval(() => {
+    ask().catch((err: unknown) => {
+      if (!(err instanceof ProblemError)) request.log.error({ err }, "events broke off");
+      stream.end();
+    });
+  }, ASK_AGAIN);
+  void stream.closed.then(() => clearInterval(guard));
 }
 
 /** Returns what opens streams; those that are open end when the app closes, and their readers connect again. */

@@ -8,9 +8,11 @@ import {
   parseModuleName,
   problem,
 } from "@modulehub/core";
+import type { Queries } from "../database/client.ts";
 import { actingFor } from "../identity/acting-for.ts";
+import type { Draft } from "../publish/draft.ts";
 import { openDraft } from "../publish/open-draft.ts";
-import { startVerifying } from "../publish/transitions.ts";
+import { beginVerifying } from "../publish/transitions.ts";
 import { underPresentName } from "../registry/module-moved.ts";
 import { addLogLine } from "./job-log.ts";
 import type { RunDeps } from "./run-job.ts";
@@ -93,8 +95,7 @@ function bookOf(deps: RunDeps, job: Running) {
         }
         case "log": {
           await addLogLine(database.prisma, job.id, message.level, message.text);
-          const line = { at: new Date().toISOString(), level: message.level, message: message.text };
-          signals.tell(job.id, { kind: "log", line });
+          signals.tell(job.id, { kind: "log" });
           return;
         }
         case "report":
@@ -133,10 +134,11 @@ async function finish(deps: RunDeps, job: Running, { result, files }: Finished):
   const principal = await actingFor(database.prisma, job.askedBy);
   const attempt: Attempt = job;
   const { version, aliases, visibility } = target;
+  // In one transaction: from a draft that nobody verifies the job would wait for its end in vain.
+  const also = (tx: Queries, draft: Draft) => beginVerifying(tx, deps.jobs, principal, draft);
   const draft = await underPresentName(parseModuleName(target.module), (name) =>
-    openDraft(database, principal, name, { files, version, aliases, visibility, job: attempt }),
+    openDraft(database, principal, name, { files, version, aliases, visibility, job: attempt, also }),
   );
-  await startVerifying(database, deps.jobs, principal, draft.id);
   deps.draftEvents.tell(draft.id, { kind: "changed" });
 }
 

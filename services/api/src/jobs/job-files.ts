@@ -5,11 +5,17 @@ import type { BlobStore } from "../blobs/blob-store.ts";
 import { storedBlob, takeReferences } from "../blobs/references.ts";
 import { storeStream } from "../blobs/store-stream.ts";
 import type { Database, Queries } from "../database/client.ts";
+import type { Upload } from "../database/generated/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
 import { inTransaction } from "../database/transaction.ts";
+import { cancelUpload } from "../publish/uploads.ts";
+import { readJob } from "./stored-job.ts";
 import { type Attempt, AttemptOver, requireRunning } from "./transitions.ts";
 
 /** What a worker makes for a job: checkpoints, and files of the module that it trained. */
+
+/** How long a file may be on its way, in milliseconds. */
+const PASSING = 6 * 3_600_000;
 
 /**
  * Takes a file of a running job's try, whole or not at all: bytes first, row second. Bytes that are stored already are
@@ -26,9 +32,11 @@ export async function receiveJobFile(
     body.resume();
     return;
   }
-  const key = randomUUID();
+  // A collection knows from it that these bytes are on their way.
+  const upload = await beginPassing(database, attempt, file.size);
+  const key = upload.id;
   if ((await storeStream(store, { key, ...file }, body)) !== file.digest) {
-    await store.delete(key);
+    await cancelUpload({ database, store }, upload);
     throw problem("digest-mismatch");
   }
   const record = () => hold(database, attempt, file, key);
@@ -38,6 +46,21 @@ export async function receiveJobFile(
     throw error;
   });
   if (used !== key) await store.delete(key);
+}
+
+/** The row of an upload whose bytes pass the hub: without a digest, so that no client goes on with it. */
+async function beginPassing(database: Database, attempt: Attempt, size: number): Promise<Upload> {
+  const { publisher } = await readJob(database.prisma, attempt.id);
+  return database.prisma.upload.create({
+    data: {
+      id: randomUUID(),
+      publisherId: publisher,
+      size: BigInt(size),
+      partSize: Math.max(1, size),
+      state: "open",
+      expiresAt: new Date(Date.now() + PASSING),
+    },
+  });
 }
 
 /**
@@ -53,6 +76,8 @@ async function hold(
   const work = async (tx: Queries): Promise<string | undefined> => {
     const { publisher } = await requireRunning(tx, attempt);
     const holder = { kind: "job-file", id: attempt.id, publisher } as const;
+    if (key !== undefined && (await tx.upload.deleteMany({ where: { id: key, state: "open" } })).count === 0)
+      throw problem("store-unavailable", "The bytes came too late to be kept.", { retryAfter: 5 });
     const known = await storedBlob(tx, digest);
     if (known !== undefined && (await takeReferences(tx, holder, [known.id])).size === 1)
       return known.storageKey;

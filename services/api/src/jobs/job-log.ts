@@ -23,6 +23,30 @@ export async function addLogLine(
       AND number <= (SELECT max(number) FROM job_log WHERE job_id = ${job}) - ${MOST_LINES}`;
 }
 
+/** The number of the newest line of a job's log. */
+export async function lastLine(queries: Queries, job: string): Promise<number> {
+  const last = await queries.jobLog.aggregate({ where: { jobId: job }, _max: { number: true } });
+  return last._max.number ?? 0;
+}
+
+/** The lines behind a line of a job's log, with their numbers. */
+export async function linesAfter(
+  queries: Queries,
+  job: string,
+  number: number,
+  limit: number,
+): Promise<{ number: number; line: JobLogLine }[]> {
+  const rows = await queries.jobLog.findMany({
+    where: { jobId: job, number: { gt: number } },
+    orderBy: { number: "asc" },
+    take: limit,
+  });
+  return rows.map(({ at, level, message, ...row }) => ({
+    number: row.number,
+    line: { at: at.toISOString(), level: z.enum(LOG_LEVELS).parse(level), message },
+  }));
+}
+
 /** A page of a job's log, oldest line first. */
 export async function readLog(
   queries: Queries,
@@ -30,15 +54,7 @@ export async function readLog(
   page: { limit: number; cursor?: string | undefined },
 ): Promise<{ items: JobLogLine[]; next?: string }> {
   const after = page.cursor === undefined ? 0 : decodeCursor(z.int32(), page.cursor);
-  const rows = await queries.jobLog.findMany({
-    where: { jobId: job, number: { gt: after } },
-    orderBy: { number: "asc" },
-    take: page.limit,
-  });
-  const items = rows.map(({ at, level, message }) => ({
-    at: at.toISOString(),
-    level: z.enum(LOG_LEVELS).parse(level),
-    message,
-  }));
+  const rows = await linesAfter(queries, job, after, page.limit);
+  const items = rows.map(({ line }) => line);
   return rows.length === page.limit ? { items, next: encodeCursor(rows.at(-1)!.number) } : { items };
 }

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import { fromPrisma, type JobWithMetadata, PgBoss, type SendOptions } from "pg-boss";
 import type { Database, Queries } from "../database/client.ts";
+import { afterClockSetBack } from "./clock-set-back.ts";
 
 /** Seconds between looks for jobs while the database can't notify. */
 const POLL = 0.5;
@@ -282,6 +283,7 @@ export function createJobQueue(
    * the start; and a job whose processes died, or lost the database at its last try, is given up by the queue.
    */
   async function takeUp(): Promise<void> {
+    await afterClockSetBack(prisma);
     for (const { name, lost } of kinds)
       for (const { data, options = {} } of await lost()) await boss.send(name, data, options);
   }

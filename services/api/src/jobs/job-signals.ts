@@ -1,11 +1,12 @@
 import { EventEmitter } from "node:events";
-import type { JobLogLine, JobProgress } from "@modulehub/core";
+import type { JobProgress } from "@modulehub/core";
 
 /** What those who watch a job are told within this process, ahead of what the database says. */
 export type JobSignal =
   | { kind: "changed" }
   | { kind: "progress"; progress: JobProgress }
-  | { kind: "log"; line: JobLogLine };
+  /** Its log has a new line. */
+  | { kind: "log" };
 
 /** Passes signals of jobs on within this process. */
 export interface JobSignals {

@@ -1,5 +1,7 @@
 import { problem } from "@modulehub/core";
+import { dropReferencesWhere } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
+import { Prisma } from "../database/generated/client.ts";
 
 /** Jobs forgotten at once. */
 const BATCH = 500;
@@ -42,8 +44,9 @@ export async function forgetJobsOf(tx: Queries, publisher: string): Promise<void
 }
 
 async function remove(tx: Queries, ids: string[]): Promise<void> {
-  await tx.blobReference.deleteMany({
-    where: { holderKind: { in: ["data-set", "checkpoint", "job-file"] }, holderId: { in: ids } },
-  });
+  await dropReferencesWhere(
+    tx,
+    Prisma.sql`holder_kind IN ('data-set', 'checkpoint', 'job-file') AND holder_id = ANY(${ids}::text[])`,
+  );
   await tx.job.deleteMany({ where: { id: { in: ids } } });
 }

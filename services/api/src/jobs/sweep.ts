@@ -63,7 +63,9 @@ async function claimRound(database: Database, interval: number): Promise<boolean
   const rows = await database.prisma.$executeRaw`
     INSERT INTO sweep (name, begun_at) VALUES ('garbage', now())
     ON CONFLICT (name) DO UPDATE SET begun_at = now()
-      WHERE sweep.begun_at <= now() - make_interval(secs => ${interval * 0.9})`;
+      WHERE sweep.begun_at <= now() - make_interval(secs => ${interval * 0.9})
+        -- The clock was ahead, and has been set back.
+        OR sweep.begun_at > now()`;
   return rows === 1;
 }
 

@@ -145,6 +145,23 @@ test("a job that an API was doing is gone on with by the next one", async () => 
   expect(hub.worker.assignments[1]!.task).toMatchObject({ checkpoint: { step: 4 } });
 });
 
+test("a job whose draft can't be verified at once has none, and goes on: the two are one transaction", async () => {
+  hub.worker.behaviour.work = (assignment, say) => trainTo(hub, assignment, say, moduleFiles("handed over"));
+  const { prisma } = hub.deps.database;
+  await prisma.$executeRaw`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$`;
+  await prisma.$executeRaw`
+    CREATE TRIGGER refuse BEFORE UPDATE ON draft FOR EACH ROW WHEN (NEW.state = 'verifying') EXECUTE FUNCTION refuse()`;
+  const job = await startJob(hub, trainRequest({ publish: { module: "acme/handed-over" } }));
+  await until(hub, job.id, ({ attempts }) => attempts >= 2);
+  expect(await prisma.draft.findMany({ where: { jobId: job.id } })).toEqual([]);
+  await prisma.$executeRaw`DROP TRIGGER refuse ON draft`;
+  expect(await ended(hub, job.id)).toMatchObject({
+    state: "succeeded",
+    result: { published: { handle: "acme/handed-over/1" } },
+  });
+});
+
 test("what an attempt sends that was given up is refused, and changes nothing", async () => {
   let old: JobAssignment | undefined;
   hub.worker.behaviour.work = async (assignment, say) => {

@@ -37,7 +37,7 @@ export async function copyBytes({ from, to }: Stores, { key, digest, size }: Byt
   for (const part of parts) {
     const start = (part.number - 1) * partSize;
     const pieces = await from.read(key, size, { start, end: start + part.size - 1 });
-    await sendPart(to, upload, part, Readable.from(pieces));
+    await sendPart(to, upload, part, Readable.from(copies(pieces)));
   }
   await to.assemble(upload, parts);
   await to.discardUpload(key);
@@ -47,6 +47,11 @@ export async function copyBytes({ from, to }: Stores, { key, digest, size }: Byt
       `The bytes of ${key} arrived as ${arrived ?? "nothing"}, not as ${digest}; the source may be damaged: see modulehub fsck --deep.`,
     );
   return true;
+}
+
+/** Copies of pieces: a stream reads ahead, and a piece is what it is only until the next is asked for. */
+async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) yield Buffer.from(piece);
 }
 
 /** Copies the parts that an open upload has, and returns the store's handle of it. */

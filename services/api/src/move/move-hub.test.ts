@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,8 +12,17 @@ import { type Database, openDatabase } from "../database/client.ts";
 import { migrate } from "../database/migrate.ts";
 import { createIdentity } from "../identity/identity.ts";
 import { type PostgresqlServer, startPostgresql } from "../testing/postgresql-server.ts";
+import { rowsOf } from "../testing/rows-of.ts";
 import { isBuilt, S3_SERVERS, startS3 } from "../testing/s3-servers.ts";
-import { ask, moduleFiles, prepareDraft, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
+import {
+  ask,
+  moduleFiles,
+  prepareDraft,
+  publish,
+  startTestHub,
+  type TestHub,
+  uploadBytes,
+} from "../testing/test-hub.ts";
 import { moveHub, TargetInUse } from "./move-hub.ts";
 
 let folder: string;
@@ -57,6 +67,8 @@ async function fill(): Promise<void> {
   expect((await ask(hub, "DELETE", `${base}/versions/2`)).status).toBe(204);
   expect((await ask(hub, "PUT", "/v1/modules/acme/old", { module: "acme/new" })).status).toBeLessThan(300);
   await prepareDraft(hub, "acme/vectors", moduleFiles("waiting"));
+  // Larger than what is read at once.
+  await uploadBytes(hub, "acme", randomBytes(3_000_000));
   const upload = await ask<{ id: string }>(hub, "POST", "/v1/uploads", { publisher: "acme", size: 150_000 });
   openUpload = upload.body.id;
   await ask(hub, "PUT", `/v1/uploads/${openUpload}/parts/2`, Buffer.alloc(65_536, 2));
@@ -74,22 +86,6 @@ async function emptyTarget(): Promise<Database> {
   opened.push(database);
   await migrate(database);
   return database;
-}
-
-/** Every row of every table, as PostgreSQL writes it. */
-async function rowsOf({ prisma }: Database): Promise<Record<string, string[]>> {
-  const tables = await prisma.$queryRaw<{ name: string; kind: string }[]>`
-    SELECT relname AS name, relkind::text AS kind FROM pg_class
-    WHERE relkind IN ('r', 'S') AND relnamespace = 'public'::regnamespace AND relname !~ '^_' ORDER BY 1`;
-  const rows: Record<string, string[]> = {};
-  for (const { name, kind } of tables) {
-    const row = kind === "S" ? "jsonb_build_object('last', last_value, 'called', is_called)" : "to_jsonb(t)";
-    const found = await prisma.$queryRawUnsafe<{ row: string }[]>(
-      `SELECT (${row})::text AS row FROM "${name}" t ORDER BY 1`,
-    );
-    rows[name] = found.map((each) => each.row);
-  }
-  return rows;
 }
 
 const stores = async (to: BlobStore) => ({ from: await openFilesystemStore(folder), folder, to });

@@ -1,11 +1,13 @@
 import { EventEmitter } from "node:events";
 
-/** What those who watch a draft are told: that its row changed, or how far its verification is. */
-export type DraftEvent =
-  | { kind: "changed" }
-  | { kind: "progress"; step: "reading" | "inspecting" | "waiting" };
+/** How far a verification is: what it does, or that it waits to be tried again. */
+export const VERIFY_STEPS = ["reading", "inspecting", "waiting"] as const;
+export type VerifyStep = (typeof VERIFY_STEPS)[number];
 
-/** Passes events of drafts on within this process. */
+/** What those who watch a draft are told: that its row changed, or how far its verification is. */
+export type DraftEvent = { kind: "changed" } | { kind: "progress"; step: VerifyStep };
+
+/** Passes events of drafts on within this process; readers at others see what was written down. */
 export interface DraftEvents {
   tell(draft: string, event: DraftEvent): void;
   /** Returns the function that ends the watch. */

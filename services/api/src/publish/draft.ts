@@ -11,6 +11,7 @@ import { blobsOpenTo } from "../blobs/references.ts";
 import type { Queries } from "../database/client.ts";
 import type { Actor } from "../identity/audit.ts";
 import { allows, type Principal } from "../identity/principal.ts";
+import { VERIFY_STEPS, type VerifyStep } from "./draft-events.ts";
 import { fileListSchema, type ListedFile } from "./file-list.ts";
 
 /**
@@ -42,6 +43,8 @@ export interface Draft {
   module: string;
   publisher: string;
   state: DraftState;
+  /** How far its verification is, while one is under way. */
+  step: VerifyStep | null;
   files: ListedFile[];
   requestedVersion: number | null;
   /** The commit of the module's head that it is made of. */
@@ -100,6 +103,8 @@ export async function readDraft(queries: Queries, id: string): Promise<Draft> {
     module: module.name,
     publisher: module.publisherId,
     state: z.enum(DRAFT_STATES).parse(row.state),
+    // A newer replica may know other steps.
+    step: z.enum(VERIFY_STEPS).nullable().catch(null).parse(row.step),
     files: fileListSchema.parse(row.files),
     problems: z.array(problemDocumentSchema).parse(row.problems),
     askedBy: askedBySchema.parse(row.askedBy ?? {}),

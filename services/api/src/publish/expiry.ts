@@ -1,4 +1,7 @@
+import { dropReferencesWhere } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
+import { Prisma } from "../database/generated/client.ts";
+import { inTransaction } from "../database/transaction.ts";
 import type { DraftEvents } from "./draft-events.ts";
 import { expireDraft } from "./transitions.ts";
 import { cancelUpload, type UploadDeps } from "./uploads.ts";
@@ -52,13 +55,16 @@ export async function expireUploads(deps: UploadDeps, now: Date = new Date()): P
     count += due.length;
     if (due.length < BATCH) break;
   }
-  await prisma.$executeRaw`
-    DELETE FROM blob_reference r USING upload u
-    WHERE r.holder_kind = 'upload' AND r.holder_id = u.id AND u.expires_at < ${now}
-      AND NOT EXISTS (
-        SELECT FROM draft d JOIN module m ON m.id = d.module_id
-        WHERE d.state IN ('uploading', 'failed') AND m.publisher_id = u.publisher_id
-          AND d.files @> jsonb_build_array(jsonb_build_object('digest', u.digest)))`;
+  await inTransaction(deps.database, (tx) =>
+    dropReferencesWhere(
+      tx,
+      Prisma.sql`holder_kind = 'upload' AND holder_id IN (
+        SELECT u.id FROM upload u WHERE u.expires_at < ${now} AND NOT EXISTS (
+          SELECT FROM draft d JOIN module m ON m.id = d.module_id
+          WHERE d.state IN ('uploading', 'failed') AND m.publisher_id = u.publisher_id
+            AND d.files @> jsonb_build_array(jsonb_build_object('digest', u.digest))))`,
+    ),
+  );
   await prisma.$executeRaw`
     DELETE FROM upload u
     WHERE u.state NOT IN ('open', 'verifying') AND u.expires_at < ${now}::timestamptz - make_interval(secs => ${REMEMBERED})

@@ -28,6 +28,8 @@ export interface DraftRequest {
   visibility?: Visibility | undefined;
   /** The job whose result it publishes; as long as the draft decides about it, nothing else does. */
   job?: Attempt | undefined;
+  /** What else belongs to the transaction in which the draft comes to be. */
+  also?: ((tx: Queries, draft: Draft) => Promise<void>) | undefined;
 }
 
 /**
@@ -89,6 +91,7 @@ async function insertDraft(
   const { publisherId: publisher } = module;
   const detail = { draft: id, state: "uploading" };
   await recordAudit(tx, principal, { action: "draft.write", publisher, module: name, detail });
+  await request.also?.(tx, await readDraft(tx, id));
   return id;
 }
 

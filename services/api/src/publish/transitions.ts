@@ -47,25 +47,28 @@ async function transition<T>(
 }
 
 /** uploading | failed → verifying, with the job that verifies. Throws `blobs-missing` or `draft-state`. */
-export async function startVerifying(
-  database: Database,
+export const startVerifying = (database: Database, jobs: JobQueue, actor: Actor, id: string): Promise<void> =>
+  transition(database, id, (tx, draft) => beginVerifying(tx, jobs, actor, draft));
+
+/** The same as part of a transaction that holds the draft's lock, or has just made it. */
+export async function beginVerifying(
+  tx: Queries,
   jobs: JobQueue,
   { account, tokenId, requestId }: Actor,
-  id: string,
+  { id, state, publisher, files }: Pick<Draft, "id" | "state" | "publisher" | "files">,
 ): Promise<void> {
-  await transition(database, id, async (tx, draft) => {
-    // Asked for twice, or answered before: what was wanted is under way.
-    if (draft.state === "verifying" || draft.state === "published") return;
-    if (draft.state !== "uploading" && draft.state !== "failed")
-      throw problem("draft-state", `The draft is ${draft.state}; open a new one.`);
-    const there = await requireBlobs(tx, draft.publisher, draft.files);
-    const blobs = [...there.values()].map((blob) => blob.id);
-    const kept = await takeReferences(tx, { kind: "draft", id, publisher: draft.publisher }, blobs);
-    if (kept.size !== blobs.length) throw problem("blobs-missing", "Some bytes are gone; send them again.");
-    await tx.draft.update({ where: { id }, data: { askedBy: { account, tokenId, requestId } } });
-    await setState(tx, id, "verifying", []);
-    await jobs.sendInspection(tx, id);
-  });
+  // Asked for twice, or answered before: what was wanted is under way.
+  if (state === "verifying" || state === "published") return;
+  if (state !== "uploading" && state !== "failed")
+    throw problem("draft-state", `The draft is ${state}; open a new one.`);
+  const there = await requireBlobs(tx, publisher, files);
+  const blobs = [...there.values()].map((blob) => blob.id);
+  const kept = await takeReferences(tx, { kind: "draft", id, publisher }, blobs);
+  if (kept.size !== blobs.length) throw problem("blobs-missing", "Some bytes are gone; send them again.");
+  // One update: of a row that it has changed already, PostgreSQL asks for the module again, and waits for its lock.
+  const asked = { askedBy: { account, tokenId, requestId }, problems: [] };
+  await tx.draft.update({ where: { id }, data: { state: "verifying", step: null, ...asked } });
+  await jobs.sendInspection(tx, id);
 }
 
 /** What a verified draft becomes. */
@@ -88,7 +91,7 @@ export async function publishVersion(database: Database, id: string, verified: V
   return transition(database, id, async (tx, { state, moduleId }) => {
     if (state !== "verifying") return false;
     const [module] = await tx.$queryRaw<{ next_version: number; lower_name: string }[]>`
-      SELECT next_version, lower_name FROM module WHERE id = ${moduleId} FOR UPDATE`;
+      SELECT next_version, lower_name FROM module WHERE id = ${moduleId} FOR NO KEY UPDATE`;
     if (module === undefined) return false;
     // Read again under the module's lock: until then it can be given to another publisher.
     const draft = await readDraft(tx, id);
@@ -249,5 +252,5 @@ async function setState(
   state: DraftState,
   problems: ProblemDocument[],
 ): Promise<void> {
-  await tx.draft.update({ where: { id }, data: { state, problems: storableValue(problems) } });
+  await tx.draft.update({ where: { id }, data: { state, step: null, problems: storableValue(problems) } });
 }

@@ -23,7 +23,7 @@ import type { WorkerClient } from "../gateway/worker-client.ts";
 import type { InspectionJob } from "../jobs/job-queue.ts";
 import { CARD_BYTES, readCard } from "../registry/card.ts";
 import { type Draft, readDraft } from "./draft.ts";
-import type { DraftEvents } from "./draft-events.ts";
+import type { DraftEvents, VerifyStep } from "./draft-events.ts";
 import { checkManifestFiles, type ListedFile } from "./file-list.ts";
 import { failDraft, publishVersion, rejectDraft } from "./transitions.ts";
 
@@ -64,7 +64,7 @@ export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise
     }
     if (!job.last || job.signal.aborted) {
       log.warn({ err: error, draft: draft.id }, "verification will be tried again");
-      events.tell(draft.id, { kind: "progress", step: "waiting" });
+      await tellStep(deps, draft.id, "waiting");
       throw error;
     }
     log.error({ err: error, draft: draft.id }, "verification failed");
@@ -74,6 +74,20 @@ export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise
     watch.end();
   }
   events.tell(draft.id, { kind: "changed" });
+}
+
+/** Tells watchers here at once; those at other replicas see the row. */
+async function tellStep(
+  { database, events, log }: VerifyDeps,
+  draft: string,
+  step: VerifyStep,
+): Promise<void> {
+  events.tell(draft, { kind: "progress", step });
+  // Not `updated_at`, which tells states apart. That nobody hears of a step is no reason not to go it.
+  await database.prisma.$executeRaw`
+    UPDATE draft SET step = ${step} WHERE id = ${draft} AND state = 'verifying'`.catch((err: unknown) =>
+    log.warn({ err, draft }, "a step of a verification was not written down"),
+  );
 }
 
 /** The draft of a job; undefined where its module was deleted, and it with that. */
@@ -107,8 +121,8 @@ function watchForLeaving(deps: VerifyDeps, id: string): { left: AbortSignal; end
 }
 
 async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Promise<void> {
-  const { database, events } = deps;
-  events.tell(draft.id, { kind: "progress", step: "reading" });
+  const { database } = deps;
+  await tellStep(deps, draft.id, "reading");
   const bytes = await manifestBytes(deps, draft);
   let manifest: Manifest;
   try {
@@ -122,7 +136,7 @@ async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Prom
   const digest = digestOfHex(hash("sha256", versionContent(draft.files, manifest)));
   const used = manifestPaths(manifest);
   const files = draft.files.map((file) => ({ ...file, role: fileRole(file.path, used) }));
-  events.tell(draft.id, { kind: "progress", step: "inspecting" });
+  await tellStep(deps, draft.id, "inspecting");
   const outcome: InspectResponse = await deps.worker.inspect({ digest, files }, signal);
   if (outcome.outcome === "rejected") {
     await rejectDraft(database, draft.id, outcome.problems);

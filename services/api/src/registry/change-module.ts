@@ -19,7 +19,7 @@ export async function changeModule<T>(
   // Looked up before anything is locked: who may not change a module can't make others wait for it.
   const { id } = await findModule(database.prisma, principal, action, name);
   const run = async (tx: Queries) => {
-    await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${id} FOR UPDATE`;
+    await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${id} FOR NO KEY UPDATE`;
     return change(tx, await findModule(tx, principal, action, name));
   };
   return inTransaction(database, run);

@@ -1,6 +1,7 @@
 import { type ModuleName, problem } from "@modulehub/core";
-import { dropReferences } from "../blobs/references.ts";
+import { dropReferences, dropReferencesWhere } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
+import { Prisma } from "../database/generated/client.ts";
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
@@ -84,12 +85,13 @@ export async function deleteModule(
     for (const { job_id } of drafts) await unpublishedBy(tx, job_id, [gone]);
     await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${id} FOR UPDATE`;
     const module = await findModule(tx, principal, "module.delete", name);
-    await tx.$executeRaw`
-      DELETE FROM blob_reference
-      WHERE (holder_kind = 'draft' AND holder_id IN (SELECT id FROM draft WHERE module_id = ${id}))
+    await dropReferencesWhere(
+      tx,
+      Prisma.sql`(holder_kind = 'draft' AND holder_id IN (SELECT id FROM draft WHERE module_id = ${id}))
         OR (holder_kind = 'head' AND holder_id = ${String(id)})
         OR (holder_kind IN ('version', 'documentation')
-          AND holder_id IN (SELECT id::text FROM version WHERE module_id = ${id}))`;
+          AND holder_id IN (SELECT id::text FROM version WHERE module_id = ${id}))`,
+    );
     for (const { lowerName } of await tx.moduleName.findMany({ where: { moduleId: id } }))
       await bury(tx, { ...module, lowerName }, 0, { by: principal.account, reason });
     await tx.draft.deleteMany({ where: { moduleId: id } });

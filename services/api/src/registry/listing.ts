@@ -61,7 +61,7 @@ export const facet = (filter: Filter, value: string): string =>
  * lock of the module's row, so that of two changes at once the second makes the row.
  */
 export async function refreshListing(tx: Queries, moduleId: number): Promise<void> {
-  await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${moduleId} FOR UPDATE`;
+  await tx.$queryRaw`SELECT 1 FROM module WHERE id = ${moduleId} FOR NO KEY UPDATE`;
   const module = await tx.module.findUnique({ where: { id: moduleId } });
   if (module === null) {
     await tx.$executeRaw`DELETE FROM listing WHERE module_id = ${moduleId}`;

@@ -1,7 +1,8 @@
 import { type Action, type ProblemError, problem, publisherFault } from "@modulehub/core";
 import { z } from "zod";
+import { dropReferencesWhere } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
-import type { Publisher } from "../database/generated/client.ts";
+import { Prisma, type Publisher } from "../database/generated/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
@@ -141,9 +142,10 @@ export async function deletePublisher(database: Database, principal: Principal, 
     if ((await tx.upload.findFirst({ where: { publisherId: id, state: "open" } })) !== null)
       throw problem("publisher-not-empty", `An upload to ${id} is open; complete or cancel it first.`);
     await forgetJobsOf(tx, id);
-    await tx.$executeRaw`
-      DELETE FROM blob_reference WHERE holder_kind = 'upload'
-        AND holder_id IN (SELECT id FROM upload WHERE publisher_id = ${id})`;
+    await dropReferencesWhere(
+      tx,
+      Prisma.sql`holder_kind = 'upload' AND holder_id IN (SELECT id FROM upload WHERE publisher_id = ${id})`,
+    );
     await tx.upload.deleteMany({ where: { publisherId: id } });
     await tx.publisher.delete({ where: { id } });
     await tx.tombstone.create({ data: { lowerName: id, publisherId: id } });

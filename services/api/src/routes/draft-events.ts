@@ -1,16 +1,13 @@
 import { ProblemError } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
-import { eventStreams } from "../http/event-stream.ts";
+import { eventStreams, guardStream } from "../http/event-stream.ts";
 import type { Principal } from "../identity/principal.ts";
 import { type Draft, describeDraft, isEndState, readDraft } from "../publish/draft.ts";
-import type { DraftEvents } from "../publish/draft-events.ts";
+import type { DraftEvents, VerifyStep } from "../publish/draft-events.ts";
 
 /** How often a watched draft is looked at, in case another process changes it, in milliseconds. */
 const LOOK_AGAIN = 1_000;
-
-/** How often it is asked whether a reader may still read, in milliseconds. */
-const ASK_AGAIN = 2_000;
 
 const draftParams = z.object({ id: z.string().max(64) });
 
@@ -47,6 +44,10 @@ export function draftEventRoutes(
         return reply.code(204).send();
       const stream = openStream(request, reply);
       let told: string | undefined;
+      let toldStep: VerifyStep | null = null;
+      const tellStep = (step: VerifyStep) => {
+        if (stream.send({ name: "progress", data: { step } })) toldStep = step;
+      };
       const look = async () => {
         const now = await readDraft(database.prisma, id);
         const next = eventId(now);
@@ -54,6 +55,8 @@ export function draftEventRoutes(
           const data = await describeDraft(database.prisma, now);
           if (stream.send({ name: "state", data, id: next })) told = next;
         }
+        // What another replica does is known by the row only.
+        if (now.step !== toldStep && now.step !== null) tellStep(now.step);
         if (isEndState(now.state) && told === next) stream.end();
       };
       let looking = Promise.resolve();
@@ -67,23 +70,17 @@ export function draftEventRoutes(
       };
       const unwatch = events.watch(id, (event) => {
         if (event.kind === "changed") lookNext();
-        else stream.send({ name: "progress", data: { step: event.step } });
+        else tellStep(event.step);
       });
       stream.onCaughtUp(lookNext);
       const timer = database.exclusive ? undefined : setInterval(lookNext, LOOK_AGAIN);
-      // A token may be revoked, and a membership end, while its stream is open: the reader is told when it comes again.
-      const askAgain = async () => find(await identity.authenticate(request.headers.authorization), id);
-      const guard = setInterval(() => {
-        askAgain().catch((err: unknown) => {
-          if (!(err instanceof ProblemError)) request.log.error({ err }, "a draft's events broke off");
-          stream.end();
-        });
-      }, ASK_AGAIN);
+      guardStream(request, stream, async () =>
+        find(await identity.authenticate(request.headers.authorization), id),
+      );
       lookNext();
       await stream.closed;
       unwatch();
       clearInterval(timer);
-      clearInterval(guard);
     },
   );
 }

@@ -1,12 +1,19 @@
-import { hasEnded, ProblemError } from "@modulehub/core";
+import { hasEnded, type JobProgress, ProblemError } from "@modulehub/core";
 import { z } from "zod";
 import type { App, AppDeps } from "../app.ts";
-import { eventStreams } from "../http/event-stream.ts";
+import { eventStreams, guardStream } from "../http/event-stream.ts";
+import { lastLine, linesAfter } from "../jobs/job-log.ts";
 import type { JobSignals } from "../jobs/job-signals.ts";
 import { describeJob, findJob, readJob, type StoredJob } from "../jobs/stored-job.ts";
 
 /** How often a watched job is looked at: other processes change it, and its draft ends it, in milliseconds. */
 const LOOK_AGAIN = 1_000;
+
+/** A job that was heard in this process so lately is at work in it, in milliseconds. */
+const HEARD_LATELY = 10_000;
+
+/** Lines of a log that are read at once. */
+const LINES = 100;
 
 /** Tells a state from the one before. */
 const eventId = (job: StoredJob): string => `${job.updatedAt.getTime()}-${job.state}-${job.attempts}`;
@@ -17,7 +24,7 @@ const eventId = (job: StoredJob): string => `${job.updatedAt.getTime()}-${job.st
  */
 export function jobEventRoutes(
   app: App,
-  { database }: AppDeps,
+  { database, identity }: AppDeps,
   { signals, rememberedSeconds }: { signals: JobSignals; rememberedSeconds: number },
 ): void {
   const openStream = eventStreams(app);
@@ -38,19 +45,34 @@ export function jobEventRoutes(
       const job = await findJob(database.prisma, request.principal, "job.read", id);
       if (hasEnded(job.state) && request.headers["last-event-id"] === eventId(job))
         return reply.code(204).send();
+      let toldLine = await lastLine(database.prisma, id);
       const stream = openStream(request, reply);
-      let [told, toldProgress] = ["", ""];
+      let [told, toldProgress, heardAt] = ["", "", Number.NEGATIVE_INFINITY];
+      const tellProgress = (progress: JobProgress) => {
+        const text = JSON.stringify(progress);
+        if (text !== toldProgress && stream.send({ name: "progress", data: progress })) toldProgress = text;
+      };
+      /** Returns whether the reader has taken all there are. */
+      const tellLines = async (): Promise<boolean> => {
+        for (;;) {
+          const lines = await linesAfter(database.prisma, id, toldLine, LINES);
+          for (const { number, line } of lines) {
+            if (!stream.send({ name: "log", data: line })) return false;
+            toldLine = number;
+          }
+          if (lines.length < LINES) return true;
+        }
+      };
       const look = async () => {
         const now = await readJob(database.prisma, id);
         const next = eventId(now);
         const data = describeJob(now, rememberedSeconds);
+        // What a job says in another process is known by the database only, which lags behind what is heard here.
+        if (performance.now() - heardAt > HEARD_LATELY && data.progress !== undefined)
+          tellProgress(data.progress);
+        // Before the state: nobody reads on behind the last one.
+        if (!(await tellLines())) return;
         if (next !== told && stream.send({ name: "state", data, id: next })) told = next;
-        // What a job says in another process is known by the database only.
-        const progress = JSON.stringify(data.progress ?? null);
-        if (data.progress !== undefined && progress !== toldProgress) {
-          toldProgress = progress;
-          stream.send({ name: "progress", data: data.progress });
-        }
         if (hasEnded(now.state) && told === next) stream.end();
       };
       let looking = Promise.resolve();
@@ -63,15 +85,16 @@ export function jobEventRoutes(
         });
       };
       const unwatch = signals.watch(id, (signal) => {
-        if (signal.kind === "changed") lookNext();
-        else if (signal.kind === "log") stream.send({ name: "log", data: signal.line });
-        else {
-          toldProgress = JSON.stringify(signal.progress);
-          stream.send({ name: "progress", data: signal.progress });
-        }
+        if (signal.kind !== "progress") return lookNext();
+        heardAt = performance.now();
+        tellProgress(signal.progress);
       });
       stream.onCaughtUp(lookNext);
       const timer = setInterval(lookNext, LOOK_AGAIN);
+      guardStream(request, stream, async () => {
+        const reader = await identity.authenticate(request.headers.authorization);
+        return findJob(database.prisma, reader, "job.read", id);
+      });
       lookNext();
       await stream.closed;
       unwatch();

@@ -40,6 +40,10 @@ export interface PostgresqlOptions {
   port?: number;
   /** Of the superuser `hub`; default: a random one. */
   password?: string;
+  /** An empty folder for it and its data, on a file system of its own for example; default: a temporary one. */
+  folder?: string;
+  /** Added to the server's environment. */
+  env?: Record<string, string>;
 }
 
 /**
@@ -54,7 +58,7 @@ export async function startPostgresql(
   const root = userInfo().uid === 0;
   const idOf = (flag: string): number => Number(spawnSync("id", [flag, "postgres"]).stdout.toString());
   const owner = root ? { uid: idOf("-u"), gid: idOf("-g") } : {};
-  const folder = mkdtempSync(join(tmpdir(), "modulehub-postgresql-"));
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "modulehub-postgresql-"));
   const password = options.password ?? randomBytes(16).toString("hex");
   const passwordFile = join(folder, "password");
   writeFileSync(passwordFile, password);
@@ -78,7 +82,12 @@ export async function startPostgresql(
     const started = spawn(
       join(programs, "postgres"),
       ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, ...settings],
-      { ...owner, cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
+      {
+        ...owner,
+        cwd: folder,
+        env: { ...process.env, ...options.env },
+        stdio: ["ignore", "ignore", "inherit"],
+      },
     );
     server = started;
     for (let tries = 0; !isReady(); tries++) {
@@ -94,7 +103,7 @@ export async function startPostgresql(
   };
   const stop = async () => {
     await end((child) => child.kill("SIGINT"));
-    rmSync(folder, { recursive: true, force: true });
+    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
   };
   const kill = () =>
     end((child) => {
