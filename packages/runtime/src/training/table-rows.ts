@@ -205,9 +205,10 @@ export class TableCarrier {
   private gather(name: string, table: Float32Array, { part, rows }: Part): Tensor {
     const { dimensions } = this.program;
     const data = this.take(name, rows.length * dimensions);
-    for (let at = 0, to = 0; at < rows.length; at++)
-      for (let from = rows[at]! * dimensions, end = from + dimensions; from < end; from++)
-        data[to++] = table[from]!;
+    for (let at = 0; at < rows.length; at++) {
+      const from = rows[at]! * dimensions;
+      data.set(table.subarray(from, from + dimensions), at * dimensions);
+    }
     const shape =
       part === "lone" ? [rows.length / LONE_GROUP, LONE_GROUP, dimensions] : [rows.length, dimensions];
     return { dtype: "float32", shape, data };
