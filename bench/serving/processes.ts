@@ -25,6 +25,10 @@ export function treeOf(root: number): number[] {
 export const residentBytes = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => sum + Number(/^VmRSS:\s+(\d+)/m.exec(read(pid, "status"))?.[1] ?? 0) * 1024, 0);
 
+/** The most bytes that a process has had resident so far. */
+export const peakBytes = (pid: number): number =>
+  Number(/^VmHWM:\s+(\d+)/m.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
+
 /** CPU seconds that processes have used so far. */
 export const cpuSeconds = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => {
@@ -38,6 +42,10 @@ const ENGINE = /engine-child|modulehub-engine/;
 /** The worker's engines, with and without a module. */
 export const enginesOf = (workerPid: number): number[] =>
   childrenOf(workerPid).filter((pid) => ENGINE.test(read(pid, "cmdline")));
+
+/** Processes of jobs. */
+export const jobsOf = (workerPid: number): number[] =>
+  childrenOf(workerPid).filter((pid) => /job-child|modulehub-job/.test(read(pid, "cmdline")));
 
 /** Those engines that have loaded a module. */
 export const enginesWith = (workerPid: number, digest: string): number[] =>

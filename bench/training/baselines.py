@@ -1,11 +1,12 @@
 """What people would use instead, on the same embeddings and splits; a JSON object on the last line.
 
-    python baselines.py TRAIN.f32 TRAIN.labels TEST.f32 TEST.labels WIDTH WHAT,WHAT
+    python baselines.py TRAIN.f32 TRAIN.labels TEST.f32 TEST.labels WIDTH WHAT,WHAT [RUN-SEED RUN-SEED …]
 
 Files hold little-endian float32 rows, and int32 labels. WHAT: `logistic` (standardised, C by 5-fold cross-validation),
 `mlp` (scikit-learn's MLPClassifier, Adam, 5 epochs, standardised, mean of 5 seeds), `torch` (the tutorial's head: hidden
-500,100, ReLU, Adagrad 0.003 from 0.1, 1,000 steps of 128, summed loss, started as the hub starts heads: He, Glorot and
-zeros; mean of 10 seeds).
+500,100, ReLU, Adagrad 0.003 from 0.1, 1,000 steps of 128, summed loss; the mean of runs that have the start and the
+batches of the hub's: RUN-SEED.f32 holds weights [in, out] and biases layer by layer, RUN-SEED.u32 the examples of all
+steps one after another, each pass over the data ending in a short batch).
 """
 
 import json
@@ -20,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-train_file, train_labels, test_file, test_labels, width, wanted = sys.argv[1:]
+train_file, train_labels, test_file, test_labels, width, wanted, *runs = sys.argv[1:]
 features = np.fromfile(train_file, "<f4").reshape(-1, int(width))
 labels = np.fromfile(train_labels, "<i4")
 test_features = np.fromfile(test_file, "<f4").reshape(-1, int(width))
@@ -50,28 +51,26 @@ def tutorial() -> None:
     data, answers = torch.from_numpy(features.copy()), torch.from_numpy(labels.copy()).long()
     test_data, test_answers = torch.from_numpy(test_features.copy()), torch.from_numpy(test.copy()).long()
     scores = []
-    for seed in range(10):
-        torch.manual_seed(seed)
+    for run in runs:
+        start = torch.from_numpy(np.fromfile(f"{run}.f32", "<f4"))
+        order = torch.from_numpy(np.fromfile(f"{run}.u32", "<u4").astype("int64"))
         model = nn.Sequential(
             nn.Linear(data.shape[1], 500), nn.ReLU(), nn.Linear(500, 100), nn.ReLU(), nn.Linear(100, 2)
         )
+        at = 0
         for layer in (model[0], model[2], model[4]):
-            nn.init.zeros_(layer.bias)
-        nn.init.kaiming_normal_(model[0].weight, nonlinearity="relu")
-        nn.init.kaiming_normal_(model[2].weight, nonlinearity="relu")
-        nn.init.xavier_uniform_(model[4].weight)
+            inputs, outputs = layer.in_features, layer.out_features
+            weight, bias = start[at : at + inputs * outputs], start[at + inputs * outputs :][:outputs]
+            layer.weight.data = weight.reshape(inputs, outputs).T.contiguous()
+            layer.bias.data = bias.clone()
+            at += inputs * outputs + outputs
         optimizer = torch.optim.Adagrad(model.parameters(), lr=0.003, initial_accumulator_value=0.1)
         loss_of = nn.CrossEntropyLoss(reduction="sum")
-        step = 0
-        while step < 1000:
-            for batch in torch.randperm(len(data)).split(128):
-                if step == 1000:
-                    break
-                loss = loss_of(model(data[batch]), answers[batch])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                step += 1
+        for batch in (batch for epoch in order.split(len(data)) for batch in epoch.split(128)):
+            loss = loss_of(model(data[batch]), answers[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
         with torch.no_grad():
             right = [(model(x).argmax(1) == y).float().mean().item()
                      for x, y in ((data, answers), (test_data, test_answers))]  # fmt: skip

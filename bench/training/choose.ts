@@ -14,14 +14,14 @@ export function validationSplit(examples: number): { train: number[]; validation
 }
 
 /**
- * The settings with the largest accuracy on the validation split, and the number of steps after which its loss was
- * smallest. The test set plays no part.
+ * The settings with the smallest loss on the validation split, and the number of steps after which it was that. The test
+ * set plays no part.
  */
 export async function chooseSettings(
   candidates: readonly object[],
   request: (settings: object) => Omit<TrainRequest, "settings">,
-): Promise<{ settings: object; steps: number; accuracy: number }> {
-  let best: { settings: object; steps: number; accuracy: number } | undefined;
+): Promise<{ settings: object; steps: number; loss: number }> {
+  let best: { settings: object; steps: number; loss: number } | undefined;
   for (const settings of candidates) {
     const trained: Trained = await train({ settings, ...request(settings) });
     const { accuracy, loss } = trained.validation;
@@ -29,7 +29,7 @@ export async function chooseSettings(
       `  ${JSON.stringify(settings)}: ${(accuracy * 100).toFixed(2)} % at best, loss ${loss.toFixed(4)} after ${trained.result.bestStep} of ${trained.result.steps} steps, ${trained.seconds.toFixed(1)} s`,
     );
     await trained.close();
-    if (!best || accuracy > best.accuracy) best = { settings, steps: trained.result.bestStep, accuracy };
+    if (!best || loss < best.loss) best = { settings, steps: trained.result.bestStep, loss };
   }
   if (!best) throw new RangeError("there are no settings to choose from");
   return best;

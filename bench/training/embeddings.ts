@@ -51,18 +51,33 @@ export async function embedTexts(
   return rows;
 }
 
+/** The path of a file for the baselines. */
+export function forBaselines(name: string): string {
+  const folder = join(ROOT, ".cache/bench/training");
+  mkdirSync(folder, { recursive: true });
+  return join(folder, name);
+}
+
+/** Numbers one array after another, little-endian. */
+export function writeNumbers(path: string, arrays: readonly NodeJS.TypedArray[]): void {
+  writeFileSync(
+    path,
+    Buffer.concat(
+      arrays.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
+    ),
+  );
+}
+
 /** Embeddings and labels as the files that the baselines read. */
 export function writeForBaselines(
   name: string,
   parts: Record<"train" | "test", { rows: Float32Array; reviews: Pick<Reviews, "labels"> }>,
 ): string[] {
-  const folder = join(ROOT, ".cache/bench/training");
-  mkdirSync(folder, { recursive: true });
   return (["train", "test"] as const).flatMap((part) => {
     const { rows, reviews } = parts[part];
-    const files = [`${name}-${part}.f32`, `${name}-${part}.labels`].map((file) => join(folder, file));
-    writeFileSync(files[0]!, new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
-    writeFileSync(files[1]!, new Uint8Array(reviews.labels.buffer));
+    const files = [`${name}-${part}.f32`, `${name}-${part}.labels`].map(forBaselines);
+    writeNumbers(files[0]!, [rows]);
+    writeNumbers(files[1]!, [reviews.labels]);
     return files;
   });
 }

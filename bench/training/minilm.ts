@@ -26,7 +26,7 @@ export async function minilm(archive: string, sample: number): Promise<Row[]> {
 }
 
 /** So many reviews, at equal distances: pairs, so that there are as many for as against. */
-function spread(reviews: Reviews, count: number): Reviews {
+export function spread(reviews: Reviews, count: number): Reviews {
   const pairs = Math.min(Math.floor(count / 2), reviews.texts.length / 2);
   const places = Array.from(
     { length: pairs },
@@ -38,14 +38,19 @@ function spread(reviews: Reviews, count: number): Reviews {
   );
 }
 
-async function embed(texts: readonly string[]): Promise<Float32Array> {
+/** The module's folder, with its manifest; made on the first call. */
+export async function minilmModule(): Promise<string> {
   if (!existsSync(join(MODEL, "onnx/model.onnx")))
     execFileSync(process.execPath, ["scripts/models/export-minilm.ts"], { cwd: ROOT, stdio: "inherit" });
   if (!existsSync(join(MODULE, "module.json"))) {
     cpSync(MODEL, MODULE, { recursive: true });
     writeFileSync(join(MODULE, "module.json"), JSON.stringify((await collectModule(MODEL)).manifest));
   }
-  const module = await openLocalModule(MODULE, openSession, { threads: 2 });
+  return MODULE;
+}
+
+async function embed(texts: readonly string[]): Promise<Float32Array> {
+  const module = await openLocalModule(await minilmModule(), openSession, { threads: 2 });
   const vectors = new Float32Array(texts.length * WIDTH);
   for (const [at, text] of texts.entries()) {
     const { outputs } = await module.run(

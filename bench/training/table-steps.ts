@@ -37,19 +37,24 @@ function base() {
   return cutAtTables(g.toModel(), "default");
 }
 
-/** Seconds of some steps, by the hub's loop and by PyTorch. */
-export function tableSteps(steps: number, threads: number) {
+/** The texts, the base that is trained, and what its front gives of them. */
+export function prepared() {
   const data = texts();
-  mkdirSync(FOLDER, { recursive: true });
-  const files = [join(FOLDER, "rows.i32"), join(FOLDER, "offsets.i32")];
-  writeFileSync(files[0]!, new Uint8Array(data.rows.buffer));
-  writeFileSync(files[1]!, new Uint8Array(data.offsets.buffer));
   const cut = base();
   const start = cut.tables[0]!.read();
   const collected = new TableFeatures(cut, new Map([["vectors", start]]));
   for (let at = 0; at < EXAMPLES; at++) collected.add(frontOf(data, at, cut.feeds[0]!.name));
-  const features = collected.finish();
   const classes = Int32Array.from({ length: EXAMPLES }, (_, at) => at % 2);
+  return { data, cut, start, features: collected.finish(), classes };
+}
+
+/** Seconds of some steps, by the hub's loop and by PyTorch. */
+export function tableSteps(steps: number, threads: number) {
+  const { data, cut, start, features, classes } = prepared();
+  mkdirSync(FOLDER, { recursive: true });
+  const files = [join(FOLDER, "rows.i32"), join(FOLDER, "offsets.i32")];
+  writeFileSync(files[0]!, new Uint8Array(data.rows.buffer));
+  writeFileSync(files[1]!, new Uint8Array(data.offsets.buffer));
   return {
     async ours(): Promise<number> {
       const run = async (count: number) => {

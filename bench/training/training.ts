@@ -3,8 +3,11 @@ import { interleaved, ratio } from "../serving/pairs.ts";
 import { printRows } from "../serving/report.ts";
 import { judged, type Row, told, unmeasured } from "../serving/row.ts";
 import { median } from "../serving/statistics.ts";
+import { besideJob } from "./beside-job.ts";
+import { embeddingJob } from "./embedding-job.ts";
 import { headSteps } from "./head-steps.ts";
 import { frozen, trainable } from "./imdb.ts";
+import { jobMemory } from "./job-memory.ts";
 import { minilm } from "./minilm.ts";
 import { photos } from "./photos.ts";
 import { python } from "./python.ts";
@@ -21,6 +24,13 @@ const PARTS: Record<string, (options: BenchOptions) => Promise<Row[]>> = {
   "imdb-minilm": (options) =>
     withPath(options.imdb, "--imdb", (path) => minilm(path, options.count ?? (options.quick ? 100 : 4000))),
   photos: (options) => withPath(options.photos, "--photos", photos),
+  "embedding-job": (options) =>
+    withPath(options.imdb, "--imdb", (path) =>
+      embeddingJob(path, options.count ?? (options.quick ? 200 : 2000), options.pairs ?? 1),
+    ),
+  "beside-job": (options) =>
+    withPath(options.imdb, "--imdb", (path) => besideJob(path, options.quick ? 5_000 : 20_000)),
+  "job-memory": (options) => jobMemory(options.quick ? [500, 5_000] : [5_000, 50_000]),
 };
 
 /**

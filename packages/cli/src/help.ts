@@ -34,6 +34,7 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "modulehub train acme/photos --data photos --early-stopping --require-accuracy 0.9 --publish acme/cats@stable",
   ],
   evaluate: ["modulehub evaluate acme/reviews/1 --data more-reviews.jsonl --require-accuracy 0.8"],
+  compare: ["modulehub compare acme/reviews/1 acme/reviews/2"],
   rank: ["modulehub rank modulehub/nnlm-en-dim100 acme/words --data reviews.csv"],
   jobs: ["modulehub jobs list --state running", "modulehub jobs watch 0198c0de"],
   lineage: ["modulehub lineage acme/reviews/1", "modulehub lineage modulehub/nnlm-en-dim100/1 --down"],

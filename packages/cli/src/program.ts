@@ -4,6 +4,7 @@ import { aliasCommand } from "./commands/alias.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { buildCommand } from "./commands/build.ts";
 import { classifyCommand } from "./commands/classify.ts";
+import { compareCommand } from "./commands/compare.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { dataCommand } from "./commands/data.ts";
 import { deleteCommand } from "./commands/delete.ts";
@@ -57,6 +58,7 @@ export function program(context: Context, version: string): Command {
     "Train:": [
       trainCommand(context),
       evaluateCommand(context),
+      compareCommand(context),
       rankCommand(context),
       jobsCommand(context),
       lineageCommand(context),

@@ -12,6 +12,7 @@ export type { Job, JobLogLine, JobLogPage, JobPage, JobProgress } from "./jobs/j
 export type { JobEvent } from "./jobs/watch-job.ts";
 export type { AccountPage, HubAccount } from "./operations/accounts.ts";
 export type { ClassifyAnswer, ClassifyInput, ClassifyOptions } from "./operations/classify.ts";
+export type { VersionComparison } from "./operations/compare-versions.ts";
 export type { DeleteOptions } from "./operations/deletions.ts";
 export type { Documentation, DocumentationPage } from "./operations/documentation.ts";
 export type { EmbedAnswer, EmbedInput } from "./operations/embed.ts";

@@ -15,6 +15,7 @@ import {
   type ClassifyOptions,
   classify,
 } from "./operations/classify.ts";
+import { compareVersions, type VersionComparison } from "./operations/compare-versions.ts";
 import { createJob } from "./operations/create-job.ts";
 import { type DeleteOptions, deleteModule, deleteVersion } from "./operations/deletions.ts";
 import {
@@ -368,6 +369,11 @@ export class HubCalls {
   /** What the version that a handle means was trained from, and what was trained from it. */
   lineage(handle: string): Promise<Lineage> {
     return lineage(this.transport, handle);
+  }
+
+  /** How the second of two versions does beside the first, on all data that both were evaluated on. */
+  compareVersions(first: string, second: string): Promise<VersionComparison> {
+    return compareVersions(this.transport, first, second);
   }
 
   /** A page of how well the version that a handle means did on data sets, newest first. */

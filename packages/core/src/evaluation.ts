@@ -120,9 +120,12 @@ export const evaluationComparisonSchema = z.object({
 });
 export type EvaluationComparison = z.infer<typeof evaluationComparisonSchema>;
 
+/** How far two vectors are from each other: by the angle between them, or by the straight line. */
+export const distanceSchema = z.enum(["cosine", "euclid"]);
+
 /** How often the nearest other example has another label, for one way of measuring. */
 export const nearestNeighbourSchema = z.object({
-  metric: z.enum(["cosine", "euclid"]),
+  metric: distanceSchema,
   /** Wrong neighbours ÷ examples. */
   error: share,
   wrong: count,

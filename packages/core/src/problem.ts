@@ -162,6 +162,10 @@ export const PROBLEMS = {
     title:
       "An example is in a split other than train, validation and test, or in none beside others that are.",
   },
+  "data-test-missing": {
+    status: 422,
+    title: "An accuracy is required and the data set has no test split that it could be measured on.",
+  },
   "data-one-class": { status: 422, title: "There must be examples of at least two classes." },
   "data-too-many-classes": {
     status: 422,

@@ -66,13 +66,16 @@ export { dropoutMask } from "./training/dropout.ts";
 export { buildHead, type HeadEnds } from "./training/head.ts";
 export { initialParameters } from "./training/initialize.ts";
 export { RandomSequence } from "./training/philox.ts";
-export type {
-  Initialization,
-  MaskSpec,
-  ParameterSpec,
-  StateSpec,
-  TableProgram,
-  TrainingProgram,
+export {
+  type Initialization,
+  LONE_GROUP,
+  type MaskSpec,
+  type ParameterSpec,
+  type StateSpec,
+  type TablePart,
+  type TableProgram,
+  type TrainingProgram,
+  tableParts,
 } from "./training/program.ts";
 export { learningRateAt } from "./training/schedule.ts";
 export { cutAtTables, type TrainableBase, type TrainableTable } from "./training/trainable-base.ts";

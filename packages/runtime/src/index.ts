@@ -30,4 +30,5 @@ export type {
 export { predictLogits } from "./training/evaluate.ts";
 export { denseFeatures, featureScaling, openFeatures } from "./training/features.ts";
 export { runTraining } from "./training/run-training.ts";
+export { Sampler } from "./training/sampler.ts";
 export { TableFeatures } from "./training/table-features.ts";

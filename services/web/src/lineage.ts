@@ -1,7 +1,7 @@
-import type { Lineage, Relative, TrainedFrom } from "@modulehub/core";
+import type { Lineage, Relative, TrainedFrom, VersionComparison } from "@modulehub/core";
 import { type Content, html } from "./html.ts";
 import { pagePath } from "./module-view.ts";
-import { count, day } from "./quantity.ts";
+import { count, day, plural } from "./quantity.ts";
 import { table } from "./table.ts";
 
 /** Relatives that the page lists; more are counted, and listed by the API. */
@@ -29,6 +29,36 @@ function origin(from: TrainedFrom, ancestors: readonly Relative[]): Content {
   }, ${output} output, seed ${settings.seed}.</p>
 <p class="note">Data: <code class="digest">${dataSet.digest}</code></p>`;
 }
+
+/** How a version does beside an earlier one. */
+export function comparison({ first, second, comparisons }: VersionComparison): Content {
+  return comparisons.map(({ dataSet, split, examples, comparison: { differences, mcnemar } }) => {
+    const rows = Object.entries(differences).map(([name, of]) => [
+      METRICS[name] ?? name,
+      of.first.toFixed(4),
+      of.second.toFixed(4),
+      `${of.difference < 0 ? "−" : "+"}${Math.abs(of.difference).toFixed(4)}`,
+    ]);
+    const caption = `Beside the version before, on ${dataSet.name}${split === undefined ? "" : ` (${split})`}: ${plural(examples, "example")}`;
+    return html`${table({ caption, head: ["Metric", first, second, "Difference"], rows, numbers: [1, 2, 3] })}
+${mcnemar && html`<p class="note">${count(mcnemar.onlyFirst)} were right in the version before only, ${count(mcnemar.onlySecond)} in this one only; by chance alone p = ${mcnemar.pValue.toPrecision(2)}.</p>`}`;
+  });
+}
+
+const METRICS: Readonly<Record<string, string>> = {
+  accuracy: "Accuracy",
+  macroPrecision: "Precision, mean of classes",
+  macroRecall: "Recall, mean of classes",
+  macroF1: "F1, mean of classes",
+  microF1: "F1, of all labels",
+  rocAuc: "Area under the ROC curve",
+  logLoss: "Log loss",
+  subsetAccuracy: "All labels right",
+  hammingLoss: "Share of labels wrong",
+  meanAbsoluteError: "Mean absolute error",
+  rootMeanSquaredError: "Root mean squared error",
+  r2: "R²",
+};
 
 function offspring(descendants: Lineage["descendants"]): Content {
   const rows = descendants

@@ -3,7 +3,7 @@ import { exampleCall } from "./example-call.ts";
 import { type Content, html } from "./html.ts";
 import { inspectionFindings } from "./inspection-findings.ts";
 import { page } from "./layout.ts";
-import { hasLineage, lineage } from "./lineage.ts";
+import { comparison, hasLineage, lineage } from "./lineage.ts";
 import { moduleFacts } from "./module-facts.ts";
 import { filePath, type ModuleView, pagePath, versionPath } from "./module-view.ts";
 import { overviewOf } from "./overview.ts";
@@ -41,6 +41,7 @@ ${section("files", "Download", files(view))}
 ${section("versions", "Versions", versions(view))}
 ${hasEvaluations(evaluationsOf(view)) && section("evaluation", "Evaluation", evaluationTables(evaluationsOf(view)))}
 ${hasLineage(view.lineage) && section("lineage", "Lineage", lineage(view.lineage))}
+${view.comparison !== undefined && section("comparison", "Beside the version before", comparison(view.comparison))}
 ${section("inspection", "Inspection", inspectionFindings(view.report))}
 </div>
 </div>`,

@@ -4,6 +4,7 @@ import {
   type Lineage,
   type Manifest,
   type StoredEvaluation,
+  type VersionComparison,
   type VersionFile,
   type Visibility,
 } from "@modulehub/core";
@@ -31,6 +32,8 @@ export interface ModuleView {
   files: VersionFile[];
   /** What it was trained from and what was trained from it, as far as the visitor may see. */
   lineage: Lineage;
+  /** How it does beside the version before, where both were evaluated on the same data. */
+  comparison?: VersionComparison;
   /** Evaluations since it was published, newest first, as far as the visitor may see. */
   evaluations: StoredEvaluation[];
   /** The revision of the documentation that is shown. */

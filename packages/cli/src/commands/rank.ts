@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { distanceSchema } from "@modulehub/core";
+import { type Command, Option } from "commander";
 import type { Context } from "../context.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
 import { type DataOptions, readingOptions, withDataOptions } from "../jobs/data-options.ts";
@@ -11,6 +12,7 @@ interface RankCommandOptions extends HubOptions, DataOptions, FollowOptions {
   data: string;
   publisher?: string;
   examples?: number;
+  metric?: (typeof distanceSchema.options)[number];
 }
 
 export function rankCommand(context: Context): Command {
@@ -24,6 +26,12 @@ export function rankCommand(context: Context): Command {
       "--examples <n>",
       "examples at most that are compared; default 2000",
       wholeNumber("--examples", 2),
+    )
+    .addOption(
+      new Option(
+        "--metric <name>",
+        "nearest by the angle between vectors, the default, or by their distance",
+      ).choices(distanceSchema.options),
     );
   withDataOptions(command);
   return withRunOptions(command).action(async (handles: string[], options: RankCommandOptions) => {
@@ -31,7 +39,13 @@ export function rankCommand(context: Context): Command {
     const publisher = await jobPublisher(hub, { ...options, about: handles[0] ?? "" });
     const reading = readingOptions(options);
     await followJob(context, hub, options, (signal) =>
-      hub.rank(handles, options.data, { publisher, reading, examples: options.examples, signal }),
+      hub.rank(handles, options.data, {
+        publisher,
+        reading,
+        examples: options.examples,
+        metric: options.metric,
+        signal,
+      }),
     );
   });
 }

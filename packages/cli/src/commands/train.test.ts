@@ -87,6 +87,7 @@ const job = (id: string, kind: string, state: string, more: object = {}) => ({
   ...more,
 });
 const dataSet = { digest: data, name: "reviews.csv", reading };
+const halved = { ...dataSet, reading: { ...reading, split: { ...reading.split, test: 0.5 } } };
 const head = { hidden: [8, 4], dropout: 0.1, output: "softmax" };
 const train = (settings: object, more: object = {}) =>
   `POST /v1/jobs ${JSON.stringify({ kind: "train", publisher: "acme", base: "acme/words", dataSet, settings, ...more })}`;
@@ -109,7 +110,11 @@ const ANSWERS: Record<string, Answer> = {
       steps: 20,
       classWeights: [1, 2],
     },
-    { requireAccuracy: 0.4, publish: { module: "acme/reviews", visibility: "private", aliases: ["stable"] } },
+    {
+      dataSet: halved,
+      requireAccuracy: 0.4,
+      publish: { module: "acme/reviews", visibility: "private", aliases: ["stable"] },
+    },
   )]: job("j1", "train", "queued"),
   "GET /v1/jobs/j1": job("j1", "train", "succeeded", { result: trained }),
   [train({ head: { output: "softmax" } })]: job("j2", "train", "queued"),
@@ -147,6 +152,29 @@ const ANSWERS: Record<string, Answer> = {
     items: [{ ...job("j1", "train", "succeeded"), published: "acme/reviews/1" }],
   },
   "GET /v1/jobs/j1/log?limit=100": { items: [{ at: AT, level: "info", message: "Embedded 4 texts." }] },
+  "GET /v1/modules/acme/reviews/versions/2/comparison?with=acme%2Freviews%2F1": {
+    first: "acme/reviews/1",
+    second: "acme/reviews/2",
+    comparisons: [
+      {
+        dataSet,
+        split: "test",
+        examples: 50,
+        comparison: {
+          target: "class",
+          sameExamples: true,
+          differences: {
+            accuracy: { first: 0.75, second: 0.875, difference: 0.125 },
+            logLoss: { first: 0.5, second: 0.25, difference: -0.25 },
+          },
+          mcnemar: { onlyFirst: 2, onlySecond: 8, pValue: 0.109375 },
+        },
+      },
+    ],
+  },
+  "GET /v1/modules/acme/reviews/versions/1/comparison?with=acme%2Freviews%2F1": {
+    ...{ first: "acme/reviews/1", second: "acme/reviews/1", comparisons: [] },
+  },
   "GET /v1/modules/acme/reviews/versions/1/lineage": {
     handle: "acme/reviews/1",
     digest: DIGEST,
@@ -183,7 +211,7 @@ const run = (line: string) =>
   );
 
 const TRAIN =
-  "train acme/words --data DATA/reviews.csv --hidden 8,4 --dropout 0.1 --optimizer adagrad,initial-accumulator=0 --learning-rate 0.003 --steps 20 --class-weights 1,2 --require-accuracy 0.4 --publish acme/reviews@stable --private";
+  "train acme/words --data DATA/reviews.csv --hidden 8,4 --dropout 0.1 --optimizer adagrad,initial-accumulator=0 --learning-rate 0.003 --steps 20 --class-weights 1,2 --test 0.5 --require-accuracy 0.4 --publish acme/reviews@stable --private";
 
 test("train asks for what its options say, and prints what came of it", async () => {
   const { code, stdout, stderr } = await run(TRAIN);
@@ -203,7 +231,7 @@ test("train asks for what its options say, and prints what came of it", async ()
       "",
     ].join("\n"),
   });
-  expect(stderr).toContain("4 texts: 4 to train on, 0 to validate, 0 to test\n");
+  expect(stderr).toContain("4 texts: 2 to train on, 0 to validate, 2 to test\n");
   expect(stderr).toContain("Job j1\n");
 });
 
@@ -266,6 +294,13 @@ test.each([
   expect(hub.asked).toEqual([]);
 });
 
+test("a required accuracy that nothing could be held against is refused before anything is sent", async () => {
+  const line = "train acme/words --data DATA/reviews.csv --test 0 --require-accuracy 0.4";
+  const { code, stderr } = await run(line);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("the data has none") });
+  expect(hub.asked.filter((asked) => asked.startsWith("POST"))).toEqual([]);
+});
+
 test("rank prints a table of the modules, best first", async () => {
   const { code, stdout } = await run("rank acme/words/1 acme/other --data DATA/reviews.csv");
   expect({ code, stdout }).toEqual({ code: 0, stdout: "acme/words/1\t0.2500\t1 of 4\t3\t1235\n" });
@@ -281,6 +316,14 @@ test.each([
   ["jobs list --state succeeded", "j1\ttrain\tsucceeded\tacme/words/1\tacme/reviews/1\t2026-11-23 12:00\t\n"],
   ["jobs cancel j1", "Job j1 is cancelled\n"],
   ["jobs logs j1", "2026-11-23 12:00  info   Embedded 4 texts.\n"],
+  [
+    "compare acme/reviews/1 acme/reviews/2",
+    "reviews.csv (test): 50 examples\naccuracy\t0.7500\t0.8750\t+0.1250\nlogLoss\t0.5000\t0.2500\t-0.2500\n2 were right in the first only, 8 in the second only; by chance alone p = 0.11.\n",
+  ],
+  [
+    "compare acme/reviews/1 acme/reviews/1",
+    "acme/reviews/1 and acme/reviews/1 were not evaluated on the same examples; modulehub evaluate does it.\n",
+  ],
   ["lineage acme/reviews/1 --down", "acme/other/2  from acme/reviews/1  2026-11-23 12:00\n"],
   [
     "lineage acme/reviews/1",

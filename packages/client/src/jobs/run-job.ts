@@ -1,4 +1,4 @@
-import { type Digest, type JobRequestInput, ProblemError } from "@modulehub/core";
+import { type DataReport, type Digest, type JobRequestInput, ProblemError } from "@modulehub/core";
 import { createJob } from "../operations/create-job.ts";
 import { withPublisher } from "../operations/with-publisher.ts";
 import { hashFile } from "../publish/source-file.ts";
@@ -33,7 +33,11 @@ const PARTS_AT_ONCE = 4;
 export async function* runJob(
   transport: Transport,
   path: string,
-  options: RunOptions & { purpose?: "training" | "evaluation" },
+  options: RunOptions & {
+    purpose?: "training" | "evaluation";
+    /** What else than the data's problems stands in the way, by what is in it. */
+    refuse?: (report: DataReport) => ProblemError | undefined;
+  },
   requestFor: (dataSet: JobRequestInput["dataSet"]) => JobRequestInput,
 ): AsyncGenerator<RunEvent, void> {
   yield* eventsOf<RunEvent>(options.signal, async (push, signal) => {
@@ -42,6 +46,8 @@ export async function* runJob(
     push({ kind: "report", report });
     const [first] = report.problems;
     if (first) throw ProblemError.fromDocument(first);
+    const refusal = options.refuse?.(report);
+    if (refusal) throw refusal;
     await using data = await packed(path, push, signal);
     const digest = await hashed(data, push, signal);
     const create = () => createJob(transport, requestFor({ digest, name: data.name, reading }), signal);

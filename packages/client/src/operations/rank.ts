@@ -5,7 +5,7 @@ import type { Transport } from "../transport.ts";
 
 type RankRequest = Extract<JobRequestInput, { kind: "rank" }>;
 
-export type RankOptions = RunOptions & Pick<RankRequest, "examples">;
+export type RankOptions = RunOptions & Pick<RankRequest, "examples" | "metric">;
 
 /** Says which of several modules suits data on this machine best, by how often an example's nearest has another label. */
 export function rank(
@@ -14,12 +14,13 @@ export function rank(
   data: string,
   options: RankOptions,
 ): AsyncGenerator<RunEvent, void> {
-  const { publisher, examples } = options;
+  const { publisher, examples, metric } = options;
   return runJob(transport, data, options, (dataSet) => ({
     kind: "rank",
     publisher,
     candidates: [...candidates],
     dataSet,
     examples,
+    metric,
   }));
 }

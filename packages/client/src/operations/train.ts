@@ -1,4 +1,11 @@
-import { type JobRequestInput, parseModuleName, problem, publisherOf } from "@modulehub/core";
+import {
+  accuracyBarProblem,
+  type DataReport,
+  type JobRequestInput,
+  parseModuleName,
+  problem,
+  publisherOf,
+} from "@modulehub/core";
 import type { RunEvent } from "../jobs/event.ts";
 import { type RunOptions, runJob } from "../jobs/run-job.ts";
 import type { Transport } from "../transport.ts";
@@ -23,7 +30,8 @@ export async function* train(
   const publisher = options.publisher ?? (publish && publisherOf(parseModuleName(publish.module)));
   if (publisher === undefined)
     throw problem("invalid-request", "Say whose job it is, by publisher or by what is to be published.");
-  yield* runJob(transport, data, { ...options, publisher }, (dataSet) => ({
+  const refuse = ({ splits }: DataReport) => accuracyBarProblem(requireAccuracy, splits.counts);
+  yield* runJob(transport, data, { ...options, publisher, refuse }, (dataSet) => ({
     kind: "train",
     publisher,
     base,

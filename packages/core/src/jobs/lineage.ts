@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { splitSchema } from "../data-reading.ts";
 import { digestSchema } from "../digest.ts";
+import { evaluationComparisonSchema } from "../evaluation.ts";
 import { trainingSettingsSchema } from "../training-settings.ts";
 import { dataSetSchema } from "./data-set.ts";
 import { evaluationFiguresSchema } from "./figures.ts";
@@ -50,3 +51,20 @@ export const storedEvaluationSchema = z.object({
   at: z.string(),
 });
 export type StoredEvaluation = z.infer<typeof storedEvaluationSchema>;
+
+/** How one version does beside another on data that both were evaluated on, each by its newest evaluation of it. */
+export const versionComparisonSchema = z.object({
+  /** Handles. */
+  first: z.string(),
+  second: z.string(),
+  comparisons: z.array(
+    z.object({
+      dataSet: dataSetSchema,
+      /** Of the data that both were trained with; absent for evaluations of their own. */
+      split: splitSchema.optional(),
+      examples: z.int(),
+      comparison: evaluationComparisonSchema,
+    }),
+  ),
+});
+export type VersionComparison = z.infer<typeof versionComparisonSchema>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { distanceSchema } from "../evaluation.ts";
 import { isAlias, MAX_VERSION } from "../handle.ts";
 import { VISIBILITIES } from "../permissions.ts";
 import { trainingSettingsSchema } from "../training-settings.ts";
@@ -89,6 +90,7 @@ export const rankRequestSchema = z.strictObject({
   dataSet: dataSetSchema,
   /** Examples that are compared at most; more are sampled by the reading's seed. The work grows with their square. */
   examples: z.int().min(2).max(20_000).default(2_000),
+  metric: distanceSchema.default("cosine"),
 });
 export type RankRequest = z.infer<typeof rankRequestSchema>;
 

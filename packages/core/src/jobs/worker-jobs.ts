@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { dataReportSchema } from "../data-report.ts";
 import { digestSchema } from "../digest.ts";
+import { distanceSchema } from "../evaluation.ts";
 import { problemDocumentSchema } from "../problem-document.ts";
 import { trainingSettingsSchema } from "../training-settings.ts";
 import { dataSetSchema } from "./data-set.ts";
@@ -77,6 +78,7 @@ export const jobTaskSchema = z.discriminatedUnion("kind", [
     candidates: z.array(version),
     dataSet: assignedData,
     examples: z.int(),
+    metric: distanceSchema.default("cosine"),
   }),
 ]);
 export type JobTask = z.infer<typeof jobTaskSchema>;

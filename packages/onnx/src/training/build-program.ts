@@ -7,7 +7,14 @@ import { differentiate } from "./differentiate.ts";
 import { appendHead, type HeadEnds, headMasks, headParameters } from "./head.ts";
 import { appendLoss, lossInputs } from "./loss.ts";
 import { appendUpdates, optimizerState, type StepNumbers, type Update } from "./optimizer.ts";
-import type { ParameterSpec, StateSpec, TableProgram, TrainingProgram } from "./program.ts";
+import {
+  LONE_GROUP,
+  type ParameterSpec,
+  type StateSpec,
+  type TableProgram,
+  type TrainingProgram,
+  tableParts,
+} from "./program.ts";
 import { repeatStep } from "./repeat-step.ts";
 import type { TrainableBase } from "./trainable-base.ts";
 
@@ -43,7 +50,9 @@ export function buildTrainingProgram(
   const carried = [
     ...parameters.map(({ name }) => name),
     ...state.map(({ name }) => name),
-    ...tables.flatMap((table) => [table, ...table.state].map(({ name }) => `${name}/touched`)),
+    ...tables.flatMap((table) =>
+      tableParts(table).flatMap((part) => [table, ...table.state].map(({ name }) => `${name}/${part}`)),
+    ),
   ];
   return {
     steps: repeatStep(stepGraph(plan).toModel(), { carried, collected: ["loss", "finite"] }),
@@ -66,15 +75,27 @@ interface Plan {
   kept: readonly string[];
 }
 
+/** The inputs that the rows of a table come in. */
+const tableInputs = (table: TableProgram) =>
+  tableParts(table).map((part) => ({
+    input: `${table.name}/${part}`,
+    part,
+    shape:
+      part === "lone"
+        ? [`${table.name}/groups`, LONE_GROUP, table.dimensions]
+        : [`${table.name}/unique`, table.dimensions],
+  }));
+
 /** The common beginning of both graphs: inputs, forward, loss. */
 function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: Plan, dropout: boolean) {
   const values = new Map(
     parameters.map(({ name, shape }): [string, Value] => [name, g.input(name, "float32", shape)]),
   );
-  for (const { name, dimensions } of tables)
-    values.set(`${name}/touched`, g.input(`${name}/touched`, "float32", [`${name}/unique`, dimensions]));
+  for (const { input, shape } of tables.flatMap(tableInputs))
+    values.set(input, g.input(input, "float32", shape));
+  const sums = new Map<string, Value>();
   const features = base
-    ? base.append(g, baseInputs(g, base, values))
+    ? base.append(g, baseInputs(g, base, values, sums))
     : g.input("features", "float32", ["batch", ends.features]);
   if (dropout)
     for (const { name, width } of headMasks(settings.head))
@@ -82,14 +103,18 @@ function forward(g: GraphBuilder, { settings, ends, base, parameters, tables }: 
   const logits = appendHead(g, settings.head, ends, features, values);
   const labels = lossInputs(g, settings.head.output, ends.outputs);
   const { loss, weight } = appendLoss(g, settings.head.output, settings.reduction, logits, labels);
-  return { values, logits, loss, weight };
+  return { values, sums, logits, loss, weight };
 }
 
-/** What the rest of a base reads: for each table the rows an example has or their sum, and what its front gives. */
+/**
+ * What the rest of a base reads: for each table the rows an example has or their sum, and what its front gives. `sums`
+ * gets the sums of the groups of lone rows, by the rows' input.
+ */
 function baseInputs(
   g: GraphBuilder,
   { tables, feeds }: TrainableBase,
   values: ReadonlyMap<string, Value>,
+  sums: Map<string, Value>,
 ): Map<string, Value> {
   const inputs = new Map(
     feeds.map(({ name, width }): [string, Value] => [name, g.input(name, "float32", ["batch", width])]),
@@ -98,7 +123,11 @@ function baseInputs(
     const rows = given(values, `${name}/touched`);
     if (reads === "sums") {
       const counts = g.input(`${name}/counts`, "float32", ["batch", `${name}/unique`]);
-      inputs.set(name, g.matMul(counts, rows));
+      const owners = g.input(`${name}/owners`, "float32", ["batch", `${name}/groups`]);
+      const groups = g.reduceSum(given(values, `${name}/lone`), g.ints([1]), { keepdims: 1 });
+      sums.set(`${name}/lone`, groups);
+      const whole = g.reshape(groups, g.ints([-1, dimensions]));
+      inputs.set(name, g.add(g.matMul(counts, rows), g.matMul(owners, whole)));
       continue;
     }
     const nothing = g.constant({
@@ -118,6 +147,11 @@ interface Trained {
   /** Inputs of the optimiser's state. */
   state: readonly string[];
   value: Value;
+  /**
+   * What the loss is differentiated by, where that isn't the tensor itself: the sums of groups of its rows. The rows of a
+   * group have the gradient of their sum, which is left to broadcast.
+   */
+  sum?: Value | undefined;
   shape: readonly Dimension[];
   isMatrix: boolean;
   /** Whether its gradient tells of all that isn't finite in those before it. */
@@ -130,7 +164,7 @@ const newGraph = (name: string, base: TrainableBase | undefined): GraphBuilder =
 function stepGraph(plan: Plan): GraphBuilder {
   const { settings, base, parameters, tables, kept } = plan;
   const g = newGraph("training-step", base);
-  const { values, loss } = forward(g, plan, true);
+  const { values, sums, loss } = forward(g, plan, true);
   const trained: Trained[] = [
     ...parameters.map(({ name, shape }) => ({
       input: name,
@@ -140,14 +174,17 @@ function stepGraph(plan: Plan): GraphBuilder {
       isMatrix: shape.length > 1,
       tells: shape.length === 1,
     })),
-    ...tables.map(({ name, dimensions, state }) => ({
-      input: `${name}/touched`,
-      state: state.map((one) => `${one.name}/touched`),
-      value: given(values, `${name}/touched`),
-      shape: [`${name}/unique`, dimensions],
-      isMatrix: true,
-      tells: true,
-    })),
+    ...tables.flatMap((table) =>
+      tableInputs(table).map(({ input, part, shape }) => ({
+        input,
+        state: table.state.map((one) => `${one.name}/${part}`),
+        value: given(values, input),
+        sum: sums.get(input),
+        shape,
+        isMatrix: true,
+        tells: true,
+      })),
+    ),
   ];
   const numbers: StepNumbers = {
     learningRate: g.input("learningRate", "float32", []),
@@ -156,9 +193,10 @@ function stepGraph(plan: Plan): GraphBuilder {
   const raw = differentiate(
     g,
     loss,
-    trained.map(({ value }) => value),
+    trained.map(({ value, sum }) => sum ?? value),
   );
-  const gradients = settings.clipNorm === undefined ? raw : clipped(g, raw, settings.clipNorm);
+  const copies = trained.map(({ sum }) => (sum ? LONE_GROUP : 1));
+  const gradients = settings.clipNorm === undefined ? raw : clipped(g, raw, copies, settings.clipNorm);
   const updates = trained.map(({ value, state, shape, isMatrix }, at): Update => {
     const gradient = gradients[at] ?? loss;
     return {
@@ -188,9 +226,21 @@ function given(values: ReadonlyMap<string, Value>, name: string): Value {
   return value;
 }
 
-/** Scaled down together where their common norm is above the limit. Source: PyTorch's clip_grad_norm_. */
-function clipped(g: GraphBuilder, gradients: readonly Value[], limit: number): Value[] {
-  const squares = gradients.map((gradient) => total(g, g.mul(gradient, gradient)));
+/**
+ * Scaled down together where their common norm is above the limit. Source: PyTorch's clip_grad_norm_.
+ *
+ * @param copies of each gradient, how many rows each of its rows is for
+ */
+function clipped(
+  g: GraphBuilder,
+  gradients: readonly Value[],
+  copies: readonly number[],
+  limit: number,
+): Value[] {
+  const squares = gradients.map((gradient, at) => {
+    const square = total(g, g.mul(gradient, gradient));
+    return copies[at] === 1 ? square : g.mul(square, g.scalar(copies[at] ?? 1));
+  });
   const norm = g.sqrt(g.sum(squares));
   const factor = g.min([g.div(g.scalar(limit), g.add(norm, g.scalar(1e-6))), g.scalar(1)]);
   return gradients.map((gradient) => g.mul(gradient, factor));

@@ -65,13 +65,20 @@ export interface MaskSpec {
   dropout: number;
 }
 
+/** Rows of a table that one example alone has, and once, are added up by so many. */
+export const LONE_GROUP = 8;
+
 /**
- * A table in the graphs. They take `NAME/touched` [unique, dimensions], the rows of the table that the batch needs,
- * each once, in any order; steps gives them back updated as `next/NAME/touched`. The same for each state, under its own
- * name: `STATE/touched`, `next/STATE/touched`. Which of them an example has is said in one of two ways:
+ * A table in the graphs. They take the rows of the table that the batch needs, each once, in any order; steps gives them
+ * back updated under the same name with `next/` before it. The same for each state, under its own name: `STATE/touched`.
+ * Which rows an example has is said in one of two ways:
  *
- * - `sums`: `NAME/counts` [batch, unique], how often. The graph needs the sums of an example's rows only.
- * - `positions`: `NAME/positions` int64 [batch, any], the place in `touched`, or `unique` for a row of zeros.
+ * - `positions`: `NAME/touched` [unique, dimensions] and `NAME/positions` int64 [batch, any], the place in `touched`, or
+ *   `unique` for a row of zeros.
+ * - `sums`, where the graph needs the sums of an example's rows only: `NAME/touched`, and `NAME/counts` [batch, unique],
+ *   how often. Most rows of a batch of texts are had once, by one example: of those, `NAME/lone` [groups, 8, dimensions]
+ *   has eight of one example in each group, and `NAME/owners` [batch, groups] 1 where a group is of an example. That
+ *   keeps `counts`, which is nearly all zeros, small.
  *
  * Rows that are all zeros at the start (padding, words that count for nothing) stay so: they are never touched.
  */
@@ -82,3 +89,9 @@ export interface TableProgram {
   reads: "sums" | "positions";
   state: readonly { name: string; initial: number }[];
 }
+
+/** The parts that the rows of a batch come in: the names of the graphs' inputs end so. */
+export type TablePart = "touched" | "lone";
+
+export const tableParts = ({ reads }: Pick<TableProgram, "reads">): readonly TablePart[] =>
+  reads === "sums" ? ["touched", "lone"] : ["touched"];

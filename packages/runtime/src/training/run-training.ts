@@ -120,17 +120,17 @@ class Trainer {
     feeds.set("exampleWeights", split(exampleWeightFeed(train, examples), count));
     this.feedNumbers(feeds, count, examples.length / count);
     const touched = [...this.carriers].map(([name, carrier]) => {
-      const { rows, weights, which } = carrier.touch(rowsOf(this.run, name, examples));
-      for (const [input, tensor] of [...weights, ...carrier.stateFeeds(rows)]) feeds.set(input, tensor);
+      const { parts, weights, which } = carrier.touch(rowsOf(this.run, name, examples));
+      for (const [input, tensor] of [...weights, ...carrier.stateFeeds(parts)]) feeds.set(input, tensor);
       for (const [input, tensor] of which) feeds.set(input, split(tensor, count));
-      return { carrier, rows };
+      return { carrier, parts };
     });
     const fetched = await this.run.steps.run(feeds);
     const firstBad = [...(fetched.get("finite")?.data ?? [])].findIndex((finite) => Number(finite) !== 1);
     if (firstBad >= 0) throw diverged(this.step + firstBad + 1, settings);
     for (const { name } of program.parameters) this.parameters.set(name, floats(fetched, `next/${name}`));
     for (const { name } of program.state) this.state.set(name, floats(fetched, `next/${name}`));
-    for (const { carrier, rows } of touched) carrier.put(rows, fetched);
+    for (const { carrier, parts } of touched) carrier.put(parts, fetched);
     this.step += count;
     const loss = floats(fetched, "loss").reduce((a, b) => a + b, 0);
     return { loss, examples: examples.length, steps: count };

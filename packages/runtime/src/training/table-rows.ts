@@ -1,5 +1,5 @@
 import type { Tensor } from "@modulehub/core/tensor";
-import type { TableProgram } from "@modulehub/onnx";
+import { LONE_GROUP, type TablePart, type TableProgram, tableParts } from "@modulehub/onnx";
 import type { TableRows } from "./contract.ts";
 
 /** A table of embeddings, with what the optimiser keeps of it. Row-major; both are changed in place. */
@@ -8,10 +8,15 @@ export interface TableWeights {
   state: Float32Array[];
 }
 
+/** Rows of a table, each once, that go into the graphs as one part. */
+interface Part {
+  part: TablePart;
+  rows: Int32Array;
+}
+
 /** The rows that a batch touches. */
 export interface TouchedRows {
-  /** Rows of the table, each once. */
-  rows: Int32Array;
+  parts: readonly Part[];
   /** Feeds of the graphs, see `TableProgram`: the rows themselves. */
   weights: Map<string, Tensor>;
   /** And which of them an example has. */
@@ -25,61 +30,141 @@ export function zeroRows(values: Float32Array, dimensions: number): Uint8Array {
   return flags;
 }
 
-/** Finds which rows batches touch, and carries them into the graphs and back. */
+/** An array that serves one batch after the other: to make one of megabytes takes longer than to fill it. */
+class Reused<A extends Float32Array | Int32Array | BigInt64Array> {
+  private array: A;
+  private readonly make: (length: number) => A;
+
+  constructor(make: (length: number) => A) {
+    this.make = make;
+    this.array = make(0);
+  }
+
+  /** With what was in it before. */
+  take(length: number): A {
+    if (this.array.length < length) this.array = this.make(Math.ceil(length * 1.25));
+    return this.array.subarray(0, length) as A;
+  }
+}
+
+const reusedFloats = (): Reused<Float32Array> => new Reused((length) => new Float32Array(length));
+const reusedIntegers = (): Reused<Int32Array> => new Reused((length) => new Int32Array(length));
+
+/**
+ * Finds which rows batches touch, and carries them into the graphs and back. What it gives is good until the next call of
+ * `touch`.
+ */
 export class TableCarrier {
   private readonly program: TableProgram;
-  private readonly isZero: Uint8Array;
-  /** Place of each row among those that a batch touches; −1 for those it doesn't. */
+  /** How often the batch has each row; −1 for rows of zeros, which don't count. */
+  private readonly uses: Int32Array;
+  /** Place of each row in the part `touched`; −1 for those that aren't there. */
   private readonly place: Int32Array;
+  private readonly found = { touched: reusedIntegers(), lone: reusedIntegers() };
+  private readonly floats = new Map<string, Reused<Float32Array>>();
+  private readonly places = new Reused((length) => new BigInt64Array(length));
   readonly weights: TableWeights;
 
   constructor(program: TableProgram, weights: TableWeights, isZero: Uint8Array) {
     this.program = program;
     this.weights = weights;
-    this.isZero = isZero;
+    this.uses = Int32Array.from(isZero, (flag) => -flag);
     this.place = new Int32Array(program.rows).fill(-1);
   }
 
-  touch({ rows, offsets }: TableRows): TouchedRows {
-    const found: number[] = [];
-    for (const row of rows) {
-      if (this.isZero[row] === 1 || this.place[row]! >= 0) continue;
-      this.place[row] = found.length;
-      found.push(row);
-    }
-    const touched = Int32Array.from(found);
+  touch(batch: TableRows): TouchedRows {
     const { name, reads } = this.program;
-    const weights = new Map([[`${name}/touched`, this.gather(this.weights.values, touched)]]);
-    const which = new Map([
+    this.count(batch.rows);
+    const { parts, owners } = this.partsOf(batch);
+    const weights = new Map(
+      parts.map(({ part, rows }) => [
+        `${name}/${part}`,
+        this.gather(`${name}/${part}`, this.weights.values, { part, rows }),
+      ]),
+    );
+    const unique = parts[0]!.rows.length;
+    const which = new Map(
       reads === "sums"
-        ? [`${name}/counts`, this.counts(rows, offsets, touched.length)]
-        : [`${name}/positions`, this.positions(rows, offsets, touched.length)],
-    ]);
-    for (const row of touched) this.place[row] = -1;
-    return { rows: touched, weights, which };
+        ? [
+            [`${name}/counts`, this.counts(batch, unique)],
+            [`${name}/owners`, this.owners(owners, batch.offsets.length - 1)],
+          ]
+        : [[`${name}/positions`, this.positions(batch, unique)]],
+    );
+    this.forget(batch.rows);
+    return { parts, weights, which };
+  }
+
+  private count(rows: Int32Array): void {
+    const { uses } = this;
+    for (let at = 0; at < rows.length; at++) {
+      const row = rows[at]!;
+      const before = uses[row]!;
+      if (before >= 0) uses[row] = before + 1;
+    }
+  }
+
+  private forget(rows: Int32Array): void {
+    const { uses, place } = this;
+    for (let at = 0; at < rows.length; at++) {
+      const row = rows[at]!;
+      if (uses[row]! > 0) uses[row] = 0;
+      place[row] = -1;
+    }
   }
 
   /** The touched rows of the optimiser's state, for a training step. */
-  stateFeeds(touched: Int32Array): Map<string, Tensor> {
+  stateFeeds(parts: readonly Part[]): Map<string, Tensor> {
     return new Map(
-      this.program.state.map(({ name }, at) => [
-        `${name}/touched`,
-        this.gather(this.weights.state[at]!, touched),
-      ]),
+      this.program.state.flatMap(({ name }, at) =>
+        parts.map(({ part, rows }): [string, Tensor] => [
+          `${name}/${part}`,
+          this.gather(`${name}/${part}`, this.weights.state[at]!, { part, rows }),
+        ]),
+      ),
     );
   }
 
   /** Puts a step's outputs in the places of the rows that went in. */
-  put(touched: Int32Array, fetched: ReadonlyMap<string, Tensor>): void {
+  put(parts: readonly Part[], fetched: ReadonlyMap<string, Tensor>): void {
     const { name, state } = this.program;
-    this.scatter(this.weights.values, touched, fetched.get(`next/${name}/touched`));
-    for (const [at, one] of state.entries())
-      this.scatter(this.weights.state[at]!, touched, fetched.get(`next/${one.name}/touched`));
+    for (const { part, rows } of parts) {
+      this.scatter(this.weights.values, rows, fetched.get(`next/${name}/${part}`));
+      for (const [at, one] of state.entries())
+        this.scatter(this.weights.state[at]!, rows, fetched.get(`next/${one.name}/${part}`));
+    }
   }
 
-  private counts(rows: Int32Array, offsets: Int32Array, unique: number): Tensor {
+  /** Rows in the order in which they come, and of each group of lone ones the example that has it. */
+  private partsOf({ rows, offsets }: TableRows): { parts: Part[]; owners: number[] } {
+    const { uses, place } = this;
+    const touched = this.found.touched.take(rows.length);
+    const lone = this.found.lone.take(rows.length);
+    const owners: number[] = [];
+    let [unique, alone] = [0, 0];
+    const add = (row: number) => {
+      if (place[row]! >= 0) return;
+      place[row] = unique;
+      touched[unique++] = row;
+    };
+    for (let example = 0; example + 1 < offsets.length; example++) {
+      const first = alone;
+      for (let at = offsets[example]!; at < offsets[example + 1]!; at++) {
+        const row = rows[at]!;
+        if (uses[row] === 1 && this.program.reads === "sums") lone[alone++] = row;
+        else if (uses[row]! > 0) add(row);
+      }
+      // What makes no whole group goes with the others.
+      while ((alone - first) % LONE_GROUP > 0) add(lone[--alone]!);
+      for (let group = first; group < alone; group += LONE_GROUP) owners.push(example);
+    }
+    const found = { touched: touched.subarray(0, unique), lone: lone.subarray(0, alone) };
+    return { parts: tableParts(this.program).map((part) => ({ part, rows: found[part] })), owners };
+  }
+
+  private counts({ rows, offsets }: TableRows, unique: number): Tensor {
     const batch = offsets.length - 1;
-    const data = new Float32Array(batch * unique);
+    const data = this.take("counts", batch * unique).fill(0);
     for (let example = 0; example < batch; example++)
       for (let at = offsets[example]!; at < offsets[example + 1]!; at++) {
         const place = this.place[rows[at]!]!;
@@ -88,12 +173,18 @@ export class TableCarrier {
     return { dtype: "float32", shape: [batch, unique], data };
   }
 
-  private positions(rows: Int32Array, offsets: Int32Array, unique: number): Tensor {
+  private owners(owners: readonly number[], batch: number): Tensor {
+    const data = this.take("owners", batch * owners.length).fill(0);
+    for (const [group, example] of owners.entries()) data[example * owners.length + group] = 1;
+    return { dtype: "float32", shape: [batch, owners.length], data };
+  }
+
+  private positions({ rows, offsets }: TableRows, unique: number): Tensor {
     const batch = offsets.length - 1;
     let longest = 0;
     for (let example = 0; example < batch; example++)
       longest = Math.max(longest, offsets[example + 1]! - offsets[example]!);
-    const data = new BigInt64Array(batch * longest).fill(BigInt(unique));
+    const data = this.places.take(batch * longest).fill(BigInt(unique));
     for (let example = 0; example < batch; example++)
       for (let at = offsets[example]!, to = example * longest; at < offsets[example + 1]!; at++, to++) {
         const place = this.place[rows[at]!]!;
@@ -102,13 +193,25 @@ export class TableCarrier {
     return { dtype: "int64", shape: [batch, longest], data };
   }
 
-  private gather(table: Float32Array, rows: Int32Array): Tensor {
+  private take(name: string, length: number): Float32Array {
+    let reused = this.floats.get(name);
+    if (!reused) {
+      reused = reusedFloats();
+      this.floats.set(name, reused);
+    }
+    return reused.take(length);
+  }
+
+  private gather(name: string, table: Float32Array, { part, rows }: Part): Tensor {
     const { dimensions } = this.program;
-    const data = new Float32Array(rows.length * dimensions);
-    for (let at = 0, to = 0; at < rows.length; at++)
-      for (let from = rows[at]! * dimensions, end = from + dimensions; from < end; from++)
-        data[to++] = table[from]!;
-    return { dtype: "float32", shape: [rows.length, dimensions], data };
+    const data = this.take(name, rows.length * dimensions);
+    for (let at = 0; at < rows.length; at++) {
+      const from = rows[at]! * dimensions;
+      data.set(table.subarray(from, from + dimensions), at * dimensions);
+    }
+    const shape =
+      part === "lone" ? [rows.length / LONE_GROUP, LONE_GROUP, dimensions] : [rows.length, dimensions];
+    return { dtype: "float32", shape, data };
   }
 
   private scatter(table: Float32Array, rows: Int32Array, tensor: Tensor | undefined): void {

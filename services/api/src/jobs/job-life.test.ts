@@ -122,9 +122,10 @@ test("who watches a job hears its states, its progress and its log, and is told 
   expect(again.status).toBe(204);
 });
 
-test("an evaluation is kept with its version, for those whom it concerns, without what quotes the data", async () => {
-  const files = moduleFiles("classifier");
-  const classifier = {
+/** A version of a module that says `neg` or `pos`. */
+const classifierFiles = (content: string) => ({
+  ...moduleFiles(content),
+  "module.json": JSON.stringify({
     ...{ schemaVersion: 1, task: "text-classification" },
     signatures: {
       default: {
@@ -139,8 +140,50 @@ test("an evaluation is kept with its version, for those whom it concerns, withou
         ],
       },
     },
+  }),
+  "labels.txt": "neg\npos\n",
+});
+
+test("versions are compared on what both were evaluated on, with chance where the jobs may be read", async () => {
+  const name = "acme/compared";
+  await publish(hub, name, classifierFiles("first"), { visibility: "public" });
+  await publish(hub, name, classifierFiles("second"), { visibility: "public" });
+  hub.worker.behaviour.work = ({ task }, say) => {
+    if (task.kind !== "evaluate") throw new Error("another task");
+    // Of four examples the first three are right; of the second version all.
+    const second = { accuracy: 1, correct: "8A==" };
+    const change = task.module.handle === `${name}/2` ? second : {};
+    say({ message: "result", result: evaluateResult(task.module, change), files: [] });
   };
-  const made = { ...files, "module.json": JSON.stringify(classifier), "labels.txt": "neg\npos\n" };
+  for (const version of [1, 2]) {
+    const request = { kind: "evaluate", module: `${name}/${version}`, dataSet: DATA_SET, publisher: "acme" };
+    expect(await ended(hub, (await startJob(hub, request)).id)).toMatchObject({ state: "succeeded" });
+  }
+  const compared = async (query: string, headers?: Record<string, string>) =>
+    ask(hub, "GET", `/v1/modules/${name}/versions/2/comparison?with=${query}`, undefined, headers);
+  const differences = { accuracy: { first: 0.75, second: 1, difference: 0.25 } };
+  expect((await compared(`${name}/1`, hub.admin)).body).toMatchObject({
+    first: `${name}/1`,
+    second: `${name}/2`,
+    comparisons: [
+      {
+        examples: 4,
+        // One example of four parts them: by chance alone that is certain.
+        comparison: { sameExamples: true, differences, mcnemar: { onlyFirst: 0, onlySecond: 1, pValue: 1 } },
+      },
+    ],
+  });
+  const anyone = (await compared(`${name}/1`, {})).body as { comparisons: { comparison: object }[] };
+  expect(anyone.comparisons[0]?.comparison).toMatchObject({ differences });
+  expect(anyone.comparisons[0]?.comparison).not.toHaveProperty("mcnemar");
+  expect((await compared("acme/none/1", {})).status).toBe(404);
+  expect((await compared("a%20b", {})).status).toBe(400);
+  const page = await fetch(`${hub.url}/${name}/2`, { headers: { accept: "text/html" } });
+  expect(await page.text()).toContain("Beside the version before");
+});
+
+test("an evaluation is kept with its version, for those whom it concerns, without what quotes the data", async () => {
+  const made = classifierFiles("classifier");
   await publish(hub, "acme/classifier", made, { visibility: "public" });
   await prepare(hub, "others");
   hub.worker.behaviour.work = (assignment, say) => {

@@ -136,7 +136,13 @@ async function taskOf({ database }: RunDeps, job: StoredJob): Promise<JobTask> {
   const dataSet = { ...request.dataSet, size: blob.size };
   switch (request.kind) {
     case "rank":
-      return { kind: "rank", candidates: versions, dataSet, examples: request.examples };
+      return {
+        kind: "rank",
+        candidates: versions,
+        dataSet,
+        examples: request.examples,
+        metric: request.metric,
+      };
     case "evaluate":
       return { kind: "evaluate", module: first, dataSet };
     case "train":

@@ -72,10 +72,13 @@ export const trainResult = (base: { handle: string; digest: string }, accuracy =
     seconds: { embedding: 1, training: 1, total: 2 },
   });
 
-export const evaluateResult = (module: { handle: string; digest: string }): EvaluateResult =>
+export const evaluateResult = (
+  module: { handle: string; digest: string },
+  change: Partial<Evaluation> = {},
+): EvaluateResult =>
   evaluateResultSchema.parse({
     ...{ kind: "evaluate", module, data: report, of: "all" },
-    evaluation: evaluationOf(0.75),
+    evaluation: { ...evaluationOf(0.75), ...change },
     seconds: { total: 1 },
   });
 

@@ -1,10 +1,16 @@
-import { inspectionReportSchema, manifestSchema, type Visibility } from "@modulehub/core";
+import {
+  inspectionReportSchema,
+  manifestSchema,
+  type VersionComparison,
+  type Visibility,
+} from "@modulehub/core";
 import type { ModuleView } from "@modulehub/web";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { readText } from "../blobs/read-text.ts";
 import type { Queries } from "../database/client.ts";
 import type { Module, Version } from "../database/generated/client.ts";
 import type { Principal } from "../identity/principal.ts";
+import { compareVersions } from "./comparison.ts";
 import { readDocumentation } from "./documentation.ts";
 import { lineageOf, listEvaluations } from "./lineage.ts";
 import { readPublisher } from "./publishers.ts";
@@ -33,6 +39,7 @@ export async function readModuleView(
     lineageOf(queries, principal, { module, version }),
     listEvaluations(queries, principal, { module, version }, { limit: SHOWN_EVALUATIONS }),
   ]);
+  const comparison = await besideBefore(queries, principal, { module, version });
   const readme = files.find(({ path }) => path === "README.md");
   return {
     module: module.name,
@@ -55,6 +62,7 @@ export async function readModuleView(
       ...(documentation.by !== undefined && { by: documentation.by }),
     },
     lineage,
+    ...(comparison && { comparison }),
     evaluations: evaluations.items,
     readme: readme && (await readText(queries, store, readme.digest, MAX_README_BYTES)),
     versions: {
@@ -62,4 +70,19 @@ export async function readModuleView(
       more: versions.next !== undefined,
     },
   };
+}
+
+/** How a version does beside the one before that is not yanked; undefined where nothing tells. */
+async function besideBefore(
+  queries: Queries,
+  principal: Principal,
+  { module, version }: { module: Module; version: Version },
+): Promise<VersionComparison | undefined> {
+  const earlier = await queries.version.findFirst({
+    where: { moduleId: module.id, number: { lt: version.number }, yankedAt: null },
+    orderBy: { number: "desc" },
+  });
+  if (earlier === null) return undefined;
+  const found = await compareVersions(queries, principal, { module, version: earlier }, { module, version });
+  return found.comparisons.length > 0 ? found : undefined;
 }

@@ -51,10 +51,10 @@ export async function jobWorker(settings: Partial<WorkerSettings> = {}) {
     ...worker,
     url,
     work,
-    /** All that is said of a job. */
+    /** All that is said of a job, but that the worker is alive, which it may say at any moment. */
     async wholeOf(task: JobTask, secondsLeft?: number): Promise<JobMessage[]> {
       const all: JobMessage[] = [];
-      for await (const message of work(task, secondsLeft)) all.push(message);
+      for await (const message of work(task, secondsLeft)) if (message.message !== "alive") all.push(message);
       return all;
     },
     /** What a job comes to. Throws with its problem where it comes to none. */

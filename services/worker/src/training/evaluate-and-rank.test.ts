@@ -21,7 +21,8 @@ test("a published classifier is evaluated on any data set with its classes", asy
   );
   const module = { handle: "test/pets/1", digest: worker.madeModule(trained).digest };
   // Three of these four are right by their words.
-  const other = worker.data("text,label\ncat,feline\ndog,canine\ncat cat,feline\ndog dog,feline\n", READING);
+  const wholly = { ...READING, split: { test: 0 } };
+  const other = worker.data("text,label\ncat,feline\ndog,canine\ncat cat,feline\ndog dog,feline\n", wholly);
   const { result } = await worker.resultOf({ kind: "evaluate", module, dataSet: other });
   expect(result).toMatchObject({
     kind: "evaluate",
@@ -39,6 +40,10 @@ test("a published classifier is evaluated on any data set with its classes", asy
       mistakes: [{ text: "dog dog", truth: "feline", predicted: "canine" }],
     },
   });
+  const drawn = worker.data(CSV, READING);
+  const onDrawn = await worker.resultOf({ kind: "evaluate", module, dataSet: drawn });
+  // A fifth of forty: those that training was not shown.
+  expect(onDrawn.result).toMatchObject({ of: "test", evaluation: { examples: 8 } });
   const unknown = worker.data("text,label\ncat,feline\ncow,bovine\n", READING);
   const all = await worker.wholeOf({ kind: "evaluate", module, dataSet: unknown });
   expect(all.at(-1)).toMatchObject({ message: "problem", problem: { code: "data-label-unknown" } });
@@ -55,9 +60,18 @@ test("modules are ranked by how often a nearest neighbour has another label", as
     ],
     dataSet,
     examples: 20,
+    metric: "cosine",
   });
   if (result.kind !== "rank") throw new Error("another result");
   expect(result.candidates.map(({ handle }) => handle)[0]).toBe("test/good/1");
   expect(result.candidates[0]!.nearest).toMatchObject({ wrong: 0, error: 0, examples: 20, of: 40 });
   expect(result.candidates.map(({ features }) => features)).toEqual([2, 32]);
+  const byDistance = await worker.resultOf({
+    kind: "rank",
+    candidates: [{ handle: "test/good/1", digest: good.digest }],
+    dataSet,
+    examples: 20,
+    metric: "euclid",
+  });
+  expect(byDistance.result).toMatchObject({ candidates: [{ nearest: { metric: "euclid", wrong: 0 } }] });
 }, 60_000);

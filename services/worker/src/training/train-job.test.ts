@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type JobMessage, type JobTask, problem } from "@modulehub/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jobWorker, trainTask } from "../testing/job-worker.ts";
+import { temporaryFolder } from "../testing/modules.ts";
 import { sentenceTransformer, wordVectors } from "../testing/text-modules.ts";
 
 let worker: Awaited<ReturnType<typeof jobWorker>>;
@@ -197,6 +199,14 @@ test.each<[string, string, (base: ReturnType<typeof wordVectors>) => JobTask]>([
     (base) => trainTask(base, worker.data(CSV, { ...READING, columns: { label: "sentiment" } }), SETTINGS),
   ],
   [
+    "an accuracy that no split can show",
+    "data-test-missing",
+    (base) => ({
+      ...trainTask(base, worker.data(CSV, { format: "csv", split: { test: 0 } }), SETTINGS),
+      requireAccuracy: 0.5,
+    }),
+  ],
+  [
     "class weights for other classes",
     "invalid-request",
     (base) => trainTask(base, worker.data(CSV, READING), { ...SETTINGS, classWeights: [1, 2, 3] }),
@@ -219,6 +229,37 @@ test("where a checkpoint can't be kept the job is broken off as the world's faul
   expect(messagesOf(all, "result")).toHaveLength(1);
   expect(messagesOf(all, "checkpoint").at(-1)?.checkpoint.step).toBe(200);
 }, 60_000);
+
+test("a real disk that is full at a checkpoint breaks the job off as the world's fault", async (context) => {
+  const { folder, remove } = await temporaryFolder();
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], {
+    encoding: "utf8",
+  });
+  if (mounted.status !== 0) {
+    await remove();
+    const reason = `No small file system can be mounted here: ${mounted.stderr ?? mounted.error?.message}`;
+    console.info(reason);
+    return context.skip(reason);
+  }
+  const small = await jobWorker({ cacheFolder: folder });
+  try {
+    const base = small.source.add(wordVectors());
+    // Weights of 4 million numbers: 16 MB, and twice as much that Adam keeps of them.
+    const settings = { ...SETTINGS, head: { hidden: [2000, 2000] }, steps: 20 };
+    const all = await small.wholeOf(trainTask(base, small.data(CSV, READING), settings));
+    expect(all.at(-1)).toMatchObject({
+      message: "problem",
+      problem: { code: "store-unavailable", status: 503, detail: expect.stringContaining("disk") },
+    });
+    // Nothing is left of it, and a job that needs less goes on as ever.
+    const after = await small.wholeOf(trainTask(base, small.data(CSV, READING), SETTINGS));
+    expect(messagesOf(after, "result")).toHaveLength(1);
+  } finally {
+    await small.end();
+    expect(spawnSync("umount", [folder]).status).toBe(0);
+    await remove();
+  }
+}, 120_000);
 
 test("a checkpoint of other settings, or damaged, is refused by name", async () => {
   const base = worker.source.add(wordVectors());

@@ -14,8 +14,8 @@ import { examplesOf, openData } from "./read-data.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
 
 /**
- * Says how good a published classifier is on a data set: on its test split where it brings one, else on all of it, for
- * nothing of it was needed to train. Throws `data-label-unknown` for a class that the module does not know.
+ * Says how good a published classifier is on a data set: on its test split where it brings one or its reading draws
+ * one, else on all of it, for nothing of it was needed to train. Throws `data-label-unknown` for a class that the module does not know.
  */
 export async function evaluate(
   pipe: WorkerPipe,
@@ -30,7 +30,7 @@ export async function evaluate(
   const { target } = task.dataSet.reading;
   if (target === "number")
     throw problem("task-mismatch", "A classifier says labels; the data set's target is a number.");
-  const of = data.report.splits.given.includes("test") ? "test" : "all";
+  const of = data.plan.counts.test > 0 ? "test" : "all";
   const isEvaluated = (split: Split) => of === "all" || split === of;
   const total = of === "test" ? data.plan.counts.test : data.examples;
   let done = 0;

@@ -32,7 +32,7 @@ export async function rank(
     const vectors = await readFloats(embedded.path, which.length * embedded.features);
     const nearest = nearestNeighbour(
       { vectors, features: embedded.features, labels },
-      "cosine",
+      task.metric,
       data.examples,
     );
     await pipe.tell({

@@ -1,4 +1,5 @@
 import {
+  accuracyBarProblem,
   accuracyOf,
   type JobTask,
   problem,
@@ -32,6 +33,8 @@ export async function train(
   // Before anything is read: a base that can't be trained is said to be so at once.
   const source = await openFeatureSource(pipe, argument, task.settings);
   const data = await openData(pipe, argument);
+  const refusal = accuracyBarProblem(task.requireAccuracy, data.plan.counts);
+  if (refusal) throw refusal;
   const settings = settingsFor(task, data.plan.counts.train);
   const { output } = settings.head;
   const labelled = await readLabels(data, output);
