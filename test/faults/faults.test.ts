@@ -40,7 +40,12 @@ test(`so does one whose blobs are in an S3 server, which is killed too (seed ${S
 });
 
 test(`no effect on database or store that fails, or is the last one, costs anything (seed ${SEED})`, async () => {
-  const { faults, answered } = await runSteps({ seed: SEED, count: 500, time: 180_000, database: "embedded" });
+  const { faults, answered } = await runSteps({
+    seed: SEED,
+    count: 500,
+    time: 180_000,
+    database: "embedded",
+  });
   expect(sum(faults)).toBeGreaterThan(0);
   expect(answered).toBeGreaterThan(0);
 });
