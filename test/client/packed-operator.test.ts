@@ -301,7 +301,7 @@ test.runIf(LACKING.length === 0)(
       const other = join(temporaryFolder(), "elsewhere");
       const used = await modulehub(["migrate", "--from", data, "--to", target.url, "--store", other]);
       expect(used.code).toBe(0);
-      const foreign = await emptyDatabase("foreign");
+      const foreign = await emptyDatabase("other_hub");
       const database = await openDatabase({ kind: "postgresql", url: foreign });
       await database.script("CREATE TABLE publisher (id text)");
       await database.close();
