@@ -24,6 +24,7 @@ const { positionals, values } = parseArgs({
     pairs: { type: "string" },
     quick: { type: "boolean" },
     count: { type: "string" },
+    rivals: { type: "string" },
     imdb: { type: "string" },
     photos: { type: "string" },
   },
@@ -33,12 +34,13 @@ if (!bench) {
   console.error(`Name one of: ${Object.keys(BENCHES).join(", ")}.`);
   process.exitCode = 2;
 } else {
-  const { only, quick, pairs, count, imdb, photos } = values;
+  const { only, quick, pairs, count, rivals, imdb, photos } = values;
   const figures = await (await bench()).run({
     only,
     quick,
     pairs: pairs === undefined ? undefined : Number(pairs),
     count: count === undefined ? undefined : Number(count),
+    rivals,
     imdb,
     photos,
   });

@@ -10,6 +10,8 @@ export interface BenchOptions {
   quick?: boolean | undefined;
   /** How often something is repeated, where the bench says what. */
   count?: number | undefined;
+  /** Servers that `serving` compares the worker with, separated by commas; default all. */
+  rivals?: string | undefined;
   /** The Large Movie Review Dataset, as aclImdb.tar.gz. */
   imdb?: string | undefined;
   /** A folder with a folder of photos for each of two classes. */

@@ -12,6 +12,8 @@ export interface ServingOptions {
   quick: boolean;
   /** Engines that the scenario of kills ends. */
   count: number | undefined;
+  /** Those of the others that are measured, by their keys; default all. */
+  rivals: string | undefined;
 }
 
 export const CORES = availableParallelism();

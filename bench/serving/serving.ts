@@ -28,9 +28,9 @@ const SCENARIOS: Record<string, () => Promise<Scenario>> = {
  */
 export async function run(options: BenchOptions): Promise<Figures> {
   const names = namesOf(options.only, Object.keys(SCENARIOS));
-  const { pairs = 5, quick = false, count } = options;
+  const { pairs = 5, quick = false, count, rivals } = options;
   if (quick) console.log("--quick: small sets, one pair or two; nothing here is to be quoted.");
-  const context = new Context({ pairs: quick ? Math.min(pairs, 2) : pairs, quick, count });
+  const context = new Context({ pairs: quick ? Math.min(pairs, 2) : pairs, quick, count, rivals });
   const figures: Figures = {};
   try {
     for (const name of names) {

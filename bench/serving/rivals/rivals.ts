@@ -1,5 +1,14 @@
 import { type ChildProcess, fork, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -12,6 +21,8 @@ import type { TextServer } from "../text-load.ts";
 
 /** What people would use instead. */
 export interface Rival {
+  /** The name that `--rivals` knows it by. */
+  key: string;
   name: string;
   /** Installs it where it isn't, and starts it. Throws an Error that says why it doesn't run here. */
   start(minilm: MiniLm): Promise<RunningRival>;
@@ -36,6 +47,7 @@ const textsBody = (text: string): string => JSON.stringify({ texts: [text] });
 const firstEmbedding = (answer: Uint8Array): number[] => parse(answer).embeddings[0];
 
 const naiveNode: Rival = {
+  key: "naive-node",
   name: "naive node:http + onnxruntime-node",
   async start(minilm) {
     const folder = dirname(dirname(minilm.compiled));
@@ -53,8 +65,8 @@ const naiveNode: Rival = {
 };
 
 const fastapi = python({
+  key: "fastapi",
   name: "FastAPI + onnxruntime",
-  venv: "fastapi",
   packages: [
     "fastapi==0.165.0",
     "uvicorn[standard]==0.54.0",
@@ -79,8 +91,8 @@ const fastapi = python({
 });
 
 const bentoml = python({
+  key: "bentoml",
   name: "BentoML",
-  venv: "bentoml",
   packages: ["bentoml==1.4.39", `onnxruntime==${runtimeVersion}`, "tokenizers==0.23.3"],
   command: (port) => ["-m", "bentoml", "serve", "bentoml_server:Texts", "--port", String(port)],
   ready: "/readyz",
@@ -92,8 +104,8 @@ const bentoml = python({
 });
 
 const mlserver = python({
+  key: "mlserver",
   name: "MLServer",
-  venv: "mlserver",
   packages: ["mlserver==1.7.1", `onnxruntime==${runtimeVersion}`, "tokenizers==0.23.3"],
   command: () => ["-m", "mlserver.cli.main", "start", "."],
   files: (port) => ({
@@ -123,8 +135,8 @@ const mlserver = python({
 });
 
 const infinity = python({
+  key: "infinity",
   name: "Infinity",
-  venv: "infinity",
   packages: ["infinity-emb[optimum,server]==0.0.78", `onnxruntime==${runtimeVersion}`],
   command: (port) => [
     ...["-c", "from infinity_emb.cli import cli; cli()", "v2", "--model-id", "."],
@@ -141,6 +153,7 @@ const infinity = python({
 });
 
 const textEmbeddingsInference: Rival = {
+  key: "text-embeddings-inference",
   name: "text-embeddings-inference",
   start: () =>
     Promise.reject(
@@ -159,8 +172,9 @@ export const RIVALS: readonly Rival[] = [
 ];
 
 interface PythonRival {
+  /** Of its environment too. */
+  key: string;
   name: string;
-  venv: string;
   packages: string[];
   /** Arguments of Python. The model's folder is in MODEL_FOLDER, its files lie flat in the current one. */
   command(port: number): string[];
@@ -171,11 +185,12 @@ interface PythonRival {
   server(origin: string): TextServer;
 }
 
-function python({ name, venv, packages, command, files, ready, server }: PythonRival): Rival {
+function python({ key, name, packages, command, files, ready, server }: PythonRival): Rival {
   return {
+    key,
     name,
     async start(minilm) {
-      const executable = install(venv, packages);
+      const executable = install(key, packages);
       const port = await freePort();
       const folder = mkdtempSync(join(tmpdir(), "modulehub-bench-rival-"));
       for (const file of ["embedder.py", "fastapi_server.py", "bentoml_server.py", "mlserver_runtime.py"])
@@ -225,11 +240,16 @@ function python({ name, venv, packages, command, files, ready, server }: PythonR
   };
 }
 
-/** The Python of a virtual environment with these packages; made once. */
-function install(venv: string, packages: readonly string[]): string {
-  const folder = join(VENVS, venv);
+/**
+ * The Python of a virtual environment with these packages; made once. What they need themselves is of the versions in
+ * `constraints/`, so that everyone measures the same.
+ */
+function install(key: string, packages: readonly string[]): string {
+  const folder = join(VENVS, key);
   const executable = join(folder, "bin/python");
-  const marker = join(folder, `installed-${packages.join("+").replaceAll(/[^\w.+=-]/g, "_")}`);
+  const constraints = join(import.meta.dirname, `constraints/${key}.txt`);
+  const wanted = createHash("sha256").update(JSON.stringify(packages)).update(readFileSync(constraints));
+  const marker = join(folder, `installed-${wanted.digest("hex").slice(0, 16)}`);
   if (existsSync(marker)) return executable;
   mkdirSync(VENVS, { recursive: true });
   const run = (file: string, args: string[]) => {
@@ -237,8 +257,9 @@ function install(venv: string, packages: readonly string[]): string {
     if (error) throw new Error(`it could not be installed: ${error.message}`);
     if (status !== 0) throw new Error(`it could not be installed: ${stderr.trim().split("\n").at(-1)}`);
   };
-  run("python3", ["-m", "venv", folder]);
-  run(executable, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages]);
+  run("python3", ["-m", "venv", "--clear", folder]);
+  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+  run(executable, [...pip, "--constraint", constraints, ...packages]);
   writeFileSync(marker, "");
   return executable;
 }

@@ -1,3 +1,4 @@
+import { namesOf } from "../../options.ts";
 import type { Context, Scenario } from "../context.ts";
 import { difference, interleaved, ratio } from "../pairs.ts";
 import { RIVALS, type Rival } from "../rivals/rivals.ts";
@@ -6,12 +7,16 @@ import { median } from "../statistics.ts";
 import { askTexts, firstTexts, modulehubServer, textsPerSecond } from "../text-load.ts";
 import { p50 } from "./latency.ts";
 
-/** What people would use instead, one after the other, each in turns with the worker. */
+/** What people would use instead, one after the other, each in turns with the worker; `--rivals` names some of them. */
 export const rivals: Scenario = async (context) => {
   const rows: Row[] = [];
   const throughput: number[] = [];
   const latency: number[] = [];
-  for (const rival of RIVALS) {
+  const keys = namesOf(
+    context.options.rivals,
+    RIVALS.map(({ key }) => key),
+  );
+  for (const rival of RIVALS.filter(({ key }) => keys.includes(key))) {
     try {
       const found = await against(context, rival);
       throughput.push(found.throughput);

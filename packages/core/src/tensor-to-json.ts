@@ -1,5 +1,6 @@
 import { unpackBits } from "./bit-packing.ts";
 import { DTYPES, type Dtype } from "./dtype.ts";
+import { float32Json } from "./float-text.ts";
 import { problem } from "./problem.ts";
 import { bfloat16ToNumber, smallFloatTable } from "./small-floats.ts";
 import { elementCount, type Tensor } from "./tensor.ts";
@@ -19,6 +20,12 @@ export interface JsonTensor {
  */
 export function tensorToJson(tensor: Tensor): JsonTensor {
   return { dtype: tensor.dtype, shape: tensor.shape, data: jsonElements(tensor) };
+}
+
+/** The text of a tensor's JSON form. Numbers of float32 are spelled in few digits (`float32Json`). Throws as `tensorToJson`. */
+export function tensorJsonText(tensor: Tensor): string {
+  if (tensor.dtype !== "float32") return JSON.stringify(tensorToJson(tensor));
+  return `{"dtype":"float32","shape":${JSON.stringify(tensor.shape)},"data":${float32Json(tensor.data)}}`;
 }
 
 function jsonElements(tensor: Tensor): JsonTensor["data"] {

@@ -14,11 +14,12 @@ declare module "fastify" {
  */
 export function traceRequests(app: FastifyInstance, tracing: Tracing): void {
   app.decorateRequest("span");
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", (request, _reply, done) => {
     const quiet = request.url.startsWith("/health/") || request.url === "/metrics";
     request.span = (quiet ? NO_TRACING : tracing).request(request.headers);
+    done();
   });
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "none";
     request.span.end(
       `${request.method} ${route}`,
@@ -30,6 +31,7 @@ export function traceRequests(app: FastifyInstance, tracing: Tracing): void {
       },
       reply.statusCode >= 500,
     );
+    done();
   });
   app.addHook("onClose", () => tracing.close());
 }

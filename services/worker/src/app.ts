@@ -1,4 +1,4 @@
-import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
+import { hash, randomUUID, timingSafeEqual } from "node:crypto";
 import {
   BINARY_HEADER,
   inspectRequestSchema,
@@ -66,6 +66,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
 
   traceRequests(app, deps.tracing);
   const allowed = tokenCheck(deps.token);
+  // Asynchronous: when it is over, a short body has come with its head (readBody).
   app.addHook("onRequest", async (request, reply) => {
     void reply.header(WORKER_HEADERS.requestId, request.id);
     if (request.url.startsWith("/health/")) return;
@@ -78,12 +79,13 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     deps.requests.begin(request);
     reply.raw.once("close", () => deps.requests.end(request));
   });
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, done) => {
     deps.requests.end(request);
     const route = request.routeOptions.url ?? "none";
     deps.metrics.answered(route, reply.statusCode, reply.elapsedTime / 1000);
     if (!route.startsWith("/health/"))
       request.log.info({ route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "answered");
+    done();
   });
   app.setNotFoundHandler(() => {
     throw problem("not-found");
@@ -134,9 +136,9 @@ export function buildApp(deps: AppDeps): FastifyInstance {
 
 /** Compares hashes, so that the time tells nothing about the token. */
 function tokenCheck(token: string): (authorization: string | undefined) => boolean {
-  const hash = (text: string) => createHash("sha256").update(text).digest();
-  const expected = hash(`Bearer ${token}`);
-  return (authorization) => timingSafeEqual(hash(authorization ?? ""), expected);
+  const hashOf = (text: string) => hash("sha256", text, "buffer");
+  const expected = hashOf(`Bearer ${token}`);
+  return (authorization) => timingSafeEqual(hashOf(authorization ?? ""), expected);
 }
 
 function asProblem(error: unknown): ProblemError {

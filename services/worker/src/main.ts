@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { readSettings, SettingsError } from "@modulehub/settings";
 import { openTracing } from "@modulehub/tracing";
 import { z } from "zod";
+import { groupLimits } from "./control-groups.ts";
 import { launchers } from "./engines/child-process.ts";
 import { residentMemory } from "./engines/resident-memory.ts";
 import { hubSource } from "./modules/hub-source.ts";
@@ -78,8 +79,14 @@ const environmentSchema = z.object({
   PATH: z.string().default(""),
 });
 
-/** Bytes that this process may use: the machine's, or the least limit of its control groups, whichever version. */
-const machineMemory = (): number => Math.min(process.constrainedMemory() || totalmem(), totalmem());
+/** Bytes and cores that this process may use: the machine's, or the least limit of its control groups. */
+function machineLimits(): { memory: number; cores: number } {
+  const groups = groupLimits();
+  return {
+    memory: Math.min(process.constrainedMemory() || totalmem(), totalmem(), groups.memoryBytes),
+    cores: Math.max(1, Math.min(availableParallelism(), Math.floor(groups.cores))),
+  };
+}
 
 function settingsOrExit() {
   try {
@@ -93,7 +100,8 @@ function settingsOrExit() {
 
 async function main(): Promise<void> {
   const settings = settingsOrExit();
-  const memoryBudget = settings.MODULEHUB_MEMORY_BUDGET ?? Math.floor(machineMemory() * 0.6);
+  const machine = machineLimits();
+  const memoryBudget = settings.MODULEHUB_MEMORY_BUDGET ?? Math.floor(machine.memory * 0.6);
   const source = hubSource(
     settings.MODULEHUB_HUB_URL,
     settings.MODULEHUB_WORKER_TOKEN,
@@ -116,7 +124,7 @@ async function main(): Promise<void> {
     jobsAtOnce: settings.MODULEHUB_WORKER_JOBS,
     jobMemory: settings.MODULEHUB_JOB_MEMORY ?? Math.min(memoryBudget, 4 * GIB),
     checkpointMs: settings.MODULEHUB_CHECKPOINT_SECONDS * 1000,
-    cores: settings.MODULEHUB_WORKER_CORES ?? availableParallelism(),
+    cores: settings.MODULEHUB_WORKER_CORES ?? machine.cores,
     executionProviders: settings.MODULEHUB_EXECUTION_PROVIDERS,
     pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
     extraIdleMs: 120_000,

@@ -180,7 +180,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     requests,
     jobs,
     inference,
-    inspector: new Inspector(modules, limits),
+    inspector: new Inspector(modules, limits, settings.cores),
     threads,
     intake: new BodyIntake(BODIES_AT_ONCE * settings.maxBodyBytes),
     metrics,

@@ -1,6 +1,6 @@
 import { problem, type Tensor, type TensorOf, type TokenizeStep } from "@modulehub/core";
 import type { Truncation } from "../module.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { SpecialToken, Tokenizer } from "./tokenizer.ts";
 
 /** The longest text that is tokenized, in UTF-16 units: WordPiece takes 290 ms for a million of them. */
 export const MAX_TEXT_LENGTH = 1_000_000;
@@ -57,15 +57,16 @@ export function tokenize(
   const mask = new BigInt64Array(ids.length);
   for (const [row, content] of contents.entries()) {
     let at = row * sequence;
-    const put = (id: number, typeId: number) => {
+    const end = at + before.length + content.length + after.length;
+    mask.fill(1n, at, end);
+    types.fill(BigInt(tokenizer.typeId), at, end);
+    const put = ({ id, typeId }: SpecialToken) => {
       ids[at] = BigInt(id);
-      types[at] = BigInt(typeId);
-      mask[at] = 1n;
-      at += 1;
+      types[at++] = BigInt(typeId);
     };
-    for (const { id, typeId } of before) put(id, typeId);
-    for (const id of content) put(id, tokenizer.typeId);
-    for (const { id, typeId } of after) put(id, typeId);
+    before.forEach(put);
+    for (const id of content) ids[at++] = BigInt(id);
+    after.forEach(put);
   }
   return {
     ids: { dtype: "int64", shape: shape(), data: ids },

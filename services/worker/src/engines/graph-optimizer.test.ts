@@ -24,7 +24,7 @@ async function until(what: () => boolean): Promise<void> {
 
 test("a graph that was loaded is kept in optimised form, which the next load takes, with the same results", async () => {
   const spec = await graph("kept");
-  const optimizer = new GraphOptimizer({ spawn: testEngine, hasRoom: () => true, deadlineMs: 20_000 });
+  const optimizer = new GraphOptimizer({ spawn: testEngine, makeRoom: async () => true, deadlineMs: 20_000 });
   const load = async () => {
     const engine = await testEngine();
     const { optimized } = await engine.load(spec, 10_000);
@@ -47,18 +47,23 @@ test("small modules, and those for which there is no room, are left as they are"
     spawned += 1;
     return testEngine();
   };
-  const asked: number[] = [];
-  const hasRoom = (bytes: number) => {
-    asked.push(bytes);
+  const asked: { how: string; bytes: number }[] = [];
+  const makeRoom = async (how: string) => {
+    asked.push({ how, bytes: optimizer.heldBytes() });
     return false;
   };
-  const optimizer = new GraphOptimizer({ spawn, hasRoom, deadlineMs: 20_000 });
+  const optimizer = new GraphOptimizer({ spawn, makeRoom, deadlineMs: 20_000 });
+  const large = { digest: "sha256:large", bytes: 100 * MIB, spec };
   optimizer.loaded({ digest: "sha256:small", bytes: 1000, spec });
-  optimizer.loaded({ digest: "sha256:large", bytes: 100 * MIB, spec });
-  await until(() => asked.length > 0);
+  optimizer.loaded(large);
+  await until(() => asked.length === 1);
+  // It had to go, and came back: from now on others make room.
+  optimizer.loaded(large);
+  await until(() => asked.length === 2);
   await optimizer.close();
-  expect(asked).toHaveLength(1);
-  expect(asked[0]).toBeGreaterThan(200 * MIB);
+  expect(asked.map(({ how }) => how)).toEqual(["free", "evict"]);
+  for (const { bytes } of asked) expect(bytes).toBeGreaterThan(200 * MIB);
+  expect(optimizer.heldBytes()).toBe(0);
   expect(spawned).toBe(0);
 });
 
@@ -68,22 +73,24 @@ test("a graph whose form can't be written is tried once, and a module that goes 
   let tries = 0;
   let killed = 0;
   let stuck = false;
+  const dead = Promise.withResolvers<never>();
   const engine = (): Engine => ({
     load: () => Promise.reject(new Error("not asked")),
     run: () => Promise.reject(new Error("not asked")),
     optimize: () => {
       tries += 1;
-      return stuck ? new Promise(() => undefined) : Promise.reject(new Error("the disk is full"));
+      return stuck ? dead.promise : Promise.reject(new Error("the disk is full"));
     },
     kill: () => {
       killed += 1;
+      if (stuck) dead.reject(new Error("it was killed"));
     },
     setNice: () => true,
     exited,
     residentBytes: () => 0,
   });
   const spawn = async () => engine();
-  const optimizer = new GraphOptimizer({ spawn, hasRoom: () => true, deadlineMs: 20_000 });
+  const optimizer = new GraphOptimizer({ spawn, makeRoom: async () => true, deadlineMs: 20_000 });
   const failing = { digest: "sha256:failing", bytes: 2 * MIB, spec };
   optimizer.loaded(failing);
   await until(() => optimizer.counts.failed === 1);

@@ -1,4 +1,5 @@
 import { problem } from "@modulehub/core";
+import type { GraphOptimizer } from "./graph-optimizer.ts";
 import { atWork, bytesOf, type Member } from "./member.ts";
 import type { SpareEngine } from "./spare-engine.ts";
 
@@ -22,6 +23,7 @@ export interface BudgetCounts {
 export interface Residents {
   readonly members: ReadonlySet<Member>;
   readonly spare: SpareEngine;
+  readonly optimizer: GraphOptimizer;
   /** Whether a module's first engine must stay: someone waits for it, or it is pinned. */
   kept(digest: string): boolean;
   /** Ends an engine; resolves when its memory is back. */
@@ -57,9 +59,10 @@ export class MemoryBudget {
     this.#idle = Promise.withResolvers<void>();
   }
 
-  /** Bytes that engines hold now, the spare one among them. */
+  /** Bytes that engines hold now, those among them that serve nobody. */
   residentBytes(): number {
-    let sum = this.#residents.spare.residentBytes();
+    const { spare, optimizer } = this.#residents;
+    let sum = spare.residentBytes() + optimizer.residentBytes();
     for (const member of this.#residents.members) sum += bytesOf(member);
     return sum;
   }
@@ -67,6 +70,25 @@ export class MemoryBudget {
   /** Whether a spare engine fits beside what there is. */
   roomForSpare(): boolean {
     return this.residentBytes() + BARE_ENGINE_BYTES <= this.#options.budgetBytes;
+  }
+
+  /**
+   * Whether what the optimizer is about to hold fits beside all others; with `evict` engines that rest are ended for
+   * it, unless even that would not do.
+   */
+  async makeRoomForOptimizer(how: "free" | "evict"): Promise<boolean> {
+    const { members, spare, end } = this.#residents;
+    const tooMuch = () => this.#countedBytes() + spare.residentBytes() - this.#options.budgetBytes;
+    let evictable = 0;
+    for (const member of members) if (this.#mayGo(member)) evictable += bytesOf(member);
+    if (tooMuch() > (how === "evict" ? evictable : 0)) return false;
+    while (tooMuch() > 0) {
+      const victim = this.#victim("any");
+      if (!victim) return false;
+      this.counts.evictions += 1;
+      await end(victim);
+    }
+    return true;
   }
 
   /**
@@ -86,6 +108,11 @@ export class MemoryBudget {
         await this.#residents.end(victim);
         continue;
       }
+      const given = this.#residents.optimizer.give();
+      if (given) {
+        await given;
+        continue;
+      }
       const left = until - performance.now();
       if (left <= 0) throw problem("out-of-memory", "All memory for models is in use.", { retryAfter: 5 });
       await Promise.race([this.#idle.promise, sleep(left)]);
@@ -95,9 +122,9 @@ export class MemoryBudget {
   /** Looks at what has worked since the last look, and ends what is too large, too much or long unused. */
   watch(): void {
     const { budgetBytes, engineBytes, extraIdleMs } = this.#options;
-    const { members, spare, kept, end } = this.#residents;
+    const { members, spare, optimizer, kept, end } = this.#residents;
     const now = performance.now();
-    let held = spare.residentBytes();
+    let held = spare.residentBytes() + optimizer.residentBytes();
     let largest: Member | undefined;
     for (const member of members) {
       const rests = !atWork(member) && member.lastUsed < this.#watchedAt;
@@ -110,8 +137,8 @@ export class MemoryBudget {
     }
     this.#watchedAt = now;
     if (held <= budgetBytes) return;
-    // Nobody waits for the spare one.
-    if (spare.give()) return;
+    // Nobody waits for the spare one, or for what is optimised.
+    if (spare.give() || optimizer.give()) return;
     const victim = this.#victim("any");
     if (victim) {
       this.counts.evictions += 1;
@@ -120,25 +147,29 @@ export class MemoryBudget {
   }
 
   /**
-   * Measured bytes, and for what is being loaded at least its estimate; without the spare engine, which is what
-   * the load will take.
+   * Measured bytes, and for what is being loaded or optimised at least its estimate; without the spare engine, which
+   * is what the load will take.
    */
   #countedBytes(): number {
-    let sum = 0;
+    let sum = this.#residents.optimizer.heldBytes();
     for (const member of this.#residents.members) sum += Math.max(bytesOf(member), member.reservedBytes);
     return sum;
   }
 
+  /** Whether an engine can be ended without harm to who waits: it rests, and is an extra one or of a module nobody keeps. */
+  #mayGo(member: Member): boolean {
+    if (!member.live || atWork(member)) return false;
+    return member.mode === "narrow" || !this.#residents.kept(member.module.digest);
+  }
+
   /** Who goes next: the extra engine that was used longest ago, else the first engine of a module nobody keeps. */
   #victim(which: "any" | "rested"): Member | undefined {
-    const { members, kept } = this.#residents;
     const rested = performance.now() - EXTRA_RESTED_MS;
     let victim: Member | undefined;
-    for (const member of members) {
-      if (!member.live || atWork(member)) continue;
+    for (const member of this.#residents.members) {
+      if (!this.#mayGo(member)) continue;
       const extra = member.mode === "narrow";
-      if (which === "rested" ? !extra || member.lastUsed > rested : !extra && kept(member.module.digest))
-        continue;
+      if (which === "rested" && (!extra || member.lastUsed > rested)) continue;
       const sooner =
         !victim || (extra === (victim.mode === "narrow") ? member.lastUsed < victim.lastUsed : extra);
       if (sooner) victim = member;

@@ -168,6 +168,47 @@ test("where an engine grows beyond the budget, the spare one goes before any tha
   lease.release();
 });
 
+test("a module that had to go and came back is optimised, though another has to make room for it", async () => {
+  const optimized: string[] = [];
+  const spawn = async () => ({
+    ...pretended(() => 60 * MIB),
+    optimize: async ({ folder }: { folder: string }) => {
+      optimized.push(folder);
+    },
+  });
+  // Two modules fit; what is being optimised takes 70 MiB.
+  const pool = testPool({ spawn, budgetBytes: 170 * MIB });
+  const names = ["comes-back", "second", "third"];
+  const [first, second, third] = await Promise.all(names.map((name) => module(name, 2 * MIB)));
+  for (const each of [first!, second!, third!, first!]) await runOnce(pool, each);
+  expect(pool.evictions).toBe(2);
+  await expect.poll(() => optimized[0], { timeout: 5000 }).toBe(first!.folder);
+  expect(pool.evictions).toBeGreaterThan(2);
+});
+
+test("what is being optimised ends where a load needs its memory", async () => {
+  const optimizing: Engine[] = [];
+  const spawn = async () => {
+    const engine = pretended(() => 60 * MIB);
+    return {
+      ...engine,
+      optimize: async () => {
+        optimizing.push(engine);
+        await engine.exited;
+        throw new Error("it was ended");
+      },
+    };
+  };
+  const pool = testPool({ spawn, budgetBytes: 250 * MIB });
+  const lease = await use(pool, await module("is-optimised", 2 * MIB));
+  await expect.poll(() => optimizing.length, { timeout: 5000 }).toBe(1);
+  await runOnce(pool, await module("comes", 80 * MIB));
+  expect(await optimizing[0]!.exited).toEqual({ kind: "killed" });
+  expect(pool.optimizations).toEqual({ written: 0, failed: 0 });
+  expect(pool.evictions).toBe(0);
+  lease.release();
+});
+
 test("closing ends every engine, the spare one too", async () => {
   const pool = testPool();
   await runOnce(pool, await module("a"));

@@ -82,16 +82,17 @@ export class EnginePool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#spare = new SpareEngine(options.spawn);
+    this.#optimizer = new GraphOptimizer({
+      spawn: options.spawn,
+      makeRoom: (how) => this.#budget.makeRoomForOptimizer(how),
+      deadlineMs: 2 * options.loadMs,
+    });
     this.#budget = new MemoryBudget(options, {
       members: this.#members,
       spare: this.#spare,
+      optimizer: this.#optimizer,
       kept: (digest) => this.#holds.has(digest) || this.#pinned.has(digest),
       end: (member) => this.#end(member),
-    });
-    this.#optimizer = new GraphOptimizer({
-      spawn: options.spawn,
-      hasRoom: (bytes) => this.#budget.residentBytes() + bytes <= options.budgetBytes,
-      deadlineMs: 2 * options.loadMs,
     });
     this.#watch = setInterval(() => this.#budget.watch(), options.watchMs);
     this.#watch.unref();
@@ -188,7 +189,7 @@ export class EnginePool {
     for (const { live, module } of this.#members) if (module.digest === digest) live?.kill();
   }
 
-  /** Bytes that engines hold now, the spare one among them. */
+  /** Bytes that engines hold now, those among them that serve nobody. */
   residentBytes(): number {
     return this.#budget.residentBytes();
   }

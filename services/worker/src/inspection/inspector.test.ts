@@ -20,7 +20,7 @@ beforeAll(async () => {
   place = await temporaryFolder();
   const cache = new ModuleCache(place.folder, source, 2 ** 30, () => undefined);
   await cache.open();
-  inspector = new Inspector(cache, { ...TEST_LIMITS, memoryBytes: 384 * 2 ** 20 }, { exampleMs: 2000 });
+  inspector = new Inspector(cache, { ...TEST_LIMITS, memoryBytes: 384 * 2 ** 20 }, 2, { exampleMs: 2000 });
 });
 afterAll(async () => {
   await place.remove();
@@ -168,7 +168,11 @@ test("an inspection that nobody waits for any more is ended at once, and the nex
   const module = testModule(endless(), counted("int64", 2 ** 49));
   source.add(module);
   // With the default of 30 s for an example it would not end by itself in time.
-  const patient = new Inspector(new ModuleCache(place.folder, source, 2 ** 30, () => undefined), TEST_LIMITS);
+  const patient = new Inspector(
+    new ModuleCache(place.folder, source, 2 ** 30, () => undefined),
+    TEST_LIMITS,
+    2,
+  );
   const request = { digest: module.digest, files: module.files };
   const given = patient.inspect(request, stop.signal);
   const waiting = patient.inspect(request, AbortSignal.abort(new Error("never wanted")));

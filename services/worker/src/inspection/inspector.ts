@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import {
   type InspectRequest,
   type InspectResponse,
@@ -46,12 +45,20 @@ interface ChildEnd {
 export class Inspector {
   readonly #modules: ModuleCache;
   readonly #limits: ChildLimits;
+  readonly #threads: number;
   readonly #times: Partial<InspectionTimes>;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(modules: ModuleCache, limits: ChildLimits, times: Partial<InspectionTimes> = {}) {
+  /** @param threads those that a run uses */
+  constructor(
+    modules: ModuleCache,
+    limits: ChildLimits,
+    threads: number,
+    times: Partial<InspectionTimes> = {},
+  ) {
     this.#modules = modules;
     this.#limits = limits;
+    this.#threads = threads;
     this.#times = times;
   }
 
@@ -78,7 +85,7 @@ export class Inspector {
       const task = {
         folder,
         files: files.map(({ path, size }) => ({ path, size })),
-        threads: availableParallelism(),
+        threads: this.#threads,
         times: { ...INSPECTION_TIMES, ...this.#times },
       };
       const end = await runChild(task, this.#limits, signal);

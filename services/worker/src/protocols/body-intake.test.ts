@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemError } from "@modulehub/core";
 import Fastify, { type FastifyInstance } from "fastify";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { readBody } from "./body.ts";
 import { BodyIntake } from "./body-intake.ts";
 
@@ -20,6 +20,8 @@ async function service(intake: BodyIntake, wholeMs = 60_000) {
   app = one;
   one.removeAllContentTypeParsers();
   one.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  // As in the worker, whose hooks are asynchronous.
+  one.addHook("onRequest", async () => undefined);
   one.setErrorHandler((error, _request, reply) => {
     const code = error instanceof ProblemError ? error.code : String(error);
     return reply
@@ -32,7 +34,7 @@ async function service(intake: BodyIntake, wholeMs = 60_000) {
     return { bytes: body.byteLength };
   });
   const { port } = new URL(await one.listen({ host: "127.0.0.1", port: 0 }));
-  return (announced: number) => {
+  return (announced: number, begun = "") => {
     const socket = connect(Number(port), "127.0.0.1");
     sockets.push(socket);
     socket.on("error", () => undefined);
@@ -40,10 +42,27 @@ async function service(intake: BodyIntake, wholeMs = 60_000) {
     socket.on("data", (chunk) => {
       answer += chunk.toString();
     });
-    socket.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-type: a/b\r\ncontent-length: ${announced}\r\n\r\n`);
-    return { socket, answer: () => answer };
+    const head = `POST / HTTP/1.1\r\nhost: x\r\ncontent-type: a/b\r\ncontent-length: ${announced}\r\n\r\n`;
+    const again = () => socket.write(`${head}${begun}`);
+    again();
+    return { socket, again, answer: () => answer };
   };
 }
+
+test("a body that came with its head is taken at once, and its connection goes on", async () => {
+  const intake = new BodyIntake(1_000_000);
+  const waited = vi.spyOn(intake, "open");
+  const open = await service(intake);
+  const whole = open(5000, "x".repeat(5000));
+  await expect.poll(whole.answer).toContain('{"bytes":5000}');
+  whole.again();
+  await expect.poll(() => whole.answer().split('{"bytes":5000}')).toHaveLength(3);
+  expect(waited).not.toHaveBeenCalled();
+  const parted = open(5000, "x".repeat(4999));
+  await expect.poll(() => waited.mock.calls).toHaveLength(1);
+  parted.socket.write("x");
+  await expect.poll(parted.answer).toContain('{"bytes":5000}');
+});
 
 test("a body that stops, or trickles, is ended with 408, and what was kept of it is let go", async () => {
   const intake = new BodyIntake(1_000_000, { bytes: 1000, milliseconds: 200 });

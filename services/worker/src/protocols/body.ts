@@ -64,9 +64,12 @@ export async function readBody(
   return joined(chunks, length);
 }
 
-/** A short body that came with its head: there is nothing to wait for. */
+/**
+ * A short body that came with its head: there is nothing to wait for. Hooks that are asynchronous have let it come: the
+ * parser has given its bytes by then, though it may not have said yet that there are no more.
+ */
 function takeWhole(raw: IncomingMessage, promised: number): Buffer<ArrayBuffer> | undefined {
-  if (promised === 0 || raw.readableLength !== promised || !raw.complete) return undefined;
+  if (promised === 0 || raw.readableLength !== promised) return undefined;
   const chunk: unknown = raw.read();
   // Its end is announced, so that the connection goes on to the next request.
   raw.resume();

@@ -1,6 +1,7 @@
-import { embeddingOutput, type Tensor, tensorToJson } from "@modulehub/core";
+import { embeddingOutput, float32Json, type Tensor, tensorToJson } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
+import { jsonAnswer } from "./json-answer.ts";
 import { inputFor, readPlainInputs } from "./plain-inputs.ts";
 import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
@@ -9,7 +10,7 @@ export async function embed(
   deps: ProtocolDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<object> {
+): Promise<string> {
   const { called, submission, body } = openRequest(deps, request, reply);
   const inputs = await readPlainInputs(request, deps.threads, body);
   return deps.inference.withModule(called.digest, async (lease) => {
@@ -17,14 +18,25 @@ export async function embed(
     const call = { signature: role.signature, inputs: inputFor(role, inputs), outputs: [role.output] };
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
     checkJsonSize(outputs.values());
-    const embeddings = rows(outputs.get(role.output)!);
+    const embeddings = `[${rows(outputs.get(role.output)!).join()}]`;
     const { module: model, version } = called;
-    return { embeddings, model, version, ...(truncated.length > 0 && { truncated }) };
+    return jsonAnswer(
+      reply,
+      { model, version, ...(truncated.length > 0 && { truncated }) },
+      new Map([["embeddings", embeddings]]),
+    );
   });
 }
 
-function rows(tensor: Tensor): unknown[][] {
-  const { data } = tensorToJson(tensor);
+/** Each row in JSON. */
+function rows(tensor: Tensor): string[] {
   const width = tensor.shape[1] ?? 0;
-  return Array.from({ length: tensor.shape[0] ?? 0 }, (_, row) => data.slice(row * width, (row + 1) * width));
+  const cut = <Data>(slice: (from: number, to: number) => Data) =>
+    Array.from({ length: tensor.shape[0] ?? 0 }, (_, row) => slice(row * width, (row + 1) * width));
+  if (tensor.dtype === "float32") {
+    const { data } = tensor;
+    return cut((from, to) => float32Json(data.subarray(from, to)));
+  }
+  const { data } = tensorToJson(tensor);
+  return cut((from, to) => JSON.stringify(data.slice(from, to)));
 }

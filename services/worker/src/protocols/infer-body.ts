@@ -20,11 +20,13 @@ export interface InferCall {
   outputs: string[] | undefined;
 }
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /** JSON in UTF-8. Throws `invalid-json`, and `body-too-large` for what would take too much memory. */
 export function parseJson(bytes: Uint8Array): unknown {
   checkJsonBounds(bytes);
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(UTF8.decode(bytes));
   } catch (cause) {
     throw problem("invalid-json", "The body is not JSON in UTF-8.", { cause });
   }

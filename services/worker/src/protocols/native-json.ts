@@ -1,7 +1,8 @@
-import { tensorToJson } from "@modulehub/core";
+import { tensorJsonText } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
 import { inferBody } from "./body.ts";
+import { jsonAnswer, jsonObject } from "./json-answer.ts";
 import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** Native inference in JSON: `{"signature"?, "inputs", "outputs"?}` → `{"module","version","digest","outputs","truncated"?}`. */
@@ -9,15 +10,20 @@ export async function inferJson(
   deps: ProtocolDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<object> {
+): Promise<string> {
   const { called, submission, body } = openRequest(deps, request, reply);
   const bytes = await body();
   return deps.inference.withModule(called.digest, async (lease) => {
     const call = await inferBody(bytes, lease.manifest, deps.threads);
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
     checkJsonSize(outputs.values());
-    const json = Object.fromEntries([...outputs].map(([name, tensor]) => [name, tensorToJson(tensor)]));
     const { module, version, digest } = called;
-    return { module, version, digest, outputs: json, ...(truncated.length > 0 && { truncated }) };
+    const texts = new Map<string, string>();
+    for (const [name, tensor] of outputs) texts.set(name, tensorJsonText(tensor));
+    return jsonAnswer(
+      reply,
+      { module, version, digest, ...(truncated.length > 0 && { truncated }) },
+      new Map([["outputs", jsonObject(texts)]]),
+    );
   });
 }

@@ -72,7 +72,7 @@ export function kindOf(feeds: ReadonlyMap<string, Tensor>, proof: Proof): string
     const free = axis === "shared" ? [] : [axis, proof.pad[name]?.axis];
     const shape = tensor.shape.map((size, index) => (free.includes(index) ? "*" : size));
     const value = axis === "shared" ? createHash("sha256").update(binaryBytes(tensor)).digest("base64") : "";
-    parts.push(JSON.stringify([name, tensor.dtype, shape, value]));
+    parts.push(`${JSON.stringify(name)} ${tensor.dtype} ${shape.join()} ${value}`);
   }
   return parts.join();
 }
