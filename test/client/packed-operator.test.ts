@@ -1,25 +1,34 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FINDINGS } from "../../services/api/src/consistency/finding.ts";
 import { type Database, openDatabase } from "../../services/api/src/database/client.ts";
+import { type PostgresqlServer, startPostgresql } from "../../services/api/src/testing/postgresql-server.ts";
+import { rowsOf } from "../../services/api/src/testing/rows-of.ts";
+import { isBuilt, S3_SERVERS, type S3Server, startS3 } from "../../services/api/src/testing/s3-servers.ts";
 import { call, cleanUp, temporaryFolder } from "../e2e/hub.ts";
 import { publishFiles } from "../e2e/publish-files.ts";
+import { randomFrom } from "../faults/random.ts";
 import { sha256 } from "../faults/record.ts";
 import { goodModule } from "../fixtures/hostile-modules.ts";
 import { installed, nodeOf, packed } from "./installed-package.ts";
 import { PackedHub, plainEnvironment, type Ran } from "./packed-hub.ts";
 
-/** What an operator does to a hub with the packed command: looks for differences, and has them mended. */
+/** What an operator does to a hub with the packed command: looks for differences, and moves it to the real parts. */
 
+/** Printed, so that a failure can be had again. */
+const SEED = Number(process.env.MODULEHUB_FAULT_SEED ?? Date.now() % 2 ** 31);
 const MODULES = 5;
 
 let folder: string;
 let data: string;
 let env: Record<string, string>;
 const contents = new Map<string, Uint8Array>();
+let openUpload: string;
 
 beforeAll(async () => {
   folder = installed(await packed("packages/cli"));
@@ -38,23 +47,33 @@ beforeAll(async () => {
   }
   expect((await call(hub, "DELETE", "/v1/modules/acme/moved/versions/2")).status).toBe(204);
   contents.delete("acme/moved/2");
+  const opened = await call(hub, "POST", "/v1/uploads", { publisher: "acme", size: 12_000_000 });
+  openUpload = ((await opened.json()) as { id: string }).id;
+  const part = await call(hub, "PUT", `/v1/uploads/${openUpload}/parts/2`, randomBytes(5_242_880));
+  expect(part.status).toBe(200);
   expect(await hub.stop()).toBe(0);
 });
 afterAll(cleanUp);
 
-/** Runs the command to its end. */
-function modulehub(args: string[], more: Record<string, string> = {}): Promise<Ran> {
+/** Runs the command; after so many milliseconds, if told, it and all below it are killed. */
+function modulehub(args: string[], more: Record<string, string> = {}, killAfter?: number): Promise<Ran> {
   const child: ChildProcess = spawn("modulehub", args, {
     cwd: folder,
     env: { ...env, ...more },
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
   });
   let [stdout, stderr] = ["", ""];
   child.stdout!.on("data", (chunk) => (stdout += chunk));
   child.stderr!.on("data", (chunk) => (stderr += chunk));
+  const kill = () => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL");
+  };
+  const timer = killAfter === undefined ? undefined : setTimeout(kill, killAfter);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => {
+      clearTimeout(timer);
       resolve({ code, stdout, stderr });
     });
   });
@@ -194,3 +213,121 @@ test("fsck that could not look says so by its own exit code, and never takes tha
   expect(away).toMatchObject({ code: 2, stdout: "" });
   expect(away.stderr).toContain("can't be reached");
 });
+
+const [STORE] = S3_SERVERS.filter(isBuilt);
+const LACKING = [
+  ...(STORE === undefined ? ["an S3 server (node scripts/build-s3-servers.ts)"] : []),
+  ...(existsSync("/usr/lib/postgresql") ? [] : ["PostgreSQL"]),
+];
+if (LACKING.length > 0)
+  console.info(`Moving to the real parts is not tested: ${LACKING.join(", ")} is not here.`);
+
+test.runIf(LACKING.length === 0)(
+  `a move that is killed again and again ends as one that was not (seed ${SEED})`,
+  async () => {
+    const server: PostgresqlServer = (await startPostgresql())!;
+    const s3: S3Server = await startS3(STORE!);
+    const { endpoint, credentials } = s3.settings;
+    const bucketOf = {
+      MODULEHUB_S3_ENDPOINT: endpoint,
+      MODULEHUB_S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      MODULEHUB_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    };
+    const emptyDatabase = async (name: string): Promise<string> => {
+      const client = new pg.Client({ connectionString: server.url });
+      await client.connect();
+      await client.query(`CREATE DATABASE ${name}`);
+      await client.end();
+      return Object.assign(new URL(server.url), { pathname: `/${name}` }).href;
+    };
+    const move = (url: string, bucket: string, killAfter?: number) =>
+      modulehub(
+        ["migrate", "--json", "--from", data, "--to", url, "--store", `s3://${bucket}`],
+        bucketOf,
+        killAfter,
+      );
+    const rowsAt = async (url: string) => {
+      const database = await openDatabase({ kind: "postgresql", url });
+      try {
+        return await rowsOf(database);
+      } finally {
+        await database.close();
+      }
+    };
+    try {
+      const before = await inDatabase(copyOfData(), rowsOf);
+      const begun = performance.now();
+      expect(await move(await emptyDatabase("unhurt"), "unhurt")).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining("blobs are there"),
+      });
+      const takes = performance.now() - begun;
+      const random = randomFrom(SEED);
+      const moments: string[] = [];
+      let target = { url: "", bucket: "" };
+      for (let round = 0; round < 5; round++) {
+        target = { url: await emptyDatabase(`round_${round}`), bucket: `round-${round}` };
+        let last: Ran | undefined;
+        // Early, in the middle, and again while it goes on; then to its end.
+        for (const share of [random.next(), random.next() * 0.9]) {
+          last = await move(target.url, target.bucket, share * takes);
+          moments.push(`${Math.round(share * takes)} ms${last.code === 0 ? " (too late)" : ""}`);
+        }
+        last = await move(target.url, target.bucket);
+        expect(last, last.stderr).toMatchObject({ code: 0 });
+        const after = await rowsAt(target.url);
+        // Where the parts of an open upload are in the bucket has a name of its own there.
+        const withoutHandles = (rows: Record<string, string[]>) => ({
+          ...rows,
+          upload: rows.upload!.map((row) => ({ ...JSON.parse(row), store_handle: null })),
+        });
+        expect(withoutHandles(after)).toEqual(withoutHandles(before));
+        expect(after.upload!.some((row) => row.includes(openUpload))).toBe(true);
+        const again = await move(target.url, target.bucket);
+        expect([again.code, JSON.parse(again.stdout)]).toEqual([0, { movedBefore: true }]);
+      }
+      console.info(`A move takes ${Math.round(takes)} ms; killed after ${moments.join(", ")}.`);
+
+      const there = {
+        ...bucketOf,
+        MODULEHUB_DATABASE_URL: target.url,
+        MODULEHUB_S3_BUCKET: target.bucket,
+        MODULEHUB_ADMIN_TOKEN: readFileSync(join(data, "admin-token"), "utf8").trim(),
+      };
+      const checked = await modulehub(["fsck", "--deep", "--json"], there);
+      expect([checked.code, JSON.parse(checked.stdout)]).toEqual([0, { findings: [], repaired: [] }]);
+      // Nothing of the source has changed.
+      expect(await inDatabase(copyOfData(), rowsOf)).toEqual(before);
+      const other = join(temporaryFolder(), "elsewhere");
+      const used = await modulehub(["migrate", "--from", data, "--to", target.url, "--store", other]);
+      expect(used.code).toBe(0);
+      const foreign = await emptyDatabase("other_hub");
+      const database = await openDatabase({ kind: "postgresql", url: foreign });
+      await database.script("CREATE TABLE publisher (id text)");
+      await database.close();
+      expect((await modulehub(["migrate", "--from", data, "--to", foreign])).code).toBe(2);
+
+      const hub = await PackedHub.start(temporaryFolder(), { ...env, ...there }, "--no-examples");
+      try {
+        for (const [handle, bytes] of contents) {
+          const [, number] = /(\d+)$/.exec(handle)!;
+          const path = `/v1/modules/acme/moved/versions/${number}/files/data/asset.bin`;
+          const answer = await call({ url: hub.url, token: there.MODULEHUB_ADMIN_TOKEN }, "GET", path);
+          expect(sha256(new Uint8Array(await answer.arrayBuffer()))).toBe(sha256(bytes));
+        }
+        const as = { url: hub.url, token: there.MODULEHUB_ADMIN_TOKEN };
+        expect((await call(as, "GET", "/v1/modules/acme/moved/versions/2")).status).toBe(410);
+        const upload = await call(as, "GET", `/v1/uploads/${openUpload}`);
+        expect(await upload.json()).toMatchObject({ state: "open", received: [2] });
+        const next = { ...goodModule(), "more.bin": randomBytes(10) };
+        expect(await publishFiles(as, "acme/moved", next)).toMatchObject({ version: MODULES + 1 });
+      } finally {
+        await hub.stop();
+      }
+    } finally {
+      await sleep(0);
+      await s3.stop();
+      await server.stop();
+    }
+  },
+);

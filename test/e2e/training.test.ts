@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventsAt, statesOf } from "./events.ts";
 import { call, cleanUp, type RunningHub, startHub, until } from "./hub.ts";
 import { upload } from "./publish-files.ts";
 
@@ -85,7 +86,16 @@ test("a classifier is trained, published, asked and evaluated, and its lineage i
     requireAccuracy: 0.9,
     publish: { module: "acme/films", visibility: "public", aliases: ["stable"] },
   });
+  const watching = hub.apis.map((api) => eventsAt(api, `/v1/jobs/${id}/events`, hub.token));
   const job = await succeeded(id);
+  // Whichever replica is at it, all tell how far it is, every line of its log, and its end.
+  const logs = (await Promise.all(watching)).map((heard) => {
+    expect(statesOf(heard).at(-1)).toBe("succeeded");
+    expect(heard.filter(({ name }) => name === "progress").length).toBeGreaterThan(0);
+    return heard.filter(({ name }) => name === "log").map(({ data }) => data.message);
+  });
+  for (const log of logs) expect(log).toEqual(logs[0]);
+  expect(logs[0]).toContain("Succeeded.");
   expect(job.result?.published?.handle).toBe("acme/films/1");
   expect(job.result?.evaluations?.test?.accuracy).toBeGreaterThanOrEqual(0.9);
 
