@@ -71,6 +71,7 @@ const BODIES: Record<string, unknown> = {
 const QUERIES: Record<string, string> = {
   "/v1/resolve": "handle={module}/1",
   "/v1/audit": "publisher={publisher}",
+  "/-/modules/:module/versions/:version/comparison": "with={module}/1",
 };
 
 /** What is asked about: the fixtures of one visibility, or what isn't there. */

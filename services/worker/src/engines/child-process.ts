@@ -69,17 +69,21 @@ export function launchers(searchPath: string): Launchers {
 /**
  * Starts a TypeScript file of this service as a limited child. `pipe` is its file descriptor 3, a pair of
  * sockets; its last words on stderr are kept for the log. Throws `worker-unavailable`.
+ *
+ * @param flags of Node and V8
  */
 export function startChild(
   entry: URL,
   argument: Record<string, unknown>,
   { memoryBytes, searchPath, codeFolder }: ChildLimits,
+  flags: readonly string[] = [],
 ): { child: ChildProcess; pipe: Duplex; stderr: () => string } {
   const { setpriv, prlimit } = launchers(searchPath);
   const command = [
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL", "--"] : []),
     ...(prlimit ? [prlimit, `--data=${memoryBytes + NODE_DATA_BYTES}`, "--core=0", "--"] : []),
     process.execPath,
+    ...flags,
     fileURLToPath(entry),
     JSON.stringify(argument),
   ];
