@@ -105,7 +105,7 @@ test("a module that keeps every core is put behind the others after a quantum", 
   expect(await answer).toEqual([2]);
 });
 
-test("background work runs one batch at a time, behind everything else, and waits while anything else waits", async () => {
+test("background work runs one batch at a time while people ask, behind everything else, and waits while anything else waits", async () => {
   const parts = setup();
   const { fake, submit } = parts;
   await loaded(parts);
@@ -122,6 +122,26 @@ test("background work runs one batch at a time, behind everything else, and wait
   expect(fake.runs).toHaveLength(2);
   fake.finishAll();
   expect(await Promise.all([foreground, waits])).toEqual([[2 * 7777], [2 * 8888]]);
+  expect(await background).toEqual(range(60).map((value) => 2 * value));
+});
+
+test("once nobody has asked for a second, background work has a batch on every core, until somebody asks", async () => {
+  const parts = setup();
+  const { fake, submit } = parts;
+  await loaded(parts);
+  await sleep(1_050);
+  fake.hold();
+  const background = submit(range(60), { caller: "job", priority: "background" });
+  await settle();
+  expect(fake.runs).toMatchObject([
+    { mode: "narrow", lowered: "background", values: range(16) },
+    { mode: "narrow", lowered: "background", values: range(32).slice(16) },
+  ]);
+  const foreground = submit([7777]);
+  await settle();
+  expect(fake.runs[2]).toMatchObject({ mode: "wide", lowered: undefined, values: [7777] });
+  fake.finishAll();
+  expect(await foreground).toEqual([2 * 7777]);
   expect(await background).toEqual(range(60).map((value) => 2 * value));
 });
 

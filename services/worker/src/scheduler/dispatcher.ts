@@ -53,6 +53,9 @@ const WORTH_SHARING_MS = 4;
 /** A run's end says for so long how many requests there are at a time, in milliseconds. */
 const CROWD_MS = 20;
 
+/** So long after somebody asked, background work expects the next to ask. */
+const QUIET_MS = 1_000;
+
 /** A batch that passes others is at most this part of the largest. */
 const PASSING_PART = 4;
 
@@ -61,8 +64,9 @@ const PASSING_PART = 4;
  * a run takes all of them, in the module's wide engine; with more, each core has a run of its own in a narrow one,
  * side by side, which is where throughput comes from. Engines start when work has waited for them.
  *
- * Background work (`Submission.priority`) waits in a queue of its own, out of which one batch at a time runs, behind
- * everything else on the machine, and only while no other work waits and a core is free.
+ * Background work (`Submission.priority`) waits in a queue of its own. It runs behind everything else on the machine,
+ * and only while no other work waits and a core is free: one batch at a time while people ask, and one a core once
+ * nobody has for a while.
  */
 export class Dispatcher {
   /** Requests that have been let in and not answered, those in the background not counted. */
@@ -78,6 +82,8 @@ export class Dispatcher {
   /** Work that ran in a wide engine for want of a narrow one, by module. */
   readonly #wanted = new Map<string, number>();
   #crowd = { requests: 0, until: 0 };
+  /** When somebody last asked, by `performance.now()`. */
+  #asked = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: DispatcherDeps) {
@@ -107,6 +113,7 @@ export class Dispatcher {
     for (const job of jobs) {
       this.#queueOf(job).add(job);
       if (isBackground(job)) continue;
+      this.#asked = performance.now();
       const coreMs = costs.coreMs(job.lane.costKey, job.length);
       if (busy && this.#short.isShort(coreMs)) this.#short.came(job.workMs);
     }
@@ -123,8 +130,7 @@ export class Dispatcher {
     for (let plan = this.#plan(); plan; plan = this.#plan()) this.#start(plan);
     const passing = this.#passing();
     if (passing) this.#start(passing);
-    const left = this.#background.order.waiting > 0 ? this.#inBackground() : undefined;
-    if (left) this.#start(left);
+    for (let left = this.#inBackground(); left; left = this.#inBackground()) this.#start(left);
     this.#ask();
     this.#watchQuantum();
   }
@@ -172,7 +178,7 @@ export class Dispatcher {
   #passing(): Plan | undefined {
     const { engines, costs } = this.#deps;
     const { order } = this.queue;
-    if (order.waiting === 0 || this.slots.free > 0 || this.slots.has("passing") || !this.#short.mayPass)
+    if (order.waiting === 0 || this.slots.free > 0 || this.slots.count("passing") > 0 || !this.#short.mayPass)
       return undefined;
     const passes = ({ lane, length }: Job) => this.#short.isShort(costs.coreMs(lane.costKey, length));
     const job = order.next(
@@ -192,8 +198,8 @@ export class Dispatcher {
 
   /** The next batch of background work, where all other work leaves room for it. It takes no core from that. */
   #inBackground(): Plan | undefined {
-    if (this.queue.order.waiting > 0 || this.slots.free <= 0 || this.slots.has("background"))
-      return undefined;
+    if (this.#background.order.waiting === 0 || this.queue.order.waiting > 0) return undefined;
+    if (this.slots.free <= 0 || !this.#mayAddBackground()) return undefined;
     const { engines } = this.#deps;
     let plan: Plan | undefined;
     this.#background.order.next((job) => {
@@ -207,6 +213,12 @@ export class Dispatcher {
       return plan !== undefined;
     });
     return plan;
+  }
+
+  /** Whether another batch of background work may run beside those that do. */
+  #mayAddBackground(): boolean {
+    const quiet = this.requests === 0 && performance.now() - this.#asked > QUIET_MS;
+    return this.slots.count("background") < (quiet ? this.slots.cores : 1);
   }
 
   /** The batch around a job; where several cores are free, no more than one core's share of what waits. */
@@ -340,7 +352,7 @@ export class Dispatcher {
     for (const lane of this.#background.lanes.waiting()) {
       const { module, signature } = lane.target;
       if (!engines.isOpen(module.digest, signature)) void this.#open(lane);
-      else if (!this.slots.has("background")) this.#grow(lane);
+      else if (this.#mayAddBackground()) this.#grow(lane);
     }
   }
 

@@ -46,10 +46,11 @@ export class Slots {
     return sum;
   }
 
-  /** Whether a run of that role is under way. */
-  has(role: RunRole): boolean {
-    for (const run of this.runs) if (run.role === role) return true;
-    return false;
+  /** How many runs of that role are under way. */
+  count(role: RunRole): number {
+    let count = 0;
+    for (const run of this.runs) if (run.role === role) count += 1;
+    return count;
   }
 
   /**

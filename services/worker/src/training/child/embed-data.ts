@@ -1,4 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { problem, type Tensor } from "@modulehub/core";
 import type { Example } from "@modulehub/dataset";
 import type { JobArgument } from "../job-messages.ts";
@@ -12,8 +13,8 @@ const WINDOW_BYTES = 32 * 1024 * 1024;
 /** Items that are asked for at once, and their bytes. */
 const CHUNK = 64;
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** Chunks that are asked for before the first is answered: one is prepared while another runs. */
-const AHEAD = 2;
+/** Chunks that are asked for before the first is answered: some are prepared while a batch runs on every core. */
+const AHEAD = 1 + availableParallelism();
 
 type Placed = Example & { at: number };
 
