@@ -38,7 +38,7 @@ function head(bytes: number, caller: string): Promise<string> {
 }
 
 test("while the queue is full a request is refused by its head, before a byte of its body was sent", async () => {
-  const count = () => worker.post("/v1/infer", module, { inputs: { x: [100_000] } }, "eager");
+  const count = () => worker.post("/v1/infer", module, { inputs: { x: [200_000] } }, "eager");
   // What a run takes is known after some.
   for (let times = 0; times < 35; times++) expect((await count()).statusCode).toBe(200);
   let going = true;
