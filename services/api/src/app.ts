@@ -18,6 +18,7 @@ import { HEAD_QUIET, type HeadDeps } from "./heads/commit.ts";
 import { publishQuietHead } from "./heads/publish-head.ts";
 import { guardRoutes } from "./http/access.ts";
 import { revalidateTexts } from "./http/caching.ts";
+import { closeInStages } from "./http/close-in-stages.ts";
 import { closeLastConnections } from "./http/last-connections.ts";
 import { refuseOtherMethods } from "./http/methods.ts";
 import { measureRequests } from "./http/metrics.ts";
@@ -144,6 +145,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   endSlowConnections(app);
+  closeInStages(app);
   closeLastConnections(app);
   revalidateTexts(app);
   traceRequests(app, deps.tracing ?? NO_TRACING);
