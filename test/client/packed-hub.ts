@@ -37,10 +37,10 @@ export class PackedHub {
   readonly token: string;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, url: string, tokenFile: string) {
+  private constructor(child: ChildProcess, url: string, token: string) {
     this.#child = child;
     this.url = url;
-    this.token = readFileSync(tokenFile, "utf8").trim();
+    this.token = token;
   }
 
   /** Starts it on a free port, in a folder of its own within the given one. Rejects with what it printed. */
@@ -58,8 +58,11 @@ export class PackedHub {
         printed += chunk;
         const ready = /^\{"event":"ready".*\}$/m.exec(printed);
         if (!ready) return;
-        const { url, adminToken }: { url: string; adminToken: string } = JSON.parse(ready[0]);
-        resolve(new PackedHub(child, url, adminToken));
+        // A hub that was given its token keeps none in a file.
+        const { url, adminToken }: { url: string; adminToken?: string } = JSON.parse(ready[0]);
+        const token = adminToken === undefined ? env.MODULEHUB_ADMIN_TOKEN : readFileSync(adminToken, "utf8");
+        if (token === undefined) reject(new Error("The hub has a token that nobody knows."));
+        else resolve(new PackedHub(child, url, token.trim()));
       });
       child.once("error", reject);
       child.once("exit", (code) => reject(new Error(`modulehub serve ended with ${code}:\n${printed}`)));

@@ -265,7 +265,7 @@ test.runIf(LACKING.length === 0)(
       const random = randomFrom(SEED);
       const moments: string[] = [];
       let target = { url: "", bucket: "" };
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 3; round++) {
         target = { url: await emptyDatabase(`round_${round}`), bucket: `round-${round}` };
         let last: Ran | undefined;
         // Early, in the middle, and again while it goes on; then to its end.

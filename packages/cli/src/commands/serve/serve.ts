@@ -75,7 +75,8 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
     hub.kill();
     process.exit(128 + 9);
   };
-  const tokenFile = join(data, "admin-token");
+  // A token that the hub was given is in no file.
+  const tokenFile = context.environment.MODULEHUB_ADMIN_TOKEN ? undefined : join(data, "admin-token");
   if (options.json) print(context, JSON.stringify({ event: "ready", url: hub.url, adminToken: tokenFile }));
   else print(context, greeting(hub.url, tokenFile));
 
@@ -94,8 +95,8 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
 }
 
 /** The one that was given to the API, or that it made. */
-const adminToken = async ({ environment }: Context, file: string): Promise<string> =>
-  environment.MODULEHUB_ADMIN_TOKEN || (await readFile(file, "utf8")).trim();
+const adminToken = async ({ environment }: Context, file: string | undefined): Promise<string> =>
+  file === undefined ? (environment.MODULEHUB_ADMIN_TOKEN ?? "") : (await readFile(file, "utf8")).trim();
 
 async function withExamples(
   url: string,
