@@ -52,8 +52,15 @@ export async function infer(
     Object.entries(inputs).map(([name, value]) => [name, inputToJson(value)]),
   );
   const body = { signature, inputs: tensors, outputs };
-  return transport.call("POST", operationPath(handle, "infer"), inferAnswer, { body, retry: "safe", signal });
+  const path = operationPath(handle, "infer");
+  const answer = await transport.call("POST", path, inferAnswer, { body, retry: "safe", signal });
+  for (const output of Object.values(answer.outputs))
+    if (output.dtype === "float32") output.data = output.data.map(exact);
+  return answer;
 }
+
+/** A float32 that was spelled in few digits, as the very number that the module gave. */
+const exact = (value: number | string | boolean) => (typeof value === "number" ? Math.fround(value) : value);
 
 function inputToJson(input: InferInput): unknown {
   if (input instanceof Uint8Array) return [imageToJson(input)];
