@@ -44,7 +44,8 @@ async function ending(socket: Socket, milliseconds: number): Promise<{ ended: bo
     text += chunk.toString().slice(0, 500);
   });
   const ended = await Promise.race([
-    once(socket, "close").then(() => true),
+    // A reset is an end too.
+    new Promise<true>((resolve) => socket.once("close", () => resolve(true))),
     sleep(milliseconds, false, { ref: false }),
   ]);
   socket.destroy();
