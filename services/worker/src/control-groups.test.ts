@@ -99,7 +99,9 @@ test.skipIf(!group)(
       signatures: plainSignature({ dtype: "int64", shape: [1] }, { dtype: "float32", shape: [1] }),
     });
     const hub = await hubForWorker([small, greedy]);
-    const worker = await startWorkerProcess(hub.url, group!.joins);
+    const worker = await startWorkerProcess(hub.url, {
+      first: group!.joins.map((file) => `echo $$ > '${file}'`).join("\n"),
+    });
     try {
       const headers = { authorization: `Bearer ${worker.token}` };
       const metrics = await (await fetch(`${worker.url}/metrics`, { headers })).text();

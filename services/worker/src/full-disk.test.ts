@@ -1,21 +1,18 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { GraphBuilder } from "@modulehub/onnx";
 import { afterEach, describe, expect, test } from "vitest";
 import { affine } from "./testing/graphs.ts";
-import { plainSignature, type TestModule, temporaryFolder, testModule } from "./testing/modules.ts";
+import { plainSignature, type TestModule, testModule } from "./testing/modules.ts";
 import { sentenceTransformer } from "./testing/text-modules.ts";
+import { hubForWorker, postToWorker, startWorkerProcess } from "./testing/worker-process.ts";
 
 /**
  * A worker whose disk is full. Its cache is a small file system in memory, mounted for its process alone, which takes
  * Linux and root, or a system that lets users make namespaces.
  */
 
-const TOKEN = "a-token-for-tests-only";
 const NAMESPACE = ["--mount", ...(process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"])];
 const CAN_MOUNT =
   process.platform === "linux" &&
@@ -38,70 +35,23 @@ const plain = (fill: number, bytes = 100_000) =>
     { "data.bin": new Uint8Array(bytes).fill(fill) },
   );
 
-/** A hub's API as far as a worker knows it. */
 async function hubOf(modules: TestModule[]): Promise<string> {
-  const server = createServer((request, response) => {
-    const [, kind, digest] =
-      /^\/internal\/(contents|blobs)\/(.+)$/.exec(decodeURIComponent(request.url ?? "")) ?? [];
-    const module = modules.find((each) => each.digest === digest);
-    const blob = modules.flatMap(({ blobs }) => [...blobs]).find(([name]) => name === digest)?.[1];
-    if (kind === "contents" && module)
-      response.end(JSON.stringify({ digest, files: module.files, batching: {} }));
-    else if (kind === "blobs" && blob) response.end(blob);
-    else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanups.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const hub = await hubForWorker(modules);
+  cleanups.push(hub.close);
+  return hub.url;
 }
 
 /** A worker whose cache has so many megabytes. */
 async function startSmall(megabytes: number, hubUrl: string) {
-  const { folder, remove } = await temporaryFolder();
-  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-  const script = `mount -t tmpfs -o size=${megabytes}m tmpfs "$0" && exec "$1" "$2"`;
-  const child: ChildProcess = spawn(
-    "unshare",
-    [...NAMESPACE, "sh", "-c", script, folder, process.execPath, main],
-    {
-      env: {
-        PATH: process.env.PATH,
-        MODULEHUB_WORKER_PORT: "0",
-        MODULEHUB_HUB_URL: hubUrl,
-        MODULEHUB_WORKER_TOKEN: TOKEN,
-        MODULEHUB_CACHE: folder,
-        MODULEHUB_LOG_LEVEL: "silent",
-      },
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    },
-  );
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  cleanups.push(async () => {
-    child.kill("SIGKILL");
-    await ended;
-    await remove();
+  const worker = await startWorkerProcess(hubUrl, {
+    launcher: ["unshare", ...NAMESPACE],
+    first: `mount -t tmpfs -o size=${megabytes}m tmpfs "$MODULEHUB_CACHE"`,
   });
-  const url = await new Promise<string>((resolve) =>
-    child.on("message", (message: { kind: string; url: string }) => {
-      if (message.kind === "listening") resolve(message.url);
-    }),
-  );
-  const cache = join(`/proc/${child.pid}/root`, folder);
+  cleanups.push(worker.remove);
+  const { child, url, token } = worker;
+  const cache = join(`/proc/${child.pid}/root`, worker.cache);
   const ask = async (operation: string, module: TestModule, body: object) => {
-    const answer = await fetch(`${url}/v1/${operation}`, {
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${TOKEN}`,
-        "content-type": "application/json",
-        "modulehub-digest": module.digest,
-        "modulehub-module": "a/b",
-        "modulehub-version": "1",
-      },
-      body: JSON.stringify(body),
-    });
+    const answer = await postToWorker(worker, operation, module.digest, body);
     return {
       status: answer.status,
       headers: answer.headers,
@@ -110,7 +60,7 @@ async function startSmall(megabytes: number, hubUrl: string) {
   };
   const infer = (module: TestModule) => ask("infer", module, { inputs: { x: [[1, 2, 3]] } });
   const metrics = async (name: string) => {
-    const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
     return Number(new RegExp(`^modulehub_worker_${name} (\\S+)$`, "m").exec(await answer.text())?.[1]);
   };
   return { cache, ask, infer, metrics };

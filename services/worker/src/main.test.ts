@@ -42,11 +42,10 @@ test("the worker ends when who started it is gone", async () => {
 });
 
 test("a module that is loaded keeps answering while the hub is away; others get 503", async () => {
-  const { url: hubUrl, server } = await hub();
+  const { url: hubUrl, close } = await hub();
   const worker = await start(hubUrl);
   expect((await worker.ask()).status).toBe(200);
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await close();
   expect((await worker.ask()).status).toBe(200);
   const other = await askWorker(worker, `sha256:${"1".repeat(64)}`, [[1, 2, 3]]);
   expect(other.status).toBe(503);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type TestModule, temporaryFolder } from "./modules.ts";
@@ -9,7 +9,6 @@ const TOKEN = "a-token-for-tests-only";
 /** A hub's API as far as a worker knows it. */
 export interface HubForWorker {
   url: string;
-  server: Server;
   /** What came as authorization. */
   tokens: Set<string | undefined>;
   close(): Promise<unknown>;
@@ -31,13 +30,18 @@ export async function hubForWorker(modules: readonly TestModule[]): Promise<HubF
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const close = () => new Promise((resolve) => server.close(resolve));
-  return { url: `http://127.0.0.1:${port}`, tokens, server, close };
+  const close = () => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${port}`, tokens, close };
 }
 
 /** A worker as a process, as it is started in production. */
 export interface WorkerProcess {
   child: ChildProcess;
+  /** Its cache's folder, as the process itself sees it. */
+  cache: string;
   url: string;
   token: string;
   /** Its exit code. */
@@ -46,17 +50,23 @@ export interface WorkerProcess {
   remove(): Promise<void>;
 }
 
-/**
- * @param joins files of control groups that the process writes its id to before it begins
- */
+/** What is done to a worker's process before it begins. */
+export interface WorkerSetting {
+  /** A program with its arguments that starts the process. Default: none. */
+  launcher?: readonly string[];
+  /** Commands for `sh` that are run in the process first. The cache's folder is in `$MODULEHUB_CACHE`. */
+  first?: string;
+}
+
 export async function startWorkerProcess(
   hubUrl: string,
-  joins: readonly string[] = [],
+  { launcher = [], first = "" }: WorkerSetting = {},
 ): Promise<WorkerProcess> {
   const { folder, remove } = await temporaryFolder();
-  const script = 'node=$1; main=$2; shift 2; for file; do echo $$ > "$file"; done; exec "$node" "$main"';
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-  const child = spawn("sh", ["-ec", script, "sh", process.execPath, main, ...joins], {
+  const shell = ["sh", "-ec", `${first}\nexec "$0" "$1"`, process.execPath, main];
+  const [program, ...args] = [...launcher, ...shell] as [string, ...string[]];
+  const child = spawn(program, args, {
     env: {
       PATH: process.env.PATH,
       MODULEHUB_WORKER_PORT: "0",
@@ -76,6 +86,7 @@ export async function startWorkerProcess(
   });
   return {
     child,
+    cache: folder,
     url,
     token: TOKEN,
     ended,
@@ -87,13 +98,14 @@ export async function startWorkerProcess(
   };
 }
 
-/** Asks a worker's module, by its digest, for what it makes of `x`. */
-export const askWorker = (
+/** Asks a worker to do something with a module, by its digest. */
+export const postToWorker = (
   { url, token }: Pick<WorkerProcess, "url" | "token">,
+  operation: string,
   digest: string,
-  x: unknown,
+  body: object,
 ): Promise<Response> =>
-  fetch(`${url}/v1/infer`, {
+  fetch(`${url}/v1/${operation}`, {
     method: "POST",
     headers: {
       authorization: `Bearer ${token}`,
@@ -102,5 +114,12 @@ export const askWorker = (
       "modulehub-module": "a/b",
       "modulehub-version": "1",
     },
-    body: JSON.stringify({ inputs: { x } }),
+    body: JSON.stringify(body),
   });
+
+/** Asks a worker's module, by its digest, for what it makes of `x`. */
+export const askWorker = (
+  worker: Pick<WorkerProcess, "url" | "token">,
+  digest: string,
+  x: unknown,
+): Promise<Response> => postToWorker(worker, "infer", digest, { inputs: { x } });
