@@ -5,6 +5,7 @@ import { createIdentity } from "../identity/identity.ts";
 import { HASTY, prepare, startJob, trainRequest, trainTo } from "../jobs/test-jobs.ts";
 import { type PostgresqlServer, startPostgresql } from "../testing/postgresql-server.ts";
 import { ask, moduleFiles, prepareDraft, startTestHub, type TestHub } from "../testing/test-hub.ts";
+import { type Told, toldEvents } from "../testing/told-events.ts";
 
 /** Two replicas on one database: what one is doing is seen by who watches at the other. */
 
@@ -37,25 +38,11 @@ afterAll(async () => {
   await server?.stop();
 });
 
-interface Told {
-  name: string;
-  data: Record<string, unknown>;
-}
-
 /** The events of a path at the replica that watches, as they come. */
 async function* watch(path: string): AsyncGenerator<Told, void> {
   const answer = await fetch(watcher.url + path, { headers: worker.admin });
   expect(answer.headers.get("content-type")).toBe("text/event-stream");
-  let text = "";
-  for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) {
-    text += piece;
-    const events = text.split("\n\n");
-    text = events.pop() ?? "";
-    for (const event of events) {
-      const [, name, data] = /^event: (.*)\ndata: (.*)$/m.exec(event) ?? [];
-      if (name !== undefined) yield { name, data: JSON.parse(data!) };
-    }
-  }
+  yield* toldEvents(answer.body!);
 }
 
 test("who watches a draft at another replica hears its steps, its tries and its end", async (context) => {
