@@ -13,8 +13,11 @@ const WINDOW_BYTES = 32 * 1024 * 1024;
 /** Items that are asked for at once, and their bytes. */
 const CHUNK = 64;
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** Chunks that are asked for before the first is answered: some are prepared while a batch runs on every core. */
-const AHEAD = 1 + availableParallelism();
+/**
+ * Chunks that are asked for before the first is answered, so that each core has a batch and others are prepared
+ * meanwhile. No more than eight, which are 32 MB at the most, however many cores there are.
+ */
+const AHEAD = Math.min(1 + availableParallelism(), 8);
 
 type Placed = Example & { at: number };
 
