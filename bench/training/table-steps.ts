@@ -1,7 +1,9 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cutAtTables, GraphBuilder, RandomSequence, unsqueeze } from "@modulehub/onnx";
 import { TableFeatures } from "@modulehub/runtime";
+import { ALLOCATION, LARGE_PAGES } from "@modulehub/worker/allocation";
 import { python } from "./python.ts";
 import { train } from "./runs.ts";
 
@@ -38,47 +40,56 @@ function base() {
 }
 
 /** The texts, the base that is trained, and what its front gives of them. */
-export function prepared() {
+function prepared() {
   const data = texts();
   const cut = base();
   const start = cut.tables[0]!.read();
   const collected = new TableFeatures(cut, new Map([["vectors", start]]));
   for (let at = 0; at < EXAMPLES; at++) collected.add(frontOf(data, at, cut.feeds[0]!.name));
   const classes = Int32Array.from({ length: EXAMPLES }, (_, at) => at % 2);
-  return { data, cut, start, features: collected.finish(), classes };
+  return { cut, start, features: collected.finish(), classes };
 }
 
-/** Seconds of some steps, by the hub's loop and by PyTorch. */
+/** Seconds of some steps by the hub's loop, in this process. */
+export async function hubSteps(steps: number, threads: number): Promise<number> {
+  const { cut, start, features, classes } = prepared();
+  const run = async (count: number) => {
+    const trained = await train({
+      settings: {
+        optimizer: { name: "adagrad" },
+        learningRate: 0.1,
+        steps: count,
+        batch: BATCH,
+        trainable: true,
+      },
+      ends: { features: DIMENSIONS, outputs: 2 },
+      train: { features, labels: { kind: "softmax", classes } },
+      base: cut,
+      tables: new Map([["vectors", start]]),
+      threads,
+    });
+    await trained.close();
+    return trained.seconds;
+  };
+  // What is left of the longer run are steps of a session that has run before.
+  const few = await run(10);
+  return (await run(steps + 10)) - few;
+}
+
+/** Seconds of some steps, by the hub's loop in a process with a job's settings of memory, and by PyTorch. */
 export function tableSteps(steps: number, threads: number) {
-  const { data, cut, start, features, classes } = prepared();
+  const data = texts();
   mkdirSync(FOLDER, { recursive: true });
   const files = [join(FOLDER, "rows.i32"), join(FOLDER, "offsets.i32")];
   writeFileSync(files[0]!, new Uint8Array(data.rows.buffer));
   writeFileSync(files[1]!, new Uint8Array(data.offsets.buffer));
+  const child = join(import.meta.dirname, "table-steps-child.ts");
+  const env = { ...process.env, ...ALLOCATION, ...LARGE_PAGES };
   return {
-    async ours(): Promise<number> {
-      const run = async (count: number) => {
-        const trained = await train({
-          settings: {
-            optimizer: { name: "adagrad" },
-            learningRate: 0.1,
-            steps: count,
-            batch: BATCH,
-            trainable: true,
-          },
-          ends: { features: DIMENSIONS, outputs: 2 },
-          train: { features, labels: { kind: "softmax", classes } },
-          base: cut,
-          tables: new Map([["vectors", start]]),
-          threads,
-        });
-        await trained.close();
-        return trained.seconds;
-      };
-      // What is left of the longer run are steps of a session that has run before.
-      const few = await run(10);
-      return (await run(steps + 10)) - few;
-    },
+    ours: async (): Promise<number> =>
+      Number(
+        execFileSync(process.execPath, [child, String(steps), String(threads)], { env, encoding: "utf8" }),
+      ),
     torch: async (): Promise<number> =>
       Number(python("table-steps.py", [...files, EXAMPLES, TABLE, DIMENSIONS, BATCH, steps, threads])),
   };

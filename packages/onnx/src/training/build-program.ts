@@ -4,6 +4,7 @@ import { reduce } from "../portable.ts";
 import type { Value } from "../value.ts";
 import type { Dimension } from "../value-type.ts";
 import { differentiate } from "./differentiate.ts";
+import { type GatheredRows, gatherRows } from "./gather-rows.ts";
 import { appendHead, type HeadEnds, headMasks, headParameters } from "./head.ts";
 import { appendLoss, lossInputs } from "./loss.ts";
 import { appendUpdates, optimizerState, type StepNumbers, type Update } from "./optimizer.ts";
@@ -54,9 +55,16 @@ export function buildTrainingProgram(
       tableParts(table).flatMap((part) => [table, ...table.state].map(({ name }) => `${name}/${part}`)),
     ),
   ];
+  const steps = repeatStep(stepGraph(plan).toModel(), { carried, collected: ["loss", "finite"] });
   return {
-    steps: repeatStep(stepGraph(plan).toModel(), { carried, collected: ["loss", "finite"] }),
-    evaluate: evaluateGraph(plan).toModel(),
+    steps: gatherRows(
+      steps,
+      tables.flatMap((table) => [table, ...table.state].flatMap(({ name }) => gathered(table, name))),
+    ),
+    evaluate: gatherRows(
+      evaluateGraph(plan).toModel(),
+      tables.flatMap((table) => gathered(table, table.name)),
+    ),
     parameters,
     state,
     tables,
@@ -84,6 +92,14 @@ const tableInputs = (table: TableProgram) =>
       part === "lone"
         ? [`${table.name}/groups`, LONE_GROUP, table.dimensions]
         : [`${table.name}/unique`, table.dimensions],
+  }));
+
+/** The rows of a table, or of one of its states, by the numbers that are fed. */
+const gathered = (table: TableProgram, name: string): GatheredRows[] =>
+  tableInputs(table).map(({ input, part, shape }) => ({
+    input: `${name}/${part}`,
+    table: { name, shape: [table.rows, table.dimensions] },
+    rows: { name: `${input}/rows`, shape: shape.slice(0, -1) },
   }));
 
 /** The common beginning of both graphs: inputs, forward, loss. */

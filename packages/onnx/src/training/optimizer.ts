@@ -99,8 +99,10 @@ function adagrad(g: GraphBuilder, settings: Of<"adagrad">, numbers: StepNumbers,
   // Squares never shrink. What is lost in rounding for the first of them is lost for all: the sum is left out.
   const least = Math.sqrt(settings.initialAccumulator);
   const isLost = Math.fround(Math.fround(least) + settings.epsilon) === Math.fround(least);
-  const direction = g.div(update.gradient, isLost ? root : g.add(root, g.scalar(settings.epsilon)));
-  return { value: descend(g, update.value, numbers, direction), state: [squares] };
+  // The rate first: a gradient that many rows share is one row yet.
+  const wanted = g.mul(update.gradient, numbers.learningRate);
+  const direction = g.div(wanted, isLost ? root : g.add(root, g.scalar(settings.epsilon)));
+  return { value: g.sub(update.value, direction), state: [squares] };
 }
 
 /** What Adam's running means are divided by, because they began at 0. */

@@ -69,16 +69,16 @@ export interface MaskSpec {
 export const LONE_GROUP = 8;
 
 /**
- * A table in the graphs. They take the rows of the table that the batch needs, each once, in any order; steps gives them
- * back updated under the same name with `next/` before it. The same for each state, under its own name: `STATE/touched`.
- * Which rows an example has is said in one of two ways:
+ * A table in the graphs. They take all of it, `NAME` [rows, dimensions], and the numbers of the rows that the batch needs,
+ * each once, in any order: `NAME/touched/rows` int32 [unique]. Steps gives those rows back updated as `next/NAME/touched`
+ * [unique, dimensions]. The same for each state, `STATE` [rows, dimensions] and `next/STATE/touched`, of the same rows.
+ * Which of them an example has is said in one of two ways:
  *
- * - `positions`: `NAME/touched` [unique, dimensions] and `NAME/positions` int64 [batch, any], the place in `touched`, or
- *   `unique` for a row of zeros.
- * - `sums`, where the graph needs the sums of an example's rows only: `NAME/touched`, and `NAME/counts` [batch, unique],
- *   how often. Most rows of a batch of texts are had once, by one example: of those, `NAME/lone` [groups, 8, dimensions]
- *   has eight of one example in each group, and `NAME/owners` [batch, groups] 1 where a group is of an example. That
- *   keeps `counts`, which is nearly all zeros, small.
+ * - `positions`: `NAME/positions` int64 [batch, any], the place among the touched, or `unique` for a row of zeros.
+ * - `sums`, where the graph needs the sums of an example's rows only: `NAME/counts` [batch, unique], how often. Most rows
+ *   of a batch of texts are had once, by one example: of those, `NAME/lone/rows` [groups, 8] has eight of one example in
+ *   each group, and `NAME/owners` [batch, groups] 1 where a group is of an example. That keeps `counts`, which is nearly
+ *   all zeros, small. They come back as `next/NAME/lone` [groups, 8, dimensions].
  *
  * Rows that are all zeros at the start (padding, words that count for nothing) stay so: they are never touched.
  */

@@ -121,7 +121,7 @@ class Trainer {
     this.feedNumbers(feeds, count, examples.length / count);
     const touched = [...this.carriers].map(([name, carrier]) => {
       const { parts, weights, which } = carrier.touch(rowsOf(this.run, name, examples));
-      for (const [input, tensor] of [...weights, ...carrier.stateFeeds(parts)]) feeds.set(input, tensor);
+      for (const [input, tensor] of [...weights, ...carrier.stateFeeds()]) feeds.set(input, tensor);
       for (const [input, tensor] of which) feeds.set(input, split(tensor, count));
       return { carrier, parts };
     });

@@ -58,7 +58,9 @@ export async function compareVersions(
     );
     return [
       {
-        ...{ dataSet, examples: figures.examples, comparison },
+        dataSet,
+        examples: figures.examples,
+        comparison,
         ...(split !== undefined && split === earlier.split && { split }),
       },
     ];
