@@ -1,11 +1,12 @@
 /**
  * `npm test`: formatting and lint, types, import boundaries, then the unit suite; with `--project NAME`,
- * that vitest project alone. The last line is `N passed, N failed`, counting each check as one.
+ * that vitest project alone. Ends with a line `FAILED …` for each test that failed, and `N passed, N failed`,
+ * counting each check as one.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 
 const { values, positionals } = parseArgs({
@@ -19,8 +20,23 @@ const CHECKS: Record<string, [command: string, ...args: string[]]> = {
   "import boundaries": [process.execPath, "scripts/check-imports.ts"],
 };
 
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  testResults: {
+    name: string;
+    status: string;
+    /** Of what is wrong with the file itself: it can't be loaded, or a hook failed. */
+    message: string;
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
+  }[];
+}
+
 let passed = 0;
 let failed = 0;
+const failures: string[] = [];
 
 function run(command: string, args: string[]): boolean {
   const { status, error } = spawnSync(command, args, { stdio: "inherit", shell: false });
@@ -33,7 +49,10 @@ if (values.project === "unit" && positionals.length === 0)
     const ok = run(command, args);
     console.log(`${ok ? "✓" : "✗"} ${name}`);
     if (ok) passed += 1;
-    else failed += 1;
+    else {
+      failed += 1;
+      failures.push(name);
+    }
   }
 
 const folder = mkdtempSync(join(tmpdir(), "modulehub-test-"));
@@ -48,16 +67,32 @@ const ok = run("vitest", [
 ]);
 let skipped = 0;
 try {
-  const counts = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
-  passed += counts.numPassedTests ?? 0;
-  failed += counts.numFailedTests ?? 0;
-  skipped = (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0);
+  const counts = JSON.parse(readFileSync(report, "utf8")) as Report;
+  passed += counts.numPassedTests;
+  failed += counts.numFailedTests;
+  skipped = counts.numPendingTests + counts.numTodoTests;
+  failures.push(...counts.testResults.flatMap(failuresOf));
 } catch (error) {
   console.error("vitest left no report:", error);
 }
 // A suite that can't be loaded, or an error outside any test, fails the run without failing a test.
-if (!ok && failed === 0) failed = 1;
+failed = Math.max(failed, failures.length, ok ? 0 : 1);
 rmSync(folder, { recursive: true });
 
+for (const failure of failures) console.log(`FAILED ${failure}`);
 process.exitCode = failed === 0 ? 0 : 1;
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+
+/** Of a file: its tests that failed, or what is wrong with all of it. */
+function failuresOf({ name, status, message, assertionResults }: Report["testResults"][number]): string[] {
+  const file = relative(process.cwd(), name);
+  const tests = assertionResults.filter((test) => test.status === "failed");
+  if (tests.length === 0 && status === "failed") return [`${file}: ${firstLine(message)}`];
+  return tests.map(
+    ({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0] ?? "")}`,
+  );
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { accepted, type FakeWorker, startFakeWorker } from "./testing/fake-worker.ts";
+import { startPostgresql } from "./testing/postgresql-server.ts";
 import { ask, moduleFiles, prepareDraft, publish, settled, type TestHub } from "./testing/test-hub.ts";
 
 const WORKER_TOKEN = "a-worker-token-for-tests";
@@ -16,7 +17,11 @@ beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "modulehub-main-"));
   worker = await startFakeWorker(WORKER_TOKEN);
 });
+const postgresql = await startPostgresql();
+if (postgresql === undefined) console.log("PostgreSQL is not installed: a database that hangs is not tried");
 afterAll(async () => {
+  await postgresql?.kill();
+  await postgresql?.stop();
   for (const child of children) child.kill("SIGKILL");
   await worker.close();
   await rm(data, { recursive: true, force: true });
@@ -128,3 +133,18 @@ test("the API ends when the process that started it is gone", async () => {
   const [code] = (await once(child, "exit")) as [number | null];
   expect(code).toBe(0);
 }, 30_000);
+
+test.skipIf(postgresql === undefined)(
+  "a database that does not answer keeps the API from ending for 13 s at the most",
+  async () => {
+    const child = start({ MODULEHUB_DATABASE_URL: postgresql?.url ?? "" });
+    const ended = errorsOf(child);
+    await listening(child);
+    postgresql?.freeze();
+    child.kill("SIGTERM");
+    const { code, text } = await ended;
+    expect(code).toBe(1);
+    expect(text).toContain("The API did not end within 13 s");
+  },
+  60_000,
+);

@@ -18,6 +18,9 @@ import { keepsNothing, type Settings, settingsSchema } from "./settings.ts";
 /** How long requests may take to finish once the service is told to stop, in milliseconds. */
 const DRAIN = 10_000;
 
+/** How long all of the end may take: a database that does not answer, say, must not keep the process for ever. */
+const LAST = 13_000;
+
 await run().catch((error: unknown) => {
   if (error instanceof SettingsError) {
     process.stderr.write(error.message);
@@ -106,6 +109,10 @@ async function start(settings: Settings): Promise<void> {
   const stop = async () => {
     if (stopping) return;
     stopping = true;
+    setTimeout(() => {
+      process.stderr.write(`The API did not end within ${LAST / 1000} s, and is ended now.\n`);
+      process.exit(1);
+    }, LAST).unref();
     const force = setTimeout(() => app.server.closeAllConnections(), DRAIN);
     await app.close();
     clearTimeout(force);

@@ -13,6 +13,12 @@ import { startWorker } from "./worker.ts";
 /** The worker as a process: the only file that reads the environment. */
 const GIB = 1024 ** 3;
 
+/** How long requests may take to finish once the worker is told to stop, in milliseconds. */
+const DRAIN = 20_000;
+
+/** How long all of the end may take; engines end with the worker, however it ends. */
+const LAST = 25_000;
+
 const bytes = z.coerce.number().int().min(1);
 const environmentSchema = z.object({
   MODULEHUB_WORKER_HOST: z.string().default("127.0.0.1").describe("address to listen on"),
@@ -129,7 +135,7 @@ async function main(): Promise<void> {
     pinned: settings.MODULEHUB_PINNED.split(",").flatMap((handle) => handle.trim() || []),
     extraIdleMs: 120_000,
     longestWaitMs: settings.MODULEHUB_QUEUE_SECONDS * 1000,
-    drainMs: 20_000,
+    drainMs: DRAIN,
     onCacheLost: () => {
       worker.app.log.fatal("the cache folder was removed under this worker, which ends to be started anew");
       process.exit(1);
@@ -148,6 +154,10 @@ async function main(): Promise<void> {
   const end = async () => {
     if (ending) return;
     ending = true;
+    setTimeout(() => {
+      log.fatal(`the worker did not end within ${LAST / 1000} s, and is ended now`);
+      process.exit(1);
+    }, LAST).unref();
     await worker.close();
     await source.close();
     await jobFiles.close();

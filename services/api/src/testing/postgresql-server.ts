@@ -29,6 +29,8 @@ export interface PostgresqlServer {
   url: string;
   /** SIGKILL to the server and all its processes at once, as when its machine goes down. */
   kill(): Promise<void>;
+  /** SIGSTOP to all its processes: connections stay open, and nothing answers any more. Only kill() ends that. */
+  freeze(): void;
   /** Starts it again on the same data, and waits until it takes connections. */
   start(): Promise<void>;
   /** Ends it and deletes its data. */
@@ -115,13 +117,17 @@ export async function startPostgresql(
       child.kill("SIGKILL");
       for (const pid of others) killIfThere(pid);
     });
+  const freeze = () => {
+    if (server?.pid === undefined) throw new Error("PostgreSQL does not run.");
+    for (const pid of [server.pid, ...childrenOf(server.pid)]) process.kill(pid, "SIGSTOP");
+  };
   try {
     await start();
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url: `postgresql://hub:${password}@127.0.0.1:${port}/postgres`, start, kill, stop };
+  return { url: `postgresql://hub:${password}@127.0.0.1:${port}/postgres`, start, kill, freeze, stop };
 }
 
 /** Each connection of PostgreSQL's has a process, in a session of its own. */

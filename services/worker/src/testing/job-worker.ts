@@ -11,6 +11,7 @@ import {
   trainingSettingsSchema,
   type VersionFile,
   versionContent,
+  WORKER_JOB_ROUTE,
 } from "@modulehub/core";
 import { request } from "undici";
 import type { z } from "zod";
@@ -25,27 +26,7 @@ export async function jobWorker(settings: Partial<WorkerSettings> = {}) {
   const worker = await testWorker(settings);
   const url = await worker.app.listen({ host: "127.0.0.1", port: 0 });
 
-  /** What a worker says of a job. Ending the iteration closes the connection. */
-  async function* work(task: JobTask, secondsLeft = 120): AsyncGenerator<JobMessage> {
-    const gone = new AbortController();
-    try {
-      const { body, statusCode } = await request(`${url}/v1/jobs`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
-        body: JSON.stringify({ job: randomUUID(), attempt: randomUUID(), secondsLeft, task }),
-        signal: gone.signal,
-      });
-      if (statusCode !== 200) throw new Error(await body.text());
-      let rest = "";
-      for await (const chunk of body) {
-        const lines = (rest + String(chunk)).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) yield jobMessageSchema.parse(JSON.parse(line));
-      }
-    } finally {
-      gone.abort();
-    }
-  }
+  const work = (task: JobTask, secondsLeft?: number) => workOn({ url, token: TOKEN }, task, secondsLeft);
 
   return {
     ...worker,
@@ -65,10 +46,9 @@ export async function jobWorker(settings: Partial<WorkerSettings> = {}) {
     },
     /** Bytes as a data set. */
     data(content: string | Uint8Array, reading: DataReadingInput) {
-      const bytes = Buffer.from(content);
-      const digest = digestOfHex(createHash("sha256").update(bytes).digest("hex"));
-      worker.source.blobs.set(digest, bytes);
-      return { digest, name: "data", size: bytes.byteLength, reading: dataReadingSchema.parse(reading) };
+      const { dataSet, bytes } = dataSetOf(content, reading);
+      worker.source.blobs.set(dataSet.digest, bytes);
+      return dataSet;
     },
     /** What a job made, as a module that the worker can serve. */
     madeModule({ files }: Pick<Finished, "files">): TestModule {
@@ -80,6 +60,40 @@ export async function jobWorker(settings: Partial<WorkerSettings> = {}) {
       return worker.source.add({ digest, files: listed, blobs: new Map(), batching: {} });
     },
   };
+}
+
+/** What a worker says of a job. Ending the iteration closes the connection. */
+export async function* workOn(
+  { url, token }: { url: string; token: string },
+  task: JobTask,
+  secondsLeft = 120,
+): AsyncGenerator<JobMessage> {
+  const gone = new AbortController();
+  try {
+    const { body, statusCode } = await request(`${url}${WORKER_JOB_ROUTE}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ job: randomUUID(), attempt: randomUUID(), secondsLeft, task }),
+      signal: gone.signal,
+    });
+    if (statusCode !== 200) throw new Error(await body.text());
+    let rest = "";
+    for await (const chunk of body) {
+      const lines = (rest + String(chunk)).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) yield jobMessageSchema.parse(JSON.parse(line));
+    }
+  } finally {
+    gone.abort();
+  }
+}
+
+/** Bytes as a data set. */
+export function dataSetOf(content: string | Uint8Array, reading: DataReadingInput) {
+  const bytes = Buffer.from(content);
+  const digest = digestOfHex(createHash("sha256").update(bytes).digest("hex"));
+  const dataSet = { digest, name: "data", size: bytes.byteLength, reading: dataReadingSchema.parse(reading) };
+  return { dataSet, bytes };
 }
 
 /** A task of training with settings that may leave out what has a default. */

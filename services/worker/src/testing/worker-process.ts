@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { type Digest, INTERNAL_JOB_ROUTE } from "@modulehub/core";
 import { type TestModule, temporaryFolder } from "./modules.ts";
 
 const TOKEN = "a-token-for-tests-only";
@@ -11,19 +13,25 @@ export interface HubForWorker {
   url: string;
   /** What came as authorization. */
   tokens: Set<string | undefined>;
+  /** Bytes of the modules, of whatever else a test gives it, and of what jobs sent. */
+  blobs: Map<Digest, Uint8Array>;
   close(): Promise<unknown>;
 }
 
 /** A hub that has these modules. */
 export async function hubForWorker(modules: readonly TestModule[]): Promise<HubForWorker> {
   const tokens = new Set<string | undefined>();
-  const server = createServer((request, response) => {
+  const blobs = new Map(modules.flatMap((module) => [...module.blobs]));
+  const server = createServer(async (request, response) => {
     tokens.add(request.headers.authorization);
-    const [, kind, digest] =
-      /^\/internal\/(contents|blobs)\/(.+)$/.exec(decodeURIComponent(request.url ?? "")) ?? [];
+    const path = decodeURIComponent(request.url ?? "");
+    const [, kind, digest] = /^\/internal\/(contents|blobs)\/(.+)$/.exec(path) ?? [];
     const module = modules.find((each) => each.digest === digest);
-    const blob = modules.flatMap(({ blobs }) => [...blobs]).find(([name]) => name === digest)?.[1];
-    if (kind === "contents" && module)
+    const blob = blobs.get(digest as Digest);
+    if (request.method === "PUT" && path.startsWith(INTERNAL_JOB_ROUTE)) {
+      blobs.set(path.split("/").at(-1) as Digest, await buffer(request));
+      response.writeHead(204).end();
+    } else if (kind === "contents" && module)
       response.end(JSON.stringify({ digest, files: module.files, batching: {} }));
     else if (kind === "blobs" && blob) response.end(blob);
     else response.writeHead(404).end();
@@ -34,7 +42,7 @@ export async function hubForWorker(modules: readonly TestModule[]): Promise<HubF
     server.closeAllConnections();
     return new Promise((resolve) => server.close(resolve));
   };
-  return { url: `http://127.0.0.1:${port}`, tokens, close };
+  return { url: `http://127.0.0.1:${port}`, tokens, blobs, close };
 }
 
 /** A worker as a process, as it is started in production. */
@@ -46,7 +54,7 @@ export interface WorkerProcess {
   token: string;
   /** Its exit code. */
   ended: Promise<number | null>;
-  /** Kills it and removes its cache. */
+  /** Kills it, and removes its cache if that is its own. */
   remove(): Promise<void>;
 }
 
@@ -56,13 +64,16 @@ export interface WorkerSetting {
   launcher?: readonly string[];
   /** Commands for `sh` that are run in the process first. The cache's folder is in `$MODULEHUB_CACHE`. */
   first?: string;
+  /** The folder of its cache, which stays when the worker is removed. Default: one of its own. */
+  cache?: string;
 }
 
 export async function startWorkerProcess(
   hubUrl: string,
-  { launcher = [], first = "" }: WorkerSetting = {},
+  { launcher = [], first = "", cache }: WorkerSetting = {},
 ): Promise<WorkerProcess> {
-  const { folder, remove } = await temporaryFolder();
+  const { folder, remove } =
+    cache === undefined ? await temporaryFolder() : { folder: cache, remove: async () => undefined };
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const shell = ["sh", "-ec", `${first}\nexec "$0" "$1"`, process.execPath, main];
   const [program, ...args] = [...launcher, ...shell] as [string, ...string[]];

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, dataReadingSchema } from "@modulehub/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -33,11 +33,11 @@ async function fill(cache: EmbeddingsCache, module: string, bytes: number): Prom
   await lease.release();
 }
 
-test("what was made is there for the next, and after a restart; what was left half done is not", async () => {
+test("what was made is there for the next, and after a restart", async () => {
   const cache = await opened(1000);
   await fill(cache, "a", 100);
   const half = await cache.lease(keyOf("b"));
-  await writeFile(half.path, "half");
+  await writeFile(half.path, "without a list of what is in it");
   expect(await readdir(folder)).toHaveLength(2);
   const later = await opened(1000);
   expect(await readdir(folder)).toHaveLength(1);
@@ -45,6 +45,49 @@ test("what was made is there for the next, and after a restart; what was left ha
   expect(found.complete).toBe(true);
   expect(later.bytes).toBe(100);
   expect((await later.lease({ ...keyOf("a"), sample: 20 })).complete).toBe(false);
+});
+
+/** Writes a part of what a lease is for, and ends there. */
+async function begin(cache: EmbeddingsCache, module: string, end: "release" | "discard" | "crash") {
+  const lease = await cache.lease(keyOf(module));
+  await writeFile(lease.path, Buffer.alloc(100));
+  await writeFile(lease.saved, Buffer.alloc(8));
+  if (end === "discard") lease.discard();
+  if (end !== "crash") await lease.release();
+  return lease;
+}
+
+test("what a job was broken off at is given to the next one that needs it, and after a crash", async () => {
+  const cache = await opened(1000);
+  const { path } = await begin(cache, "a", "release");
+  expect(cache.bytes).toBe(108);
+  const again = await begin(cache, "a", "crash");
+  expect(again).toMatchObject({ path, complete: false });
+  // While one goes on with it, another that needs the same begins by itself, and leaves nothing half done.
+  const other = await begin(cache, "a", "release");
+  expect(other.path).not.toBe(path);
+  expect((await readdir(folder)).map((name) => join(folder, name)).sort()).toEqual(
+    [path, again.saved].sort(),
+  );
+  const later = await opened(1000);
+  expect(later.bytes).toBe(108);
+  const lease = await later.lease(keyOf("a"));
+  expect(await readFile(lease.path)).toEqual(Buffer.alloc(100));
+  await lease.keep();
+  await lease.release();
+  expect(await readdir(folder)).toHaveLength(1);
+  expect(later.bytes).toBe(100);
+});
+
+test("of what was discarded nothing stays, and parts make room as the whole do", async () => {
+  const cache = await opened(250);
+  await begin(cache, "a", "discard");
+  expect(await readdir(folder)).toEqual([]);
+  await begin(cache, "b", "release");
+  await fill(cache, "c", 100);
+  await fill(cache, "d", 100);
+  expect(await readdir(folder)).toHaveLength(2);
+  expect((await cache.lease(keyOf("c"))).complete).toBe(true);
 });
 
 test("what was used longest ago goes first, and never what is in use", async () => {

@@ -27,8 +27,8 @@ export const jobArgumentSchema = z.object({
   data: z.string(),
   /** Of each module that the task names, in its order: where its files are. */
   modules: z.array(z.object({ handle: z.string(), digest: z.string(), folder: z.string() })),
-  /** Embeddings by module, in the same order: the file that holds them, or is to. */
-  embeddings: z.array(z.object({ path: z.string(), complete: z.boolean() })),
+  /** Embeddings by module, in the same order: the file that holds them, or is to, and the list of what it has so far. */
+  embeddings: z.array(z.object({ path: z.string(), saved: z.string(), complete: z.boolean() })),
   /** The checkpoint's file, where there is one to go on from. */
   checkpoint: z.string().optional(),
   threads: z.int().min(1),

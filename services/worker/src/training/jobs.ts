@@ -6,6 +6,7 @@ import {
   type JobAssignment,
   type JobMessage,
   type JobTask,
+  ProblemError,
   problem,
   type Tensor,
 } from "@modulehub/core";
@@ -98,6 +99,11 @@ export class Jobs {
           const embeddings = await this.#leaseEmbeddings(assignment.task, modules);
           try {
             await this.#run(assignment, { folder, modules, embeddings }, data, say, signal);
+          } catch (error) {
+            // What fills the disk is not to stay there for the sake of a job that had no room for it.
+            if (error instanceof ProblemError && error.code === "store-unavailable")
+              for (const lease of embeddings) lease.discard();
+            throw error;
           } finally {
             for (const lease of embeddings) await lease.release();
           }
@@ -142,7 +148,7 @@ export class Jobs {
           digest: lease.digest,
           folder: lease.folder,
         })),
-        embeddings: place.embeddings.map(({ path, complete }) => ({ path, complete })),
+        embeddings: place.embeddings.map(({ path, saved, complete }) => ({ path, saved, complete })),
         ...(checkpoint !== undefined && { checkpoint }),
       };
       const { result, files: made } = await runJobProcess(argument, limits, { told, asked }, signal);

@@ -1,8 +1,9 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { problem, type Tensor } from "@modulehub/core";
 import type { Example } from "@modulehub/dataset";
 import type { JobArgument } from "../job-messages.ts";
+import { EmbeddedRows, type Placed } from "./embedded-rows.ts";
 import { type Data, examplesOf } from "./read-data.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
 
@@ -19,8 +20,6 @@ const CHUNK_BYTES = 4 * 1024 * 1024;
  */
 const AHEAD = Math.min(1 + availableParallelism(), 8);
 
-type Placed = Example & { at: number };
-
 /** Embeddings in a file. */
 export interface Embedded {
   path: string;
@@ -31,7 +30,7 @@ export interface Embedded {
 
 /**
  * Embeds every example, or those at some places, into the module's file: a row each, little-endian float32, in their
- * order. Does nothing where the file is there already.
+ * order. Does nothing where the file is there already, and embeds what is missing where a job was broken off on the way.
  *
  * @param which places of examples in ascending order; default all
  */
@@ -47,32 +46,38 @@ export async function embedData(
   const total = which?.length ?? data.examples;
   if (file.complete) return { path: file.path, features: await widthOf(file.path, total), seconds: 0 };
   const started = performance.now();
-  await using handle = await open(file.path, "w");
-  const writer = new RowWriter(handle);
+  await using rows = await EmbeddedRows.open(file, total);
+  const before = rows.count;
+  if (before > 0)
+    await pipe.tell({
+      kind: "log",
+      level: "info",
+      text: `${before} of ${total} examples are embedded already.`,
+    });
   const about = of === undefined ? {} : { of };
-  let done = 0;
   const progress = () => {
-    const examplesPerSecond = (done / (performance.now() - started)) * 1_000;
+    const examplesPerSecond = ((rows.count - before) / (performance.now() - started)) * 1_000;
     return pipe.tell({
       kind: "progress",
-      progress: { stage: "embedding", done, total, examplesPerSecond, ...about },
+      progress: { stage: "embedding", done: rows.count, total, examplesPerSecond, ...about },
     });
   };
   await progress();
   for await (const window of windowsOf(chosen(data, which))) {
     window.sort((a, b) => lengthOf(a) - lengthOf(b));
-    await inOrder(chunksOf(window), async (chunk) => {
-      const rows = (await pipe.ask({ kind: "run", module, operation: "embed" }, itemsOf(chunk))).get("rows");
-      await writer.write(rows, chunk);
-      done += chunk.length;
+    // Whole chunks are left out, so that the others are as they would be had nothing broken off.
+    const missing = [...chunksOf(window)].filter((chunk) => !chunk.every((example) => rows.has(example)));
+    await inOrder(missing, async (chunk) => {
+      const answer = await pipe.ask({ kind: "run", module, operation: "embed" }, itemsOf(chunk));
+      await rows.write(answer.get("rows"), chunk);
       await progress();
     });
   }
-  if (done !== total) throw new Error(`${done} of ${total} examples were embedded.`);
-  await handle.sync();
+  if (rows.count !== total) throw new Error(`${rows.count} of ${total} examples were embedded.`);
+  await rows.save();
   await pipe.tell({ kind: "embeddings", module });
   const seconds = (performance.now() - started) / 1_000;
-  return { path: file.path, features: writer.features, seconds };
+  return { path: file.path, features: rows.features, seconds };
 }
 
 async function widthOf(path: string, rows: number): Promise<number> {
@@ -145,33 +150,4 @@ export function itemsOf(examples: readonly Pick<Example, "content">[]): Map<stri
         : [],
     ),
   );
-}
-
-/** Puts rows at their places in a file. */
-class RowWriter {
-  features = 0;
-  readonly #handle: FileHandle;
-
-  constructor(handle: FileHandle) {
-    this.#handle = handle;
-  }
-
-  async write(rows: Tensor | undefined, examples: readonly Placed[]): Promise<void> {
-    if (rows?.dtype !== "float32" || rows.shape[0] !== examples.length)
-      throw new Error("An embedding came with other rows than were asked for.");
-    const features = rows.shape[1] ?? 0;
-    if (this.features === 0) this.features = features;
-    if (features === 0 || features !== this.features)
-      throw problem("task-mismatch", "The base's embeddings differ in their number of features.");
-    const unusable = rows.data.findIndex((value) => !Number.isFinite(value));
-    if (unusable >= 0) {
-      const { id } = examples[Math.floor(unusable / features)]!;
-      throw problem("run-failed", `The base's embedding of ${id} holds numbers that are not finite.`);
-    }
-    for (const [index, { at }] of examples.entries()) {
-      const row = rows.data.subarray(index * features, (index + 1) * features);
-      const bytes = new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
-      await this.#handle.write(bytes, 0, bytes.byteLength, at * features * 4);
-    }
-  }
 }
