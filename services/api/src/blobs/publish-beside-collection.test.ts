@@ -125,7 +125,7 @@ test.each(["postgresql", "embedded"] as const)(
       while (working) {
         collected += (await collect(hub)).blobs;
         rounds += 1;
-        await sleep(Math.random() * 20);
+        await sleep(20 + Math.random() * 80);
       }
     });
     const versions: Published[] = [];
