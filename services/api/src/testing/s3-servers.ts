@@ -64,6 +64,7 @@ export async function startS3(name: S3ServerName, options: S3Options = {}): Prom
     },
     async stop() {
       await end(server.process, "SIGKILL");
+      if (name === "weed") for (const socket of weedSockets(ports)) rmSync(socket, { force: true });
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
@@ -125,10 +126,15 @@ const WEED = ["server", "-master.volumeSizeLimitMB=256", "-volume.max=100", "-fi
   "-s3.port.lance=0",
 ]);
 
+const WEED_PARTS = ["s3", "master", "volume", "filer"];
+
+/** The sockets of the gRPC ports, whose place can't be chosen. */
+const weedSockets = (ports: number[]): string[] =>
+  WEED_PARTS.map((name, index) => `/tmp/seaweedfs-${name}-grpc-${ports[2 * index + 1]}.sock`);
+
 /** SeaweedFS is four servers in one process, each with an HTTP and a gRPC port; sockets and logs it puts into /tmp. */
 function weedArguments(folder: string, ports: number[], given: readonly string[] = WEED): string[] {
-  const names = ["s3", "master", "volume", "filer"];
-  const places = names.flatMap((name, index) => [
+  const places = WEED_PARTS.flatMap((name, index) => [
     `-${name}.port=${ports[2 * index]}`,
     `-${name}.port.grpc=${ports[2 * index + 1]}`,
   ]);
