@@ -1,17 +1,13 @@
-import {
-  type Digest,
-  type Dimension,
-  type InputTensor,
-  problem,
-  type Signature,
-  type Tensor,
-} from "@modulehub/core";
+import { type Digest, type InputTensor, problem, type Tensor } from "@modulehub/core";
 import type { Prepared, Truncation } from "@modulehub/runtime";
 import type { Quarantine } from "./engines/quarantine.ts";
 import type { ModuleCache, ModuleLease } from "./modules/module-cache.ts";
+import { hasPreparingSteps, itemsOf } from "./preparation/items.ts";
 import type { Preparation } from "./preparation/preparation.ts";
+import type { BodyForm, PreparedCall, ReadCall } from "./preparation/read-call.ts";
 import { checkOutputs, type InferCall, signatureOf } from "./protocols/infer-body.ts";
-import { concat, pad, slice } from "./scheduler/axis.ts";
+import { concat, pad } from "./scheduler/axis.ts";
+import type { Target } from "./scheduler/job.ts";
 import type { Scheduler, Submission } from "./scheduler/scheduler.ts";
 import { cut } from "./scheduler/work.ts";
 
@@ -65,61 +61,76 @@ export class Inference {
 
   /** Runs a call. Throws the codes of inputs, of the scheduler and of the module's engine. */
   async infer(lease: ModuleLease, call: InferCall, submission: Submission): Promise<InferResult> {
-    const signature = signatureOf(lease.manifest, call.signature);
-    checkOutputs(lease.manifest, call.signature, call.outputs);
-    for (const name of Object.keys(signature.inputs))
-      if (!call.inputs.has(name)) throw problem("input-missing", `The signature's input ${name} is missing.`);
+    const { signature: name, inputs, outputs } = call;
+    const signature = signatureOf(lease.manifest, name);
+    checkOutputs(lease.manifest, name, outputs);
+    for (const input of Object.keys(signature.inputs))
+      if (!inputs.has(input)) throw problem("input-missing", `The signature's input ${input} is missing.`);
+    this.#checkTurn(lease, submission);
+    const { items, separate } = itemsOf(signature, inputs);
+    // A tokenizer that isn't in memory takes as long to be loaded as a small model: both at once.
+    const checkOpening = separate ? this.#parts.scheduler.prefetch(targetOf(lease, name)) : undefined;
+    const prepared =
+      hasPreparingSteps(signature) || textLength(inputs) > LONG_TEXTS
+        ? await this.#blaming(lease, submission, ({ digest, folder }) =>
+            this.#parts.preparation.prepare({ digest, folder, signature: name }, items),
+          )
+        : [await lease.module.prepare(name, inputs)];
+    checkOpening?.();
+    return this.#run(lease, { signature: name, outputs, prepared, separate }, submission);
+  }
+
+  /**
+   * Runs the call in a body that is too large to be read here. Throws as `infer` does, and what the reading of its form
+   * throws. The bytes are given away.
+   */
+  async inferBody(
+    lease: ModuleLease,
+    form: BodyForm,
+    bytes: Uint8Array<ArrayBuffer>,
+    submission: Submission,
+  ): Promise<InferResult & Pick<ReadCall, "topK">> {
+    this.#checkTurn(lease, submission);
+    const { manifest } = lease;
+    const call = await this.#blaming(lease, submission, ({ digest, folder }) =>
+      this.#parts.preparation.readBody({ digest, folder, manifest }, form, bytes),
+    );
+    return { ...(await this.#run(lease, call, submission)), topK: call.topK };
+  }
+
+  /** Others may have come while a request's body did; what is refused should not be prepared before. */
+  #checkTurn(lease: ModuleLease, submission: Submission): void {
     this.#parts.quarantine.check(lease.digest, submission.caller);
-    const encoded = hasPreparingSteps(signature);
-    const single = encoded ? splitInputs(signature, call.inputs) : undefined;
-    const target = {
-      module: {
-        digest: lease.digest,
-        folder: lease.folder,
-        bytes: lease.bytes,
-        compileTask: lease.module.compileTask,
-      },
-      signature: call.signature,
-      batching: lease.batching[call.signature] ?? ("none" as const),
-    };
-    // Others may have come while its body did; what is refused should not be prepared before.
     this.#parts.scheduler.checkRoom(lease.digest, submission);
-    if (single) {
-      // A tokenizer that isn't in memory takes as long to be loaded as a small model: both at once.
-      const checkOpening = this.#parts.scheduler.prefetch(target);
-      const prepared = await this.#prepare(lease, call.signature, single, submission);
-      checkOpening();
-      const fetched = await this.#parts.scheduler.submit(
-        target,
-        prepared.map(({ feeds }) => feeds),
-        submission,
-      );
+  }
+
+  async #run(lease: ModuleLease, call: PreparedCall, submission: Submission): Promise<InferResult> {
+    const { signature, prepared, outputs: asked } = call;
+    const target = targetOf(lease, signature);
+    const { scheduler } = this.#parts;
+    if (call.separate) {
+      const items = prepared.map(({ feeds }) => feeds);
+      const fetched = await scheduler.submit(target, items, submission);
       const results = prepared.map((item, index) =>
-        lease.module.finish(call.signature, item, fetched[index]!, call.outputs),
+        lease.module.finish(signature, item, fetched[index]!, asked),
       );
       return { outputs: joinOutputs(results), truncated: prepared.flatMap(renumbered) };
     }
-    const [prepared] =
-      encoded || textLength(call.inputs) > LONG_TEXTS
-        ? await this.#prepare(lease, call.signature, [call.inputs], submission)
-        : [await lease.module.prepare(call.signature, call.inputs)];
-    if (!prepared) throw new Error("nothing was prepared");
-    const items = cut(prepared.feeds, target.batching);
-    const fetched = await this.#parts.scheduler.submit(target, items, submission);
-    const outputs = lease.module.finish(call.signature, prepared, joinFetches(fetched), call.outputs);
-    return { outputs, truncated: prepared.truncated };
+    const [whole] = prepared;
+    if (!whole) throw new Error("nothing was prepared");
+    const fetched = await scheduler.submit(target, cut(whole.feeds, target.batching), submission);
+    const outputs = lease.module.finish(signature, whole, joinFetches(fetched), asked);
+    return { outputs, truncated: whole.truncated };
   }
 
-  /** Tokenizes and decodes; a module whose tokenizer never ends is held back as one that crashes. */
-  async #prepare(
+  /** A module whose tokenizer never ends is held back as one that crashes. */
+  async #blaming<T>(
     lease: ModuleLease,
-    signature: string,
-    items: ReadonlyMap<string, InputTensor>[],
     submission: Submission,
-  ): Promise<Prepared[]> {
-    const { digest, folder } = lease;
+    prepare: (lease: ModuleLease) => Promise<T>,
+  ): Promise<T> {
     try {
-      return await this.#parts.preparation.prepare({ digest, folder, signature }, items);
+      return await prepare(lease);
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "deadline-exceeded")
         this.#parts.quarantine.blame(lease.digest, { input: "prepare", caller: submission.caller });
@@ -127,6 +138,17 @@ export class Inference {
     }
   }
 }
+
+const targetOf = (lease: ModuleLease, signature: string): Target => ({
+  module: {
+    digest: lease.digest,
+    folder: lease.folder,
+    bytes: lease.bytes,
+    compileTask: lease.module.compileTask,
+  },
+  signature,
+  batching: lease.batching[signature] ?? "none",
+});
 
 /** Texts of more characters than this are looked through (cut to their words, say) in a thread. */
 const LONG_TEXTS = 16 * 1024;
@@ -136,38 +158,6 @@ function textLength(inputs: ReadonlyMap<string, InputTensor>): number {
   for (const tensor of inputs.values())
     if (tensor.dtype === "string") for (const text of tensor.data) length += text.length;
   return length;
-}
-
-const hasPreparingSteps = (signature: Signature): boolean =>
-  (signature.steps ?? []).some((step) => "tokenize" in step || "image" in step);
-
-/** A name for the batch that every input begins with; undefined where they don't. */
-function batchDimension(signature: Signature): Dimension | undefined {
-  const [first, ...others] = Object.values(signature.inputs).map(({ shape }) => shape[0]);
-  return typeof first === "string" && others.every((other) => other === first) ? first : undefined;
-}
-
-/** The inputs of each item on its own; undefined where the signature has no batch, or nothing was given. */
-function splitInputs(
-  signature: Signature,
-  inputs: ReadonlyMap<string, InputTensor>,
-): ReadonlyMap<string, InputTensor>[] | undefined {
-  if (batchDimension(signature) === undefined) return undefined;
-  const counts = new Set([...inputs.values()].map(({ shape }) => shape[0]));
-  const [count] = counts;
-  if (counts.size !== 1 || count === undefined) return undefined;
-  if (count === 0) throw problem("tensor-invalid", "The inputs are empty; give at least one item.");
-  return Array.from({ length: count }, (_, index) => {
-    const item = new Map<string, InputTensor>();
-    for (const [name, tensor] of inputs) item.set(name, rowOf(tensor, index));
-    return item;
-  });
-}
-
-function rowOf(tensor: InputTensor, index: number): InputTensor {
-  return tensor.dtype === "image"
-    ? { ...tensor, shape: [1], data: tensor.data.slice(index, index + 1) }
-    : slice(tensor, 0, index, 1);
 }
 
 function renumbered({ truncated }: Prepared, item: number): Truncation[] {

@@ -1,6 +1,7 @@
-import type { InputTensor } from "@modulehub/core";
+import type { InputTensor, Manifest } from "@modulehub/core";
 import { areQuickTexts, type Prepared } from "@modulehub/runtime";
 import { OpenModules } from "./open-modules.ts";
+import type { BodyForm, ReadCall } from "./read-call.ts";
 import type { ThreadPool } from "./thread-pool.ts";
 
 /** A signature whose inputs are prepared, of a module in a folder. */
@@ -46,6 +47,18 @@ export class Preparation {
       return prepared;
     }
     return await this.#threads.run(digest, { kind: "prepare", folder, signature, items });
+  }
+
+  /**
+   * Reads a large JSON body and prepares what it holds, in a thread. The bytes, all of their buffer, are given away.
+   * Throws as `prepare` does, and what the reading of such a form throws.
+   */
+  async readBody(
+    { digest, folder, manifest }: Pick<PreparedFor, "digest" | "folder"> & { manifest: Manifest },
+    form: BodyForm,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): Promise<ReadCall> {
+    return await this.#threads.run(digest, { kind: "call", bytes, form, manifest, folder });
   }
 
   #isQuick({ digest, folder, signature }: PreparedFor): boolean {

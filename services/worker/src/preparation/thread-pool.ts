@@ -92,7 +92,9 @@ export class ThreadPool {
       waiting.reject(problem("deadline-exceeded", "Reading the inputs took too long."));
       this.#end(thread);
     }, this.#options.jobMs);
-    thread.worker.postMessage(waiting.job);
+    const { job } = waiting;
+    // A large body is given away, not copied: garbage of such a size would have all of this process's memory looked through.
+    thread.worker.postMessage(job, job.kind === "call" ? [job.bytes.buffer] : []);
   }
 
   #start(): Thread {

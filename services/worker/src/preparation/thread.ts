@@ -1,8 +1,8 @@
 import { parentPort } from "node:worker_threads";
 import { ProblemError, problem } from "@modulehub/core";
-import { parseJson, readInferBody } from "../protocols/infer-body.ts";
-import { readPlainBody } from "../protocols/plain-body.ts";
+import { parseJson } from "../protocols/infer-body.ts";
 import { OpenModules } from "./open-modules.ts";
+import { readCall } from "./read-call.ts";
 import type { ThreadAnswer, ThreadJob } from "./thread-job.ts";
 
 /** The main file of a preparing thread: one job after the other. The pool ends it where a job overstays. */
@@ -33,10 +33,8 @@ async function work(job: ThreadJob): Promise<unknown> {
   switch (job.kind) {
     case "json":
       return parseJson(job.bytes);
-    case "infer-body":
-      return readInferBody(job.bytes, job.manifest);
-    case "plain-body":
-      return readPlainBody(job.bytes);
+    case "call":
+      return readCall(job.bytes, job.form, job.manifest, await modules.get(job.folder));
     case "quick":
       return (await modules.get(job.folder)).isQuick(job.signature);
     case "prepare": {

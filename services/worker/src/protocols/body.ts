@@ -1,12 +1,15 @@
 import type { IncomingMessage } from "node:http";
-import { type Manifest, problem } from "@modulehub/core";
+import { problem } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
 import type { BodyIntake } from "./body-intake.ts";
-import { type InferCall, parseJson, readInferBody } from "./infer-body.ts";
+import { parseJson } from "./infer-body.ts";
 
-/** JSON beyond this is parsed in a thread: 256 KB take about 2 ms. */
-export const THREAD_BYTES = 256 * 1024;
+/** JSON beyond this is read in a thread: 256 KB take about 2 ms. */
+const THREAD_BYTES = 256 * 1024;
+
+/** Whether a JSON body takes too long to be read between other requests. */
+export const isLarge = (bytes: Uint8Array): boolean => bytes.byteLength > THREAD_BYTES;
 
 /** The media type of a request, lower case, without parameters; empty where it names none. */
 export const mediaType = (request: FastifyRequest): string =>
@@ -89,16 +92,5 @@ function joined(chunks: readonly Buffer[], length: number): Buffer<ArrayBuffer> 
 
 /** The body as JSON. Throws `invalid-json`. */
 export async function jsonBody(bytes: Uint8Array, threads: ThreadPool): Promise<unknown> {
-  return bytes.byteLength > THREAD_BYTES ? threads.run("json", { kind: "json", bytes }) : parseJson(bytes);
-}
-
-/** The body of a native `infer`. */
-export async function inferBody(
-  bytes: Uint8Array,
-  manifest: Manifest,
-  threads: ThreadPool,
-): Promise<InferCall> {
-  return bytes.byteLength > THREAD_BYTES
-    ? threads.run("json", { kind: "infer-body", bytes, manifest })
-    : readInferBody(bytes, manifest);
+  return isLarge(bytes) ? threads.run("json", { kind: "json", bytes }) : parseJson(bytes);
 }

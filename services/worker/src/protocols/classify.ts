@@ -1,7 +1,7 @@
 import { classificationOutput, problem, type Tensor } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
-import { inputFor, readPlainInputs } from "./plain-inputs.ts";
+import { inferPlain, readPlainInputs } from "./plain-inputs.ts";
 import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** `classify`: texts or images → `{"results": [[{"label","score"}]]}`, one list an input, best first. */
@@ -11,14 +11,13 @@ export async function classify(
   reply: FastifyReply,
 ): Promise<object> {
   const { called, submission, body } = openRequest(deps, request, reply);
-  const inputs = await readPlainInputs(request, deps.threads, body);
+  const inputs = await readPlainInputs(request, body);
   return deps.inference.withModule(called.digest, async (lease) => {
     const role = classificationOutput(lease.manifest);
-    const wanted = [role.labels, role.scores];
-    const call = { signature: role.signature, inputs: inputFor(role, inputs), outputs: wanted };
-    const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    const task = { role, outputs: [role.labels, role.scores] };
+    const { outputs, truncated, topK } = await inferPlain(deps.inference, lease, inputs, task, submission);
     checkJsonSize(outputs.values());
-    const results = ranked(outputs.get(role.labels)!, outputs.get(role.scores)!, inputs.topK);
+    const results = ranked(outputs.get(role.labels)!, outputs.get(role.scores)!, topK);
     const { module: model, version } = called;
     return { results, model, version, ...(truncated.length > 0 && { truncated }) };
   });

@@ -2,7 +2,7 @@ import { embeddingOutput, float32Json, type Tensor, tensorToJson } from "@module
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
 import { jsonAnswer } from "./json-answer.ts";
-import { inputFor, readPlainInputs } from "./plain-inputs.ts";
+import { inferPlain, readPlainInputs } from "./plain-inputs.ts";
 import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** `embed`: texts or images → `{"embeddings": number[][], "model", "version"}`. */
@@ -12,11 +12,11 @@ export async function embed(
   reply: FastifyReply,
 ): Promise<string> {
   const { called, submission, body } = openRequest(deps, request, reply);
-  const inputs = await readPlainInputs(request, deps.threads, body);
+  const inputs = await readPlainInputs(request, body);
   return deps.inference.withModule(called.digest, async (lease) => {
     const role = embeddingOutput(lease.manifest);
-    const call = { signature: role.signature, inputs: inputFor(role, inputs), outputs: [role.output] };
-    const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    const task = { role, outputs: [role.output] };
+    const { outputs, truncated } = await inferPlain(deps.inference, lease, inputs, task, submission);
     checkJsonSize(outputs.values());
     const embeddings = `[${rows(outputs.get(role.output)!).join()}]`;
     const { module: model, version } = called;

@@ -1,7 +1,8 @@
 import { tensorJsonText } from "@modulehub/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
-import { inferBody } from "./body.ts";
+import { isLarge } from "./body.ts";
+import { readInferBody } from "./infer-body.ts";
 import { jsonAnswer, jsonObject } from "./json-answer.ts";
 import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
@@ -14,8 +15,9 @@ export async function inferJson(
   const { called, submission, body } = openRequest(deps, request, reply);
   const bytes = await body();
   return deps.inference.withModule(called.digest, async (lease) => {
-    const call = await inferBody(bytes, lease.manifest, deps.threads);
-    const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
+    const { outputs, truncated } = isLarge(bytes)
+      ? await deps.inference.inferBody(lease, { kind: "infer" }, bytes, submission)
+      : await deps.inference.infer(lease, readInferBody(bytes, lease.manifest), submission);
     checkJsonSize(outputs.values());
     const { module, version, digest } = called;
     const texts = new Map<string, string>();

@@ -1,4 +1,4 @@
-import { problem } from "@modulehub/core";
+import { type InputTensor, problem, type TaskRole } from "@modulehub/core";
 import { z } from "zod";
 import { parseJson } from "./infer-body.ts";
 
@@ -39,6 +39,18 @@ export function readPlainBody(bytes: Uint8Array): PlainInputs {
   }
   const images = list.flatMap((item) => (typeof item === "string" ? [] : [decoded(item.b64)]));
   return { items: images, kind: "image", topK: parsed.data.topK };
+}
+
+/** The role's one input as a tensor of these items. Throws `task-mismatch` for texts where it takes images. */
+export function inputFor(role: TaskRole, inputs: PlainInputs): Map<string, InputTensor> {
+  if ((inputs.kind === "image") !== (role.takes === "image"))
+    throw problem("task-mismatch", `The module takes ${role.takes === "image" ? "images" : "texts"}.`);
+  const shape = [inputs.items.length];
+  const tensor: InputTensor =
+    inputs.kind === "image"
+      ? { dtype: "image", shape, data: inputs.items }
+      : { dtype: "string", shape, data: inputs.items };
+  return new Map([[role.input, tensor]]);
 }
 
 /** What a form's field or a query says of topK. Throws `invalid-request`. */

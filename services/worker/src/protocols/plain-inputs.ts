@@ -1,21 +1,22 @@
-import { type InputTensor, problem, type TaskRole } from "@modulehub/core";
+import { problem, type TaskRole } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
-import type { ThreadPool } from "../preparation/thread-pool.ts";
-import { mediaType, THREAD_BYTES } from "./body.ts";
-import { checkedTopK, MAX_PLAIN_ITEMS, type PlainInputs, readPlainBody } from "./plain-body.ts";
+import type { Inference, InferResult } from "../inference.ts";
+import type { ModuleLease } from "../modules/module-cache.ts";
+import type { Submission } from "../scheduler/scheduler.ts";
+import { isLarge, mediaType } from "./body.ts";
+import { checkedTopK, inputFor, MAX_PLAIN_ITEMS, type PlainInputs, readPlainBody } from "./plain-body.ts";
 import type { Opened } from "./request-context.ts";
 
 const IMAGE_TYPES = new Set(["image/jpeg", "image/png", "image/webp"]);
+
+/** Inputs that were read, or a JSON body that takes too long to be read between other requests. */
+export type GivenInputs = PlainInputs | { kind: "large"; bytes: Buffer<ArrayBuffer> };
 
 /**
  * Reads JSON with texts or base64 images, one image as the raw body, or several as multipart/form-data.
  * Throws `unsupported-media-type`, `invalid-json`, `invalid-request`, and what reading the body throws.
  */
-export async function readPlainInputs(
-  request: FastifyRequest,
-  threads: ThreadPool,
-  body: Opened["body"],
-): Promise<PlainInputs> {
+export async function readPlainInputs(request: FastifyRequest, body: Opened["body"]): Promise<GivenInputs> {
   const type = mediaType(request);
   if (IMAGE_TYPES.has(type)) return { items: [await body()], kind: "image", topK: queryTopK(request) };
   if (type === "multipart/form-data") return readMultipart(request, await body());
@@ -25,9 +26,22 @@ export async function readPlainInputs(
       "Send application/json, an image as image/jpeg, image/png or image/webp, or several as multipart/form-data.",
     );
   const bytes = await body();
-  return bytes.byteLength > THREAD_BYTES
-    ? threads.run("json", { kind: "plain-body", bytes })
-    : readPlainBody(bytes);
+  return isLarge(bytes) ? { kind: "large", bytes } : readPlainBody(bytes);
+}
+
+/** Runs a module's task on them. Throws what inference does, and what the reading of a large body throws. */
+export async function inferPlain(
+  inference: Inference,
+  lease: ModuleLease,
+  given: GivenInputs,
+  task: { role: TaskRole; outputs: string[] },
+  submission: Submission,
+): Promise<InferResult & { topK: number | undefined }> {
+  if (given.kind === "large")
+    return inference.inferBody(lease, { kind: "plain", ...task }, given.bytes, submission);
+  const { role, outputs } = task;
+  const call = { signature: role.signature, inputs: inputFor(role, given), outputs };
+  return { ...(await inference.infer(lease, call, submission)), topK: given.topK };
 }
 
 /** The images of a form, in its order, under whatever names; a field `topK` may be among them. */
@@ -52,16 +66,4 @@ async function readMultipart(request: FastifyRequest, body: Buffer<ArrayBuffer>)
 function queryTopK(request: FastifyRequest): number | undefined {
   const { query } = request;
   return typeof query === "object" && query !== null && "topK" in query ? checkedTopK(query.topK) : undefined;
-}
-
-/** The role's one input as a tensor of these items. Throws `task-mismatch` for texts where it takes images. */
-export function inputFor(role: TaskRole, inputs: PlainInputs): Map<string, InputTensor> {
-  if ((inputs.kind === "image") !== (role.takes === "image"))
-    throw problem("task-mismatch", `The module takes ${role.takes === "image" ? "images" : "texts"}.`);
-  const shape = [inputs.items.length];
-  const tensor: InputTensor =
-    inputs.kind === "image"
-      ? { dtype: "image", shape, data: inputs.items }
-      : { dtype: "string", shape, data: inputs.items };
-  return new Map([[role.input, tensor]]);
 }

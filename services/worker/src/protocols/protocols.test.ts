@@ -298,6 +298,30 @@ describe("embed", () => {
     ]);
   });
 
+  test("texts whose body is large give a vector each too, and what is wrong with it is told", async () => {
+    const long = "manywords ".repeat(40_000);
+    const answer = await worker.post("/v1/embed", lengths, { inputs: ["a b", long, ""] });
+    expect(answer.json().embeddings).toEqual([
+      [2, 1],
+      [40_000, 1],
+      [0, 1],
+    ]);
+    const answers = await Promise.all([
+      worker.post("/v1/embed", lengths, { inputs: [long, 1] }),
+      worker.post("/v1/embed", lengths, { inputs: [`${long}\0`] }),
+      worker.post("/v1/embed", numbers, { inputs: long }),
+      worker.post("/v1/infer", numbers, { inputs: { x: long } }),
+      worker.post("/v1/infer", lengths, { inputs: { text: [long], more: [1] } }),
+    ]);
+    expect(answers.map((refused) => refused.json().code)).toEqual([
+      "invalid-request",
+      "tensor-invalid",
+      "task-mismatch",
+      "tensor-invalid",
+      "input-unknown",
+    ]);
+  });
+
   test("what isn't texts, or a module that doesn't embed, is refused", async () => {
     expect((await worker.post("/v1/embed", lengths, { inputs: [1] })).json()).toMatchObject({
       code: "invalid-request",
@@ -350,6 +374,16 @@ describe("classify", () => {
     const answer = await send(form);
     expect(best(answer)).toEqual(["blue", "red", "green"]);
     expect(answer.json().results[0]).toHaveLength(1);
+  });
+
+  test("photos in a large JSON body are named alike, as many labels as were asked for", async () => {
+    const photos = await Promise.all(["red", "blue", "lime"].map((colour) => photo(colour)));
+    const inputs = Array.from({ length: 2_400 }, (_, at) => ({ b64: photos[at % 3]!.toString("base64") }));
+    expect(JSON.stringify({ inputs }).length).toBeGreaterThan(256 * 1024);
+    const answer = await worker.post("/v1/classify", colours, { inputs, topK: 2 });
+    const named = ["red", "blue", "green"];
+    expect(best(answer)).toEqual(inputs.map((_, at) => named[at % 3]));
+    expect(answer.json().results[0]).toHaveLength(2);
   });
 
   test("scores are best first and sum to one", async () => {
