@@ -7,14 +7,14 @@ import { type Digest, digestOfHex, type MemberRole } from "@modulehub/core";
 import pg from "pg";
 import { type App, type AppDeps, buildApp } from "../app.ts";
 import { openFilesystemStore } from "../blobs/filesystem-store.ts";
-import { type DatabaseLocation, openDatabase } from "../database/client.ts";
+import { type Database, type DatabaseLocation, openDatabase } from "../database/client.ts";
 import { migrate } from "../database/migrate.ts";
 import { connectWorker } from "../gateway/worker-client.ts";
 import { createIdentity } from "../identity/identity.ts";
 import { type FakeWorker, startFakeWorker } from "./fake-worker.ts";
 import { putPart } from "./store-parts.ts";
 
-/** A whole API with a worker that can be told to misbehave: PGlite in memory, or PostgreSQL by URL. */
+/** A whole API with a worker that can be told to misbehave: PGlite in memory, or PostgreSQL by URL, unless it is given. */
 export interface TestHub {
   app: App;
   deps: AppDeps;
@@ -45,10 +45,10 @@ export async function startTestHub(options: Partial<AppDeps> = {}): Promise<Test
   const adminToken = randomBytes(24).toString("base64url");
   const workerToken = randomBytes(24).toString("base64url");
   const worker = await startFakeWorker(workerToken);
-  const { location, drop } = await makeDatabase();
   const log: string[] = [];
-  const database = await openDatabase(location);
-  await migrate(database);
+  const { database, end } = options.database
+    ? { database: options.database, end: async () => undefined }
+    : await ownDatabase();
   let url = "";
   const deps: AppDeps = {
     database,
@@ -91,13 +91,24 @@ export async function startTestHub(options: Partial<AppDeps> = {}): Promise<Test
       await hub.app.close();
       await deps.worker.close();
       await worker.close();
-      await database.close();
-      await drop();
+      await end();
       await rm(data, { recursive: true, force: true });
     },
   };
   hub.url = url = await hub.app.listen({ host: "127.0.0.1", port: 0 });
   return hub;
+}
+
+/** A database that has all migrations, and how to end it. */
+async function ownDatabase(): Promise<{ database: Database; end: () => Promise<void> }> {
+  const { location, drop } = await makeDatabase();
+  const database = await openDatabase(location);
+  await migrate(database);
+  const end = async () => {
+    await database.close();
+    await drop();
+  };
+  return { database, end };
 }
 
 async function makeDatabase(): Promise<{ location: DatabaseLocation; drop: () => Promise<void> }> {
