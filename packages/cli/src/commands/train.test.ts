@@ -307,8 +307,11 @@ test("rank prints a table of the modules, best first", async () => {
 });
 
 test("evaluate takes all of the data where it has no test split", async () => {
-  const { code, stdout } = await run("evaluate acme/reviews/1 --data DATA/reviews.csv --json");
+  const { code, stdout, stderr } = await run("evaluate acme/reviews/1 --data DATA/reviews.csv --json");
   expect(code).toBe(0);
+  // Nothing is trained, so nothing is said of what training would need.
+  expect(stderr).toMatch(/^4 texts\n {2}bad {3}2\n {2}good {2}2\n/);
+  expect(stderr).not.toMatch(/note:|split|train/);
   expect(JSON.parse(stdout)).toMatchObject({ handle: "acme/reviews/1", accuracy: 0.5, of: "all", job: "j4" });
 });
 
