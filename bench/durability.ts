@@ -12,8 +12,8 @@ const AT_ONCE = 32;
 
 /**
  * What durable answers of the embedded database cost: commits of one row, one after the other and 32 at once, against
- * PGlite as it comes, which never syncs. The disk's own sync, of a page appended to a file, is told beside them.
- * `--count` is how many commits there are (500).
+ * PGlite as it comes, which never syncs, and the differences. The disk's own sync, of a page appended to a file, is told
+ * beside them. `--count` is how many commits there are (500), `--pairs` how often both take turns (3).
  */
 export async function run({ count = COMMITS, pairs = PAIRS }: BenchOptions): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), "modulehub-bench-durability-"));
@@ -36,6 +36,11 @@ export async function run({ count = COMMITS, pairs = PAIRS }: BenchOptions): Pro
         note(`${kind}CommitAtOnceMs`, await commits(database, count, AT_ONCE));
         await database.close();
       }
+    }
+    for (const name of ["CommitMs", "CommitAtOnceMs"]) {
+      const plain = samples.get(`plain${name}`) ?? [];
+      const adds = (samples.get(`durable${name}`) ?? []).map((ms, pair) => ms - (plain[pair] ?? ms));
+      samples.set(`added${name}`, adds);
     }
     return Object.fromEntries([...samples].map(([name, values]) => [name, median(values)]));
   } finally {

@@ -1,8 +1,16 @@
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, cleanUp, command, modulehub, ROOT, type RunningHub, startHub } from "./hub.ts";
+import {
+  call,
+  cleanUp,
+  command,
+  modulehub,
+  ROOT,
+  type RunningHub,
+  startHub,
+  temporaryFolder,
+} from "./hub.ts";
 
 /**
  * The main job on a hub started by `npm start`: the examples are published, resolved and queried, by HTTP
@@ -113,7 +121,7 @@ test("a photo sent as it is gets the class that people see in it", async () => {
 });
 
 test("the command line publishes, resolves, embeds and classifies, and speaks JSON", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "modulehub-vectors-"));
+  const folder = temporaryFolder();
   // Three words in a plane; the vectors are ours, so the embedding can be told on paper.
   const vectors = join(folder, "tiny.txt");
   writeFileSync(vectors, "cat 1 0\ndog 0 1\nparliament -1 -1\n");

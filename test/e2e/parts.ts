@@ -143,8 +143,8 @@ export async function startParts(
 }
 
 /** Publishes the example modules, as `modulehub serve` does on an empty hub. */
-export const publishExamplesTo = (hub: { url: string; token: string }): Promise<void> =>
-  publishExamples(new Hub(hub), () => undefined, AbortSignal.timeout(240_000));
+export const publishExamplesTo = (hub: { url: string; token: string; data: string }): Promise<void> =>
+  publishExamples(new Hub(hub), join(hub.data, "examples"), () => undefined, AbortSignal.timeout(240_000));
 
 /** Ends everything that was started. */
 export async function stopParts(): Promise<void> {

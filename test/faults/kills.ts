@@ -16,6 +16,8 @@ export interface KillOptions {
   count: number;
   /** Milliseconds after which no more kills are made. */
   time?: number;
+  /** Given when no more kills are to be made: what has been done is checked, and everything taken away. */
+  stop?: AbortSignal;
   database: "embedded" | "postgresql";
   /** Where blobs are: in the data folder, or in an S3 server, which is killed too. Default: the folder. */
   store?: "folder" | S3ServerName;
@@ -105,7 +107,10 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
     const newPublisher = () => new Publisher(hub, `acme/m${++named}`, random, note, uploads);
     const active = Array.from({ length: clients }, newPublisher);
     const left: Publisher[] = [];
-    for (let kills = 0; kills < options.count && Date.now() - begun < (options.time ?? Infinity); ) {
+    for (
+      let kills = 0;
+      kills < options.count && Date.now() - begun < (options.time ?? Infinity) && !options.stop?.aborted;
+    ) {
       const dying = choose(parts, random);
       const names = dying.map(({ name }) => name).join(" and ");
       note(`── ${kills}: ${names} to be killed`);

@@ -6,9 +6,10 @@
  *     node test/faults/run.ts steps --count 9000
  *     node test/faults/run.ts collection --count 1000000
  *
- * `kills` kills real processes: API, worker, PostgreSQL, an S3 server that has been built here, `steps` ends the API in this process between two effects, `collection` takes and
- * drops references beside collections (an operation is a reference). The last line is
- * `N passed, N failed`, a fault counting as one.
+ * `kills` kills real processes: API, worker, PostgreSQL, an S3 server that has been built here. `steps` ends the API in
+ * this process between two effects. `collection` takes and drops references beside collections (an operation is a
+ * reference). Asked to end, the first two do so in good order. The last line is `N passed, N failed`, a fault counting
+ * as one.
  */
 import { parseArgs } from "node:util";
 import { S3_SERVERS } from "@modulehub/api/testing/s3-servers";
@@ -27,11 +28,14 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const [how = "kills"] = positionals;
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
 const options = {
   seed: Number(values.seed),
   count: Number(values.count),
   time: Number(values.seconds) * 1_000,
   say: console.log,
+  stop: stop.signal,
 };
 console.log(`${how}, seed ${values.seed}`);
 try {

@@ -21,6 +21,8 @@ export interface StepOptions {
   count: number;
   /** Milliseconds after which no more lives begin. */
   time?: number;
+  /** Given when no more faults are wanted. */
+  stop?: AbortSignal;
   database: "embedded" | "postgresql";
   say?: (line: string) => void;
 }
@@ -108,7 +110,7 @@ export async function runSteps(options: StepOptions): Promise<StepResult> {
       result.faults.set(fault, (result.faults.get(fault) ?? 0) + 1);
       if (faults % 500 === 0) say(`${faults} faults, ${result.answered} changes answered`);
     };
-    for (let lives = 0; faults < count && Date.now() - begun < time; lives++) {
+    for (let lives = 0; faults < count && Date.now() - begun < time && !options.stop?.aborted; lives++) {
       const life = new Life();
       const over = new AbortController();
       const end = life.end.then((step) => {

@@ -33,6 +33,7 @@ export {
   modelBytes,
   writeModel,
 } from "./encode.ts";
+export { withExternalData } from "./external-data.ts";
 export { type Finding, findingSentence, firstRefusal } from "./finding.ts";
 export { storeAsFloat16 } from "./float16-storage.ts";
 export type { GraphOptions } from "./graph.ts";

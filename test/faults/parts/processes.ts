@@ -5,7 +5,8 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
-const WORKER_TOKEN = "a-worker-token-for-tests";
+/** What API and workers share. */
+export const WORKER_TOKEN = "a-worker-token-for-tests";
 const ROOT = new URL("../../..", import.meta.url).pathname;
 
 /** A part of a hub that can be killed and started again. */

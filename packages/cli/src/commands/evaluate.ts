@@ -29,13 +29,18 @@ export function evaluateCommand(context: Context): Command {
     const hub = await connect(context, options);
     const publisher = await jobPublisher(hub, { ...options, about: handle });
     const reading = readingOptions({ ...options, test: options.test ?? 0 });
-    await followJob(context, hub, options, (signal) =>
-      hub.evaluate(handle, options.data, {
-        publisher,
-        reading,
-        requireAccuracy: options.requireAccuracy,
-        signal,
-      }),
+    await followJob(
+      context,
+      hub,
+      options,
+      (signal) =>
+        hub.evaluate(handle, options.data, {
+          publisher,
+          reading,
+          requireAccuracy: options.requireAccuracy,
+          signal,
+        }),
+      "evaluate",
     );
   });
 }

@@ -75,7 +75,7 @@ function* jobText(job: Job): Generator<string> {
   if (job.startedAt !== undefined) yield `  started    ${dateText(job.startedAt)}`;
   if (job.endedAt !== undefined) yield `  ended      ${dateText(job.endedAt)}`;
   if (job.attempts > 1) yield `  begun      ${job.attempts} times`;
-  if (job.report) yield* reportText(job.report);
+  if (job.report) yield* reportText(job.report, job.kind);
 }
 
 function watchJob(context: Context): Command {

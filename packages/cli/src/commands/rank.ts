@@ -38,14 +38,19 @@ export function rankCommand(context: Context): Command {
     const hub = await connect(context, options);
     const publisher = await jobPublisher(hub, { ...options, about: handles[0] ?? "" });
     const reading = readingOptions(options);
-    await followJob(context, hub, options, (signal) =>
-      hub.rank(handles, options.data, {
-        publisher,
-        reading,
-        examples: options.examples,
-        metric: options.metric,
-        signal,
-      }),
+    await followJob(
+      context,
+      hub,
+      options,
+      (signal) =>
+        hub.rank(handles, options.data, {
+          publisher,
+          reading,
+          examples: options.examples,
+          metric: options.metric,
+          signal,
+        }),
+      "rank",
     );
   });
 }

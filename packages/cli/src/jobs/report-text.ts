@@ -4,23 +4,41 @@ import { oneLine } from "../listing/table.ts";
 /** Classes that are told one by one. */
 const CLASSES = 20;
 
-/** A report as lines for people. */
-export function* reportText(report: DataReport): Generator<string> {
-  const { train, validation, test } = report.splits.counts;
+type Counts = DataReport["splits"]["counts"];
+
+/**
+ * A report as lines for people.
+ *
+ * @param use what is done with the data: training takes splits, an evaluation one of them or all, a rank all
+ */
+export function* reportText(
+  report: DataReport,
+  use: "train" | "evaluate" | "rank" = "train",
+): Generator<string> {
+  const { counts } = report.splits;
   const kind = report.kind === "text" ? "texts" : "images";
-  yield `${report.examples} ${kind}: ${train} to train on, ${validation} to validate, ${test} to test`;
+  const used = ({ train, validation, test }: Counts): string => {
+    if (use === "train") return `${train} + ${validation} + ${test}`;
+    return `${use === "evaluate" && counts.test > 0 ? test : train + validation + test}`;
+  };
+  if (use === "train")
+    yield `${report.examples} ${kind}: ${counts.train} to train on, ${counts.validation} to validate, ${counts.test} to test`;
+  else if (use === "evaluate" && counts.test > 0)
+    yield `${report.examples} ${kind}, of which the ${counts.test} of the test split are evaluated`;
+  else yield `${report.examples} ${kind}`;
   const { classes, numbers, lengths, duplicates } = report;
   if (classes) {
     const width = Math.min(40, Math.max(0, ...classes.map(({ label }) => label.length)));
     for (const { label, counts } of classes.slice(0, CLASSES))
-      yield `  ${oneLine(label).padEnd(width)}  ${counts.train} + ${counts.validation} + ${counts.test}`;
+      yield `  ${oneLine(label).padEnd(width)}  ${used(counts)}`;
     if (classes.length > CLASSES) yield `  and ${classes.length - CLASSES} more classes`;
   }
   if (numbers)
     yield `  numbers from ${numbers.least} to ${numbers.most}, mean ${short(numbers.mean)}, deviation ${short(numbers.deviation)}`;
   if (lengths)
     yield `  ${lengths.unit}: from ${lengths.least}, half up to ${lengths.median}, 95 % up to ${lengths.p95}, at most ${lengths.most}`;
-  yield `  duplicates: ${duplicates.all}, of test in train ${duplicates.testInTrain}, with other labels ${duplicates.otherLabel}`;
+  const inTrain = use === "train" ? `, of test in train ${duplicates.testInTrain}` : "";
+  yield `  duplicates: ${duplicates.all}${inTrain}, with other labels ${duplicates.otherLabel}`;
   if (report.otherFiles > 0) yield `  files in no class, left out: ${report.otherFiles}`;
   for (const { code, count, places } of report.faults) {
     yield `  can't be used (${code}): ${count}`;

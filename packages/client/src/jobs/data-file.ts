@@ -9,6 +9,7 @@ import {
   fieldErrors,
   problem,
 } from "@modulehub/core";
+import type { DataPurpose } from "@modulehub/dataset";
 import { LocalFileError } from "../connection-error.ts";
 import type { SourceFile } from "../publish/source-file.ts";
 
@@ -36,7 +37,7 @@ export async function readingOf(path: string, options: ReadingOptions = {}): Pro
 export async function reportOf(
   path: string,
   reading: DataReading,
-  options: { purpose?: "training" | "evaluation"; signal?: AbortSignal } = {},
+  options: { purpose?: DataPurpose; signal?: AbortSignal } = {},
 ): Promise<DataReport> {
   const { surveyDataset } = await import("@modulehub/dataset");
   return (await surveyDataset({ file: path }, reading, options)).report;

@@ -1,4 +1,5 @@
 import { type DataReport, type Digest, type JobRequestInput, ProblemError } from "@modulehub/core";
+import type { DataPurpose } from "@modulehub/dataset";
 import { createJob } from "../operations/create-job.ts";
 import { withPublisher } from "../operations/with-publisher.ts";
 import { hashFile } from "../publish/source-file.ts";
@@ -34,7 +35,7 @@ export async function* runJob(
   transport: Transport,
   path: string,
   options: RunOptions & {
-    purpose?: "training" | "evaluation";
+    purpose?: DataPurpose;
     /** What else than the data's problems stands in the way, by what is in it. */
     refuse?: (report: DataReport) => ProblemError | undefined;
   },

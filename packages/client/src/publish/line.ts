@@ -1,5 +1,5 @@
 import { ProblemError } from "@modulehub/core";
-import { UnexpectedAnswerError } from "../connection-error.ts";
+import { StoreRefusalError, UnexpectedAnswerError } from "../connection-error.ts";
 import { mayRetry, pause, retryDelay } from "../retry.ts";
 
 /** Milliseconds without anything getting through after which a line counts as dead. */
@@ -80,6 +80,9 @@ export class Line {
 
 /** A part is numbered, so any failure of the hub, of the store, or of the way there allows it again. */
 const isLineFault = (error: unknown): boolean =>
+  error instanceof StoreRefusalError ? error.storeStatus >= 500 : isHubFault(error);
+
+const isHubFault = (error: unknown): boolean =>
   mayRetry(error, "safe") ||
   (error instanceof ProblemError && error.status >= 500) ||
   (error instanceof UnexpectedAnswerError && error.status >= 500);

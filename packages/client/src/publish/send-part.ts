@@ -1,8 +1,9 @@
 import { Readable } from "node:stream";
+import { StoreRefusalError, UnexpectedAnswerError } from "../connection-error.ts";
 import type { Transport } from "../transport.ts";
 
 /**
- * Sends raw bytes to an address that the hub gave, once. Throws as `Transport.call` does. By undici's own
+ * Sends raw bytes to an address that the hub gave, once. Throws as `Transport.call` does, and StoreRefusalError. By undici's own
  * request, since `fetch` can't both stream a body and say its length, which stores ask for.
  */
 export async function sendPart(
@@ -32,5 +33,8 @@ export async function sendPart(
   } catch (error) {
     throw transport.broken(url, error, signal);
   }
-  if (status < 200 || status >= 300) throw transport.refusal(url, status, type, text);
+  if (status >= 200 && status < 300) return;
+  const refusal = transport.refusal(url, status, type, text);
+  const isStore = refusal instanceof UnexpectedAnswerError && !transport.isOwn(url);
+  throw isStore ? new StoreRefusalError(url.origin, status, text) : refusal;
 }

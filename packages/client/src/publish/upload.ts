@@ -1,6 +1,6 @@
 import { type Digest, ProblemError, problemDocumentSchema } from "@modulehub/core";
 import { z } from "zod";
-import { LocalFileError, UnexpectedAnswerError } from "../connection-error.ts";
+import { LocalFileError, StoreRefusalError, UnexpectedAnswerError } from "../connection-error.ts";
 import { pause } from "../retry.ts";
 import type { Slots } from "../tasks/slots.ts";
 import type { Transport } from "../transport.ts";
@@ -200,7 +200,8 @@ async function sendUntilThere(
 
 /** A store's own words: an address that has run out, an upload that was joined meanwhile. */
 const isStoreRefusal = (error: unknown): boolean =>
-  error instanceof UnexpectedAnswerError && error.status >= 400 && error.status < 500;
+  (error instanceof StoreRefusalError && error.storeStatus < 500) ||
+  (error instanceof UnexpectedAnswerError && error.status >= 400 && error.status < 500);
 
 async function* readPart(source: SourceFile, start: number, end: number): AsyncGenerator<Uint8Array> {
   let left = end - start;

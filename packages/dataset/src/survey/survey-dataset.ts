@@ -19,11 +19,14 @@ import { lengthsOf } from "./lengths.ts";
 import { evaluationProblems, trainingProblems } from "./problems.ts";
 import { splitsOf } from "./splits.ts";
 import { Strays } from "./strays.ts";
-import { warningsOf } from "./warnings.ts";
+import { trainingWarnings, warningsOf } from "./warnings.ts";
+
+/** What a data set is for, which decides what stands in the way, and what may surprise. */
+export type DataPurpose = "training" | "evaluation" | "ranking";
 
 export interface SurveyOptions {
-  /** What the data set is for, which decides what stands in the way. Default `training`. */
-  purpose?: "training" | "evaluation";
+  /** Default `training`. */
+  purpose?: DataPurpose;
   /** The classes, or labels, that a module knows, in their order: to evaluate it, the data may have no others. */
   classes?: readonly string[];
   limits?: DataLimits;
@@ -42,7 +45,7 @@ export async function surveyDataset(
   reading: DataReading,
   options: SurveyOptions = {},
 ): Promise<DataSurvey> {
-  const { limits = DATA_LIMITS, signal } = options;
+  const { limits = DATA_LIMITS, purpose = "training", signal } = options;
   const folders = await foldersOf(source, reading, limits);
   const seen = {
     columns: new ExampleColumns(),
@@ -104,9 +107,12 @@ export async function surveyDataset(
     ...(reading.faulty === "refuse" ? faults.problems() : []),
     ...strays.problems(),
     ...mixedProblems(seen),
-    ...(options.purpose === "evaluation" ? evaluationProblems(report, names) : trainingProblems(report)),
+    ...(purpose === "evaluation" ? evaluationProblems(report, names) : trainingProblems(report)),
   ];
-  report.warnings = warningsOf(report, reading);
+  report.warnings = [
+    ...warningsOf(report, reading),
+    ...(purpose === "training" ? trainingWarnings(report) : []),
+  ];
   const plan: DataPlan = {
     reading,
     kind,

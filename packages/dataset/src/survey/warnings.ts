@@ -1,16 +1,13 @@
-import { type DataReading, type DataReport, SPLITS } from "@modulehub/core";
+import type { DataReading, DataReport } from "@modulehub/core";
 
 /** Classes of which one has so many times more examples than another are told. */
 const UNEVEN = 10;
 
-/** What may surprise in a data set: a sentence each. */
+/** What may surprise in a data set, whatever it is for: a sentence each. */
 export function warningsOf(report: DataReport, reading: DataReading): string[] {
-  const { duplicates, emptyRows, classes, splits, numbers } = report;
-  const warnings: string[] = [];
-  const warn = (when: boolean, text: string) => {
-    if (when) warnings.push(text);
-  };
+  const { duplicates, emptyRows } = report;
   const skipped = report.faults.reduce((sum, { count }) => sum + count, 0);
+  const { warnings, warn } = listOfWarnings();
   warn(emptyRows > 0, `${some(emptyRows, "row is", "rows are")} empty and left out.`);
   warn(
     reading.faulty === "skip" && skipped > 0,
@@ -24,10 +21,17 @@ export function warningsOf(report: DataReport, reading: DataReading): string[] {
     duplicates.otherLabel > 0,
     `${some(duplicates.otherLabel, "example is", "examples are")} there twice with different labels.`,
   );
-  for (const split of SPLITS.filter((each) => splits.counts[each] > 0)) {
+  return warnings;
+}
+
+/** What may surprise in what is trained on it. */
+export function trainingWarnings(report: DataReport): string[] {
+  const { classes, splits, numbers } = report;
+  const { warnings, warn } = listOfWarnings();
+  for (const split of ["validation", "test"] as const) {
     const missing = classes?.filter(({ counts }) => counts[split] === 0).length ?? 0;
     warn(
-      split !== "train" && missing > 0,
+      splits.counts[split] > 0 && missing > 0,
       `The ${split} split has no examples of ${some(missing, "class", "classes")}.`,
     );
   }
@@ -44,6 +48,14 @@ export function warningsOf(report: DataReport, reading: DataReading): string[] {
   );
   warn(numbers !== undefined && numbers.deviation === 0, "All numbers of the train split are the same.");
   return warnings;
+}
+
+function listOfWarnings() {
+  const warnings: string[] = [];
+  const warn = (when: boolean, text: string) => {
+    if (when) warnings.push(text);
+  };
+  return { warnings, warn };
 }
 
 const some = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;

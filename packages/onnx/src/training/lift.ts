@@ -58,6 +58,13 @@ function liftNode(
   return g.nodes(name, node.input.map(take), attributesOf(node), node.output.length);
 }
 
+/** Whether there is a rule by which gradients go back through a node of a model that was read. */
+export function hasGradientRule({ opType = "", domain }: NodeProto): boolean {
+  if (!isInTable(opType)) return false;
+  const entry: Operator = OPERATORS[opType];
+  return entry.domain === domainOf(domain) && entry.gradient !== undefined;
+}
+
 const isInTable = (name: string): name is OperatorName => Object.hasOwn(OPERATORS, name);
 
 function attributesOf(node: NodeProto): Attributes {

@@ -1,15 +1,17 @@
-import { problem } from "@modulehub/core/problem";
+import { type ProblemError, problem } from "@modulehub/core/problem";
 import type { Tensor } from "@modulehub/core/tensor";
 import { makeMessage } from "../decode.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { cutOutputs, opsetOf, prune } from "../graph-editor.ts";
+import { operatorName } from "../graph-walk.ts";
 import { inferTypes } from "../infer-types.ts";
-import type { Inferred } from "../operators/operator.ts";
+import { type Inferred, isFloat } from "../operators/operator.ts";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "../schema.ts";
 import { tensorToProto } from "../tensor-proto.ts";
 import type { Value } from "../value.ts";
+import { gradientMissing } from "./differentiate.ts";
 import { type EmbeddingUse, embeddingUses } from "./embedding-use.ts";
-import { liftNodes } from "./lift.ts";
+import { hasGradientRule, liftNodes } from "./lift.ts";
 
 /** A module's graph, cut at its trainable weights. */
 export interface TrainableBase {
@@ -47,13 +49,16 @@ export interface TrainableTable {
   read(): Float32Array;
 }
 
+type Types = ReadonlyMap<string, Inferred>;
+
 /** Oldest opset that the gradient rules write their nodes for. */
 const LEAST_OPSET = 13;
 
 /**
  * Cuts a graph at its embedding tables: those that a Gather along the first axis reads, float32, or int8 with a scale a
  * row. `output` is the embedding, float32 [batch, features]. Throws `trainable-missing` where there are none, or what
- * comes after them reads what can't be kept for each example, and `output-unknown` for an output that isn't there.
+ * comes after them reads what can't be kept for each example, named with its operator; `gradient-missing` where there
+ * are none and an operator of the graph has no gradient rule; `output-unknown` for an output that isn't there.
  */
 export function cutAtTables(model: ModelProto, output: string): TrainableBase {
   const cut = cutOutputs(model, [output]);
@@ -63,13 +68,13 @@ export function cutAtTables(model: ModelProto, output: string): TrainableBase {
   if (opset < LEAST_OPSET)
     throw problem("trainable-missing", `The graph is of opset ${opset}; training needs ${LEAST_OPSET}.`);
   const uses = embeddingUses(graph);
-  if (uses.length === 0)
-    throw problem("trainable-missing", "The graph has no embedding table that a Gather reads.");
+  const types = inferTypes(graph);
+  if (uses.length === 0) throw noTables(graph, types);
   if (new Set(uses.map(({ table }) => table.name)).size < uses.length)
     throw problem("trainable-missing", "An embedding table is read in two places; train the head alone.");
-  const types = inferTypes(graph);
   const rest = restOf(graph, uses);
-  const feeds = rest.reads.map((name) => ({ name, width: feedWidth(name, types) }));
+  const feeds = rest.reads.map((name) => ({ name, width: feedWidth(name, graph, types) }));
+  for (const { rowsFrom, table } of uses) checkRows(rowsFrom, table.name, graph, types);
   const fronts = [...new Set([...uses.map(({ rowsFrom }) => rowsFrom), ...feeds.map(({ name }) => name)])];
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name ?? "", tensor]));
   return {
@@ -77,7 +82,7 @@ export function cutAtTables(model: ModelProto, output: string): TrainableBase {
     tables: uses.map(({ table, rowsFrom, reads }) => ({ ...table, rowsFrom, reads })),
     feeds,
     opset,
-    features: feedWidth(output, types),
+    features: feedWidth(output, graph, types),
     append(g, inputs) {
       const values = new Map(inputs);
       for (const { table, replaces } of uses) {
@@ -123,16 +128,49 @@ function restOf(graph: GraphProto, uses: readonly EmbeddingUse[]): { nodes: Node
   return { nodes, reads };
 }
 
+/** Why a graph without tables can't be trained: an operator that its other weights could only be trained through, if any. */
+function noTables({ node }: GraphProto, types: Types): ProblemError {
+  const isOfNumbers = (name: string) => isFloat(types.get(name)?.dtype ?? "float32");
+  const without = node.find((each) => !hasGradientRule(each) && isOfNumbers(each.output[0] ?? ""));
+  return without
+    ? gradientMissing(operatorName(without), without.output[0] ?? "")
+    : problem("trainable-missing", "The graph has no embedding table that a Gather reads.");
+}
+
 /** Numbers an example of what is kept for each example. */
-function feedWidth(name: string, types: ReadonlyMap<string, Inferred>): number {
+function feedWidth(name: string, graph: GraphProto, types: Types): number {
   const type = types.get(name);
   const width = type?.shape[1];
   if (type?.dtype !== "float32" || type.shape.length !== 2 || typeof width !== "number")
-    throw problem(
-      "trainable-missing",
-      `"${name.slice(0, 80)}" beside the embedding table is not float32 [batch, number]; train the head alone.`,
-    );
+    throw notKept(name, "beside the embedding table", "float32 [batch, number]", { graph, types });
   return width;
+}
+
+/** Throws `trainable-missing` unless a table is read by a list of rows for each example, such as its words. */
+function checkRows(rowsFrom: string, table: string, graph: GraphProto, types: Types): void {
+  const type = types.get(rowsFrom);
+  const isOfExamples = type?.shape.length === 2 && typeof type.shape[0] !== "number";
+  if (type?.dtype === "int64" && isOfExamples) return;
+  const of = `for the rows of "${table.slice(0, 80)}"`;
+  throw notKept(rowsFrom, of, "int64 [batch, any]", { graph, types });
+}
+
+/** The refusal of what would have to be kept for each example, by the name of the operator that makes it. */
+function notKept(
+  name: string,
+  where: string,
+  wanted: string,
+  { graph, types }: { graph: GraphProto; types: Types },
+): ProblemError {
+  const maker = graph.node.find(({ output }) => output.includes(name));
+  const type = types.get(name);
+  const made = type
+    ? `${type.dtype} [${type.shape.map((size) => size ?? "?").join(", ")}]`
+    : "what is unknown";
+  return problem(
+    "trainable-missing",
+    `${maker ? operatorName(maker) : "An input"}, which makes ${JSON.stringify(name.slice(0, 80))} ${where}, gives ${made}, not ${wanted}; train the head alone.`,
+  );
 }
 
 /** Each use of a table becomes a Gather of the new one, which is float32 whatever the old one was. */

@@ -7,6 +7,7 @@ import { makeFolder, syncFolder } from "../durable-folder.ts";
 import type { BlobStore, Part, PartsByHub, StoredName, StoredNames } from "./blob-store.ts";
 import { FilePieces } from "./file-pieces.ts";
 import { filesystemPaths, isBlobFolder } from "./filesystem-paths.ts";
+import { AGAIN, STORE_FULL } from "./full-store.ts";
 import { isStorageKey } from "./storage-key.ts";
 
 /** Bytes moved at once when parts are joined: what an assembly costs in memory. */
@@ -212,8 +213,8 @@ async function storing<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof ProblemError || !isSystemError(error) || error.code === "ECONNRESET") throw error;
-    const detail = error.code === "ENOSPC" ? "The blob store is full; make room, then try again." : undefined;
-    throw problem("store-unavailable", detail, { retryAfter: 5, cause: error });
+    const detail = error.code === "ENOSPC" ? STORE_FULL : undefined;
+    throw problem("store-unavailable", detail, { retryAfter: AGAIN, cause: error });
   }
 }
 

@@ -1,8 +1,6 @@
 import { S3ServiceException } from "@aws-sdk/client-s3";
 import { ProblemError, problem } from "@modulehub/core";
-
-/** Seconds after which it is worth to ask a store again that could not do something. */
-const AGAIN = 5;
+import { AGAIN, isFull, STORE_FULL } from "./full-store.ts";
 
 /** Whether S3 says that an object, or a bucket, is not there: not that it could not look. */
 export const isMissing = (error: unknown): boolean =>
@@ -17,9 +15,6 @@ export const isNoSuchUpload = (error: unknown): boolean =>
 export const isInvalidPart = (error: unknown): boolean =>
   error instanceof S3ServiceException && (error.name === "InvalidPart" || error.name === "EntityTooSmall");
 
-/** The names by which servers say that they have no room: Versity's, SeaweedFS's, and that of AWS's quotas. */
-const FULL = /NoSpace|StorageFull|InsufficientStorage|QuotaExceeded|no space left/i;
-
 /** What is thrown for bytes that a store was given and no longer has. */
 export const lostBytes = (key: string, cause?: unknown): ProblemError =>
   problem("store-unavailable", `The blob store has lost the bytes of ${key}; restore them.`, { cause });
@@ -29,16 +24,23 @@ export function storeError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof S3ServiceException) {
     const status = error.$metadata.httpStatusCode;
-    if (status === 507 || FULL.test(`${error.name} ${error.message}`))
-      return problem("store-unavailable", "The blob store is full; make room, then try again.", {
-        retryAfter: AGAIN,
-        cause: error,
-      });
+    if (isFull(status, `${error.name} ${error.message}`))
+      return problem("store-unavailable", STORE_FULL, { retryAfter: AGAIN, cause: error });
     if (status === 401 || status === 403)
       return problem("store-unavailable", `The blob store does not accept the hub (${error.name}).`, {
         retryAfter: AGAIN,
         cause: error,
       });
+    // SeaweedFS says no more of a full disk, for one.
+    if (status === 500)
+      return problem(
+        "store-unavailable",
+        `The blob store answered ${status} (${error.name}); its log says why.`,
+        {
+          retryAfter: AGAIN,
+          cause: error,
+        },
+      );
   }
   return problem("store-unavailable", undefined, { retryAfter: AGAIN, cause: error });
 }

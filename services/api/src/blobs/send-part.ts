@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { problem } from "@modulehub/core";
 import { request } from "undici";
 import type { BlobStore, Part, StoreUpload } from "./blob-store.ts";
+import { AGAIN, isFull, STORE_FULL } from "./full-store.ts";
 
 /** Begins an upload of bytes that the hub sends itself, a worker's or another store's; one without parts needs none. */
 export async function beginUpload(
@@ -32,10 +33,10 @@ export async function sendPart(
       cause,
     });
   });
-  await answer.body.dump();
-  if (answer.statusCode !== 200)
-    throw problem(
-      "store-unavailable",
-      `The blob store answered ${answer.statusCode} to part ${part.number} of ${upload.key}.`,
-    );
+  const said = await answer.body.text();
+  if (answer.statusCode === 200) return;
+  const what = `The blob store answered ${answer.statusCode} to part ${part.number} of ${upload.key}.`;
+  throw problem("store-unavailable", isFull(answer.statusCode, said) ? STORE_FULL : what, {
+    retryAfter: AGAIN,
+  });
 }

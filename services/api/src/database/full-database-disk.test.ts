@@ -1,27 +1,22 @@
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PostgresqlServer, startPostgresql } from "../testing/postgresql-server.ts";
+import { smallDisk } from "../testing/small-disk.ts";
 import { ask, moduleFiles, publish, startTestHub, type TestHub } from "../testing/test-hub.ts";
 import { type Database, openDatabase } from "./client.ts";
 import { migrate } from "./migrate.ts";
 
 /** PostgreSQL whose disk is full: a small file system in memory, which takes root. */
 
-const folder = mkdtempSync(join(tmpdir(), "modulehub-full-"));
-const mounted =
-  spawnSync("mount", ["-t", "tmpfs", "-o", "size=200m,mode=0755", "tmpfs", folder]).status === 0;
+const disk = smallDisk(200);
 let server: PostgresqlServer | undefined;
 let database: Database;
 let hub: TestHub;
 beforeAll(async () => {
-  if (mounted) server = await startPostgresql({ folder });
+  if (disk !== undefined) server = await startPostgresql({ folder: disk.folder });
   if (server === undefined) {
     console.info(
-      `PostgreSQL on a full disk is not tested: ${mounted ? "it is not installed" : "no file system can be mounted here"}.`,
+      `PostgreSQL on a full disk is not tested: ${disk ? "it is not installed" : "no file system can be mounted here"}.`,
     );
     return;
   }
@@ -33,23 +28,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await hub?.close();
   await server?.stop();
-  if (mounted) spawnSync("umount", ["-l", folder]);
-  rmSync(folder, { recursive: true, force: true });
+  disk?.remove();
 });
-
-/** Takes all the room there is. */
-function fill(): void {
-  const file = openSync(join(folder, "ballast"), "w");
-  const chunk = Buffer.alloc(4_096);
-  try {
-    for (;;) writeSync(file, chunk);
-  } catch (error) {
-    expect(error).toMatchObject({ code: "ENOSPC" });
-  } finally {
-    closeSync(file);
-  }
-}
-const makeRoom = () => rmSync(join(folder, "ballast"));
 
 interface Body {
   id?: string;
@@ -58,12 +38,12 @@ interface Body {
 }
 const open = () => ask<Body>(hub, "POST", "/v1/uploads", { publisher: "acme", size: 5 });
 
-describe.runIf(mounted)("with a full disk below PostgreSQL", () => {
+describe.runIf(disk !== undefined)("with a full disk below PostgreSQL", () => {
   test("writing is refused with what to do, reading goes on, and it goes on by itself when there is room", async (context) => {
     if (server === undefined) context.skip("PostgreSQL is not installed");
     expect(await publish(hub, "acme/words", moduleFiles("one"))).toMatchObject({ version: 1 });
     const opened: string[] = [];
-    fill();
+    disk?.fill();
     let refusal: Awaited<ReturnType<typeof open>> | undefined;
     for (let tries = 0; refusal === undefined && tries < 3_000; tries++) {
       const answer = await open();
@@ -76,7 +56,7 @@ describe.runIf(mounted)("with a full disk below PostgreSQL", () => {
     const read = await fetch(hub.url + file, { headers: hub.admin });
     expect([read.status, await read.text()]).toEqual([200, "graph one"]);
     expect((await ask(hub, "GET", "/v1/modules?q=words")).status).toBe(200);
-    makeRoom();
+    disk?.makeRoom();
     expect(await publish(hub, "acme/words", moduleFiles("two"))).toMatchObject({ version: 2 });
     for (const id of opened) expect((await ask(hub, "GET", `/v1/uploads/${id}`)).status).toBe(200);
   }, 120_000);
@@ -84,7 +64,7 @@ describe.runIf(mounted)("with a full disk below PostgreSQL", () => {
   test("where its log can't grow it ends, nothing that was answered is lost, and the API waits for it", async (context) => {
     if (server === undefined) context.skip("PostgreSQL is not installed");
     const { id } = (await open()).body;
-    fill();
+    disk?.fill();
     const client = new pg.Client({ connectionString: server!.url });
     client.on("error", () => undefined);
     await client.connect();
@@ -100,7 +80,7 @@ describe.runIf(mounted)("with a full disk below PostgreSQL", () => {
     await client.end().catch(() => undefined);
     expect(await open()).toMatchObject({ status: 503, body: { code: "database-unavailable" } });
     expect((await fetch(`${hub.url}/health/live`)).status).toBe(200);
-    makeRoom();
+    disk?.makeRoom();
     // What an operator does; a server that came back by itself is ended first.
     await server!.kill();
     await server!.start();

@@ -4,6 +4,7 @@ import type { Queries } from "../database/client.ts";
 import { Prisma } from "../database/generated/client.ts";
 import { storableJson } from "../database/storable.ts";
 import { addLogLine } from "./job-log.ts";
+import { endJobUploads } from "./job-uploads.ts";
 
 /** What a job comes to. */
 export type JobEnd =
@@ -13,6 +14,7 @@ export type JobEnd =
 
 /** Ends a job: lets go of what it made on the way, and keeps its data set until it is forgotten. */
 export async function endJob(tx: Queries, id: string, end: JobEnd): Promise<void> {
+  await endJobUploads(tx, id);
   for (const kind of ["checkpoint", "job-file"] as const) await dropReferences(tx, { kind, id });
   if (end.state === "failed") await addLogLine(tx, id, "error", end.problem.detail ?? end.problem.title);
   else await addLogLine(tx, id, "info", end.state === "succeeded" ? "Succeeded." : "Cancelled.");

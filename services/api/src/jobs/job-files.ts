@@ -1,66 +1,96 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { type Digest, ProblemError, problem } from "@modulehub/core";
+import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { storedBlob, takeReferences } from "../blobs/references.ts";
 import { storeStream } from "../blobs/store-stream.ts";
 import type { Database, Queries } from "../database/client.ts";
-import type { Upload } from "../database/generated/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
 import { inTransaction } from "../database/transaction.ts";
-import { cancelUpload } from "../publish/uploads.ts";
-import { readJob } from "./stored-job.ts";
+import { endUpload } from "../publish/uploads.ts";
+import { discardJobUploads } from "./job-uploads.ts";
 import { type Attempt, AttemptOver, requireRunning } from "./transitions.ts";
 
 /** What a worker makes for a job: checkpoints, and files of the module that it trained. */
 
-/** How long a file may be on its way, in milliseconds. */
+/** How long a file may be on its way where nothing ends it before: no later try, and not the job. In milliseconds. */
 const PASSING = 6 * 3_600_000;
+
+interface FileDeps {
+  database: Database;
+  store: BlobStore;
+  log: Pick<FastifyBaseLogger, "warn">;
+}
 
 /**
  * Takes a file of a running job's try, whole or not at all: bytes first, row second. Bytes that are stored already are
  * kept once. Throws `digest-mismatch`, `size-mismatch`, and `job-not-found` for a try that was given up.
  */
 export async function receiveJobFile(
-  { database, store }: { database: Database; store: BlobStore },
+  deps: FileDeps,
   attempt: Attempt,
   file: { digest: Digest; size: number },
   body: Readable,
 ): Promise<void> {
+  const { database, store } = deps;
   // An earlier try may have sent them: nothing is read then.
   if ((await hold(database, attempt, file, undefined)) !== undefined) {
     body.resume();
     return;
   }
-  // A collection knows from it that these bytes are on their way.
-  const upload = await beginPassing(database, attempt, file.size);
-  const key = upload.id;
-  if ((await storeStream(store, { key, ...file }, body)) !== file.digest) {
-    await cancelUpload({ database, store }, upload);
-    throw problem("digest-mismatch");
+  // A collection knows from it that these bytes are on their way; should this process die, the next try ends it.
+  const key = await beginPassing(database, attempt, file.size);
+  try {
+    if ((await storeStream(store, { key, ...file }, body)) !== file.digest) throw problem("digest-mismatch");
+  } catch (error) {
+    await giveUp(deps, key);
+    throw error;
   }
   const record = () => hold(database, attempt, file, key);
-  // On an error other than a refusal the row may be there all the same, so the bytes stay: garbage at worst.
-  const used = await record().catch((error: unknown) => {
-    if (isUniqueViolation(error)) return record();
-    throw error;
-  });
+  const used = await record()
+    .catch((error: unknown) => {
+      if (isUniqueViolation(error)) return record();
+      throw error;
+    })
+    .catch(async (error: unknown) => {
+      // On an error other than a refusal the row may be there all the same, so the bytes stay: garbage at worst.
+      if (error instanceof ProblemError) await giveUp(deps, key);
+      throw error;
+    });
   if (used !== key) await store.delete(key);
 }
 
-/** The row of an upload whose bytes pass the hub: without a digest, so that no client goes on with it. */
-async function beginPassing(database: Database, attempt: Attempt, size: number): Promise<Upload> {
-  const { publisher } = await readJob(database.prisma, attempt.id);
-  return database.prisma.upload.create({
-    data: {
-      id: randomUUID(),
-      publisherId: publisher,
-      size: BigInt(size),
-      partSize: Math.max(1, size),
-      state: "open",
-      expiresAt: new Date(Date.now() + PASSING),
-    },
-  });
+/** The row of an upload whose bytes pass the hub: without a digest, so that no client goes on with it. Its key. */
+async function beginPassing(database: Database, attempt: Attempt, size: number): Promise<string> {
+  const id = randomUUID();
+  await ofRunning(() =>
+    inTransaction(database, async (tx) => {
+      const { publisher } = await requireRunning(tx, attempt);
+      await tx.upload.create({
+        data: {
+          id,
+          publisherId: publisher,
+          jobId: attempt.id,
+          size: BigInt(size),
+          partSize: Math.max(1, size),
+          state: "open",
+          expiresAt: new Date(Date.now() + PASSING),
+        },
+      });
+    }),
+  );
+  return id;
+}
+
+/** Ends an upload that came to nothing, and takes its bytes away; what is left then goes with the try, or a collection. */
+async function giveUp({ database, store, log }: FileDeps, key: string): Promise<void> {
+  try {
+    await endUpload(database, key, "cancelled");
+    await discardJobUploads(store, [key]);
+  } catch (err) {
+    log.warn({ err, upload: key }, "a file of a job that did not arrive is left for later");
+  }
 }
 
 /**
@@ -86,9 +116,16 @@ async function hold(
     await takeReferences(tx, holder, [blob.id]);
     return key;
   };
-  return inTransaction(database, work).catch((error: unknown) => {
+  return ofRunning(() => inTransaction(database, work));
+}
+
+/** Does what only a job's present try may. Throws `job-not-found` to any other. */
+async function ofRunning<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
     if (error instanceof AttemptOver || (error instanceof ProblemError && error.code === "job-not-found"))
       throw problem("job-not-found", "The job has ended, or was given to another worker.", { cause: error });
     throw error;
-  });
+  }
 }

@@ -182,6 +182,26 @@ test("versions are compared on what both were evaluated on, with chance where th
   expect(await page.text()).toContain("Beside the version before");
 });
 
+test("versions that were trained on the same splits are compared on these, with chance where the jobs may be read", async () => {
+  hub.worker.behaviour.work = (assignment, say) => trainTo(hub, assignment, say, moduleFiles(assignment.job));
+  for (const seed of [1, 2]) {
+    const request = trainRequest({
+      settings: { steps: 10, seed },
+      publish: { module: "acme/twice", visibility: "public" },
+    });
+    expect(await ended(hub, (await startJob(hub, request)).id)).toMatchObject({ state: "succeeded" });
+  }
+  const compared = async (headers: Record<string, string>) => {
+    const path = "/v1/modules/acme/twice/versions/2/comparison?with=acme/twice/1";
+    const { body } = await ask(hub, "GET", path, undefined, headers);
+    return (body as { comparisons: { comparison: object }[] }).comparisons[0]?.comparison;
+  };
+  // The same three of four are right in both.
+  const mcnemar = { onlyFirst: 0, onlySecond: 0, pValue: 1 };
+  expect(await compared(hub.admin)).toMatchObject({ sameExamples: true, mcnemar });
+  expect(await compared({})).not.toHaveProperty("mcnemar");
+});
+
 test("an evaluation is kept with its version, for those whom it concerns, without what quotes the data", async () => {
   const made = classifierFiles("classifier");
   await publish(hub, "acme/classifier", made, { visibility: "public" });

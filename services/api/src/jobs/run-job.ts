@@ -12,6 +12,7 @@ import { addLogLine } from "./job-log.ts";
 import type { JobMetrics } from "./job-metrics.ts";
 import type { JobQueue, QueuedJob } from "./job-queue.ts";
 import type { JobSignals } from "./job-signals.ts";
+import { discardJobUploads } from "./job-uploads.ts";
 import { cardFor } from "./module-card.ts";
 import { readJob, type StoredJob } from "./stored-job.ts";
 import { checkSubjects } from "./subjects.ts";
@@ -61,6 +62,9 @@ export async function runJob(deps: RunDeps, { job: id, signal }: QueuedJob): Pro
   for (let wait = deps.firstWait; ; wait = Math.min(deps.longestWait, wait * 2)) {
     const job = await beginAttempt(database, id).catch(ignoreForgotten);
     if (job === undefined) return;
+    await discardJobUploads(deps.store, job.uploadsEnded).catch((err: unknown) =>
+      log.warn({ err, job: id }, "what earlier tries were sending is left for a collection"),
+    );
     signals.tell(id, { kind: "changed" });
     const watch = watchForEnd(deps, job);
     const started = performance.now();

@@ -8,7 +8,7 @@ import {
   type TrainResult,
   trainResultSchema,
 } from "@modulehub/core";
-import { ask, digestOf, moduleFiles, publish, type TestHub, uploadBytes } from "../testing/test-hub.ts";
+import { type AskedHub, ask, digestOf, moduleFiles, publish, uploadBytes } from "../testing/test-hub.ts";
 import { JOB_SETTINGS } from "./job-settings.ts";
 
 /** Settings with which what was broken off is tried again at once. */
@@ -18,7 +18,7 @@ export const DATA = "text,label\ngood,pos\nbad,neg\n";
 export const DATA_SET = { digest: digestOf(DATA), name: "words.csv", reading: { format: "csv" } };
 
 /** A publisher with a base and a data set. */
-export async function prepare(hub: TestHub, publisher = "acme"): Promise<void> {
+export async function prepare(hub: AskedHub, publisher = "acme"): Promise<void> {
   await ask(hub, "POST", "/v1/publishers", { id: publisher });
   const published = await publish(hub, `${publisher}/base`, moduleFiles(`base of ${publisher}`), {
     visibility: "public",
@@ -83,7 +83,7 @@ export const evaluateResult = (
   });
 
 /** Sends what a worker made of a job. */
-export const sendFile = (hub: TestHub, { job, attempt }: JobAssignment, content: string) =>
+export const sendFile = (hub: AskedHub, { job, attempt }: JobAssignment, content: string) =>
   fetch(`${hub.url}/internal/jobs/${job}/files/${digestOf(content)}`, {
     method: "PUT",
     headers: { ...hub.workerToken, "modulehub-attempt": attempt, "content-type": "application/octet-stream" },
@@ -92,7 +92,7 @@ export const sendFile = (hub: TestHub, { job, attempt }: JobAssignment, content:
 
 /** What a worker does that trains and comes to a module of these files. */
 export async function trainTo(
-  hub: TestHub,
+  hub: AskedHub,
   assignment: JobAssignment,
   say: (message: JobMessage) => void,
   files: Record<string, string>,
@@ -108,17 +108,17 @@ export async function trainTo(
   say({ message: "result", result: trainResult(assignment.task.base, accuracy), files: made });
 }
 
-export const startJob = async (hub: TestHub, request: unknown, headers = hub.admin): Promise<Job> => {
+export const startJob = async (hub: AskedHub, request: unknown, headers = hub.admin): Promise<Job> => {
   const { status, body } = await ask<Job>(hub, "POST", "/v1/jobs", request, headers);
   if (status !== 202) throw new Error(JSON.stringify(body));
   return body;
 };
 
-export const readJobOf = async (hub: TestHub, id: string): Promise<Job> =>
+export const readJobOf = async (hub: AskedHub, id: string): Promise<Job> =>
   (await ask<Job>(hub, "GET", `/v1/jobs/${id}`)).body;
 
 /** Waits until something can be said of a job. */
-export async function until(hub: TestHub, id: string, holds: (job: Job) => boolean): Promise<Job> {
+export async function until(hub: AskedHub, id: string, holds: (job: Job) => boolean): Promise<Job> {
   for (let tries = 0; tries < 800; tries++) {
     const job = await readJobOf(hub, id);
     if (holds(job)) return job;
@@ -127,5 +127,5 @@ export async function until(hub: TestHub, id: string, holds: (job: Job) => boole
   throw new Error(`within 20 seconds not seen: ${JSON.stringify(await readJobOf(hub, id))}`);
 }
 
-export const ended = (hub: TestHub, id: string): Promise<Job> =>
+export const ended = (hub: AskedHub, id: string): Promise<Job> =>
   until(hub, id, ({ state }) => state !== "queued" && state !== "running");

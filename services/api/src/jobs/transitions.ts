@@ -6,6 +6,7 @@ import { inTransaction } from "../database/transaction.ts";
 import { type Actor, recordAudit } from "../identity/audit.ts";
 import { endDraftOf } from "./draft-of-job.ts";
 import { endJob, jobJson } from "./end-job.ts";
+import { endJobUploads } from "./job-uploads.ts";
 import { storeEvaluation } from "./store-evaluation.ts";
 import { readJob, type StoredJob } from "./stored-job.ts";
 
@@ -33,14 +34,18 @@ export async function jobTransition<T>(
 export const lockJob = (tx: Queries, id: string): Promise<unknown> =>
   tx.$queryRaw`SELECT 1 FROM job WHERE id = ${id} FOR UPDATE`;
 
+/** A job at the beginning of a try. */
+export interface Begun extends StoredJob {
+  attempt: string;
+  /** Keys of the uploads of earlier tries that have ended with it: see `discardJobUploads`. */
+  uploadsEnded: string[];
+}
+
 /**
  * queued | running → running, with a new try: what an earlier one still sends is refused from then on. Undefined for
  * a job that has ended, and for one whose draft decides about it by now.
  */
-export async function beginAttempt(
-  database: Database,
-  id: string,
-): Promise<(StoredJob & { attempt: string }) | undefined> {
+export async function beginAttempt(database: Database, id: string): Promise<Begun | undefined> {
   return jobTransition(database, id, async (tx, job) => {
     if (job.endedAt !== null || (await tx.draft.findUnique({ where: { jobId: id } })) !== null)
       return undefined;
@@ -55,7 +60,7 @@ export async function beginAttempt(
         progress: { stage: "waiting" },
       },
     });
-    return { ...(await readJob(tx, id)), attempt };
+    return { ...(await readJob(tx, id)), attempt, uploadsEnded: await endJobUploads(tx, id) };
   });
 }
 

@@ -1,4 +1,5 @@
-import { cp, mkdtemp, rm, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { cp, mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -32,7 +33,7 @@ export async function moveHub(args: string[], settings: Settings): Promise<numbe
   const data = resolve(folder);
   if (!(await isFolder(join(data, "database")))) throw new Error(`${data} is no hub's data folder.`);
   const lock = lockDataFolder(data);
-  const copy = await mkdtemp(join(tmpdir(), "modulehub-move-"));
+  const copy = await newCopy(data);
   try {
     await cp(join(data, "database"), join(copy, "database"), { recursive: true });
     const from = await openDatabase({ kind: "folder", path: join(copy, "database") });
@@ -59,6 +60,21 @@ export async function moveHub(args: string[], settings: Settings): Promise<numbe
     await rm(copy, { recursive: true, force: true });
     lock.release();
   }
+}
+
+/**
+ * An empty folder for a copy of a hub's database. Copies of the same hub that moves before left, since they were
+ * killed, are taken away: its lock is held, so that nobody is at them.
+ */
+async function newCopy(data: string): Promise<string> {
+  const name = createHash("sha256")
+    .update(await realpath(data))
+    .digest("hex")
+    .slice(0, 16);
+  const prefix = `modulehub-move-${name}-`;
+  for (const left of (await readdir(tmpdir())).filter((entry) => entry.startsWith(prefix)))
+    await rm(join(tmpdir(), left), { recursive: true, force: true });
+  return mkdtemp(join(tmpdir(), prefix));
 }
 
 const told = (

@@ -1,6 +1,7 @@
 import {
   type DataSet,
   dataSetSchema,
+  type Evaluation,
   type EvaluationFigures,
   evaluationFiguresSchema,
   jobResultSchema,
@@ -31,7 +32,7 @@ interface Outcome {
   figures: EvaluationFigures;
   at: string;
   /** Which examples were right, where the job that says so is there and may be read. */
-  correct?: string;
+  correct?: string | undefined;
 }
 
 /**
@@ -77,20 +78,21 @@ async function outcomesOf(
   found: Found,
 ): Promise<Map<string, Outcome>> {
   const { items } = await listEvaluations(queries, principal, found, { limit: MOST });
-  const correct = await correctOf(
-    queries,
-    principal,
-    items.map(({ job }) => job),
-  );
-  const evaluated = items.map(({ job, dataSet, figures, at }): Outcome => {
-    const own = correct.get(job);
-    return { dataSet, figures, at, ...(own !== undefined && { correct: own }) };
-  });
-  const all = [...evaluated, ...(await trainedOutcomes(queries, found))].sort((a, b) =>
-    a.at < b.at ? -1 : 1,
-  );
-  return new Map(all.map((one) => [`${one.figures.target} ${one.figures.examplesDigest}`, one]));
+  const trainedBy = await trainingJob(queries, found);
+  const jobs = [...items.map(({ job }) => job), ...(trainedBy === null ? [] : [trainedBy])];
+  const correct = await correctOf(queries, principal, jobs);
+  const evaluated = items.map(({ dataSet, figures, at }): Outcome => ({ dataSet, figures, at }));
+  const all = [...evaluated, ...(await trainedOutcomes(queries, found))]
+    .map((one) => ({ ...one, correct: correct.get(examplesOf(one.figures)) }))
+    .sort((a, b) => (a.at < b.at ? -1 : 1));
+  return new Map(all.map((one) => [examplesOf(one.figures), one]));
 }
+
+/** What evaluations have in common that can be compared. */
+const examplesOf = ({
+  target,
+  examplesDigest,
+}: Pick<EvaluationFigures, "target" | "examplesDigest">): string => `${target} ${examplesDigest}`;
 
 const figuresBySplit = z.partialRecord(splitSchema, evaluationFiguresSchema);
 
@@ -105,7 +107,19 @@ async function trainedOutcomes(queries: Queries, { version }: Found): Promise<Ou
   });
 }
 
-/** Which examples were right, by job: of those that are remembered and whose results whoever asks may read. */
+/** The job that a version comes from, as long as its draft is remembered. */
+async function trainingJob(queries: Queries, { module, version }: Found): Promise<string | null> {
+  const draft = await queries.draft.findFirst({
+    where: { moduleId: module.id, version: version.number, jobId: { not: null } },
+    select: { jobId: true },
+  });
+  return draft?.jobId ?? null;
+}
+
+/**
+ * Which examples a version was right on, by what they are: of jobs that are remembered and whose results whoever asks
+ * may read. The same version is right on the same examples, whichever job says so.
+ */
 async function correctOf(
   queries: Queries,
   principal: Principal,
@@ -114,14 +128,17 @@ async function correctOf(
   const visible = visiblePublishers(principal, "job.read");
   const rows = await queries.job.findMany({
     where: { id: { in: [...jobs] }, ...(visible !== "all" && { publisherId: { in: visible } }) },
-    select: { id: true, result: true },
+    select: { result: true },
+  });
+  const evaluations = rows.flatMap(({ result }): Evaluation[] => {
+    const parsed = jobResultSchema.safeParse(result);
+    if (!parsed.success) return [];
+    if (parsed.data.kind === "evaluate") return [parsed.data.evaluation];
+    return parsed.data.kind === "train" ? Object.values(parsed.data.evaluations) : [];
   });
   return new Map(
-    rows.flatMap(({ id, result }): [string, string][] => {
-      const parsed = jobResultSchema.safeParse(result);
-      if (!parsed.success || parsed.data.kind !== "evaluate") return [];
-      const { evaluation } = parsed.data;
-      return "correct" in evaluation ? [[id, evaluation.correct]] : [];
-    }),
+    evaluations.flatMap((evaluation): [string, string][] =>
+      "correct" in evaluation ? [[examplesOf(evaluation), evaluation.correct]] : [],
+    ),
   );
 }

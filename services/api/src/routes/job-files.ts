@@ -30,11 +30,13 @@ export async function jobFileRoutes(app: App, deps: AppDeps): Promise<void> {
         if (attempt === undefined) throw problem("invalid-request", `${ATTEMPT_HEADER} is missing.`);
         const size = request.headers["content-length"];
         const body = (request.body as Readable | undefined) ?? request.raw;
-        await receiveJobFile(deps, { id, attempt }, { digest, size }, body).catch((error: unknown) => {
-          // Else Node would read what more is sent to its end, if it has one.
-          if (!request.raw.complete) reply.header("connection", "close");
-          throw error;
-        });
+        await receiveJobFile({ ...deps, log: request.log }, { id, attempt }, { digest, size }, body).catch(
+          (error: unknown) => {
+            // Else Node would read what more is sent to its end, if it has one.
+            if (!request.raw.complete) reply.header("connection", "close");
+            throw error;
+          },
+        );
         return reply.code(204).send();
       },
     );

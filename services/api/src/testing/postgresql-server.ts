@@ -64,6 +64,9 @@ export async function startPostgresql(
   const owner = root ? { uid: idOf("-u"), gid: idOf("-g") } : {};
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "modulehub-postgresql-"));
   const password = options.password ?? randomBytes(16).toString("hex");
+  const remove = () => {
+    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
+  };
   const passwordFile = join(folder, "password");
   writeFileSync(passwordFile, password);
   for (const path of [folder, passwordFile])
@@ -75,7 +78,10 @@ export async function startPostgresql(
     ["-D", data, ...identity, "--encoding=UTF8", "--locale=C"],
     { ...owner, cwd: folder, encoding: "utf8" },
   );
-  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+  if (made.status !== 0) {
+    remove();
+    throw new Error(`initdb failed: ${made.stderr}`);
+  }
   const port = options.port ?? (await freePort());
   const settings = ["max_connections=200", "log_min_messages=panic", ...(options.settings ?? [])].flatMap(
     (setting) => ["-c", setting],
@@ -109,7 +115,7 @@ export async function startPostgresql(
   };
   const stop = async () => {
     await end((child) => child.kill("SIGINT"));
-    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
+    remove();
   };
   const kill = () =>
     end((child) => {

@@ -42,7 +42,7 @@ export interface S3Options {
 /** Starts a server on loopback, and waits until it answers. Throws with what it printed. */
 export async function startS3(name: S3ServerName, options: S3Options = {}): Promise<S3Server> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "modulehub-s3-"));
-  mkdirSync(join(folder, "data"), { recursive: true });
+  for (const name of ["data", "logs"]) mkdirSync(join(folder, name), { recursive: true });
   const credentials = options.credentials ?? {
     accessKeyId: "hub",
     secretAccessKey: randomBytes(24).toString("hex"),
@@ -51,7 +51,7 @@ export async function startS3(name: S3ServerName, options: S3Options = {}): Prom
   if (options.port !== undefined) ports[0] = options.port;
   const endpoint = `http://127.0.0.1:${ports[0]}`;
   const data = join(folder, "data");
-  const args = name === "weed" ? weedArguments(data, ports, options.args) : versityArguments(data, ports);
+  const args = name === "weed" ? weedArguments(folder, ports, options.args) : versityArguments(data, ports);
   const run = () => start(name, folder, args, credentials, endpoint);
   const server: S3Server = {
     settings: { endpoint, region: "us-east-1", bucket: "modulehub", pathStyle: true, credentials },
@@ -64,6 +64,7 @@ export async function startS3(name: S3ServerName, options: S3Options = {}): Prom
     },
     async stop() {
       await end(server.process, "SIGKILL");
+      if (name === "weed") for (const socket of weedSockets(ports)) rmSync(socket, { force: true });
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
@@ -117,21 +118,31 @@ const versityArguments = (data: string, ports: number[]): string[] => [
 ];
 
 const WEED = ["server", "-master.volumeSizeLimitMB=256", "-volume.max=100", "-filer", "-s3"].concat([
+  // A second instead of ten: as long as it waits for others after a start, no bytes can be stored.
+  "-master.electionTimeout=1s",
+  "-master.telemetry=false",
   "-s3.autoCreateBucket=false",
   "-s3.port.iceberg=0",
   "-s3.port.lance=0",
 ]);
 
-/** SeaweedFS is four servers in one process, each with an HTTP and a gRPC port. */
-function weedArguments(data: string, ports: number[], given: readonly string[] = WEED): string[] {
-  const names = ["s3", "master", "volume", "filer"];
-  const places = names.flatMap((name, index) => [
+const WEED_PARTS = ["s3", "master", "volume", "filer"];
+
+/** The sockets of the gRPC ports, whose place can't be chosen. */
+const weedSockets = (ports: number[]): string[] =>
+  WEED_PARTS.map((name, index) => `/tmp/seaweedfs-${name}-grpc-${ports[2 * index + 1]}.sock`);
+
+/** SeaweedFS is four servers in one process, each with an HTTP and a gRPC port; sockets and logs it puts into /tmp. */
+function weedArguments(folder: string, ports: number[], given: readonly string[] = WEED): string[] {
+  const places = WEED_PARTS.flatMap((name, index) => [
     `-${name}.port=${ports[2 * index]}`,
     `-${name}.port.grpc=${ports[2 * index + 1]}`,
   ]);
-  const own = [`-dir=${data}`, "-ip=127.0.0.1", "-ip.bind=127.0.0.1", ...places];
+  const sockets = ["filer", "s3"].map((name) => `-${name}.localSocket=${join(folder, `${name}.sock`)}`);
+  const own = [`-dir=${join(folder, "data")}`, "-ip=127.0.0.1", "-ip.bind=127.0.0.1", ...places, ...sockets];
   const replaced = new Set(own.map((argument) => argument.split("=")[0]));
-  return [...given.filter((argument) => !replaced.has(argument.split("=")[0])), ...own];
+  const kept = given.filter((argument) => !replaced.has(argument.split("=")[0]));
+  return [`-logdir=${join(folder, "logs")}`, ...kept, ...own];
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

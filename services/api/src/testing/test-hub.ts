@@ -7,14 +7,14 @@ import { type Digest, digestOfHex, type MemberRole } from "@modulehub/core";
 import pg from "pg";
 import { type App, type AppDeps, buildApp } from "../app.ts";
 import { openFilesystemStore } from "../blobs/filesystem-store.ts";
-import { type DatabaseLocation, openDatabase } from "../database/client.ts";
+import { type Database, type DatabaseLocation, openDatabase } from "../database/client.ts";
 import { migrate } from "../database/migrate.ts";
 import { connectWorker } from "../gateway/worker-client.ts";
 import { createIdentity } from "../identity/identity.ts";
 import { type FakeWorker, startFakeWorker } from "./fake-worker.ts";
 import { putPart } from "./store-parts.ts";
 
-/** A whole API with a worker that can be told to misbehave: PGlite in memory, or PostgreSQL by URL. */
+/** A whole API with a worker that can be told to misbehave: PGlite in memory, or PostgreSQL by URL, unless it is given. */
 export interface TestHub {
   app: App;
   deps: AppDeps;
@@ -34,6 +34,9 @@ export interface TestHub {
   close(): Promise<void>;
 }
 
+/** What helpers need of a hub: also of one that is a process of its own. */
+export type AskedHub = Pick<TestHub, "url" | "admin" | "workerToken">;
+
 /** A PostgreSQL server on which the same tests run when it is named; each hub makes a database of its own. */
 const POSTGRES = process.env.MODULEHUB_TEST_DATABASE_URL;
 
@@ -42,10 +45,10 @@ export async function startTestHub(options: Partial<AppDeps> = {}): Promise<Test
   const adminToken = randomBytes(24).toString("base64url");
   const workerToken = randomBytes(24).toString("base64url");
   const worker = await startFakeWorker(workerToken);
-  const { location, drop } = await makeDatabase();
   const log: string[] = [];
-  const database = await openDatabase(location);
-  await migrate(database);
+  const { database, end } = options.database
+    ? { database: options.database, end: async () => undefined }
+    : await ownDatabase();
   let url = "";
   const deps: AppDeps = {
     database,
@@ -88,13 +91,24 @@ export async function startTestHub(options: Partial<AppDeps> = {}): Promise<Test
       await hub.app.close();
       await deps.worker.close();
       await worker.close();
-      await database.close();
-      await drop();
+      await end();
       await rm(data, { recursive: true, force: true });
     },
   };
   hub.url = url = await hub.app.listen({ host: "127.0.0.1", port: 0 });
   return hub;
+}
+
+/** A database that has all migrations, and how to end it. */
+async function ownDatabase(): Promise<{ database: Database; end: () => Promise<void> }> {
+  const { location, drop } = await makeDatabase();
+  const database = await openDatabase(location);
+  await migrate(database);
+  const end = async () => {
+    await database.close();
+    await drop();
+  };
+  return { database, end };
 }
 
 async function makeDatabase(): Promise<{ location: DatabaseLocation; drop: () => Promise<void> }> {
@@ -124,7 +138,7 @@ export interface Answer<T> {
 
 /** Asks over a real socket, as the admin unless told otherwise. */
 export async function ask<T = Record<string, unknown>>(
-  hub: TestHub,
+  hub: AskedHub,
   method: string,
   path: string,
   body?: unknown,
@@ -180,7 +194,7 @@ export interface UploadBody {
 }
 
 /** Uploads some bytes in one part, or as many as it takes, and waits until they are stored. */
-export async function uploadBytes(hub: TestHub, publisher: string, bytes: Uint8Array): Promise<void> {
+export async function uploadBytes(hub: AskedHub, publisher: string, bytes: Uint8Array): Promise<void> {
   const size = bytes.byteLength;
   const { body: upload } = await ask<UploadBody>(hub, "POST", "/v1/uploads", { publisher, size });
   await sendParts(hub, upload, bytes);
@@ -189,7 +203,7 @@ export async function uploadBytes(hub: TestHub, publisher: string, bytes: Uint8A
 }
 
 /** Sends the parts that an answer asks for to where it says. */
-export async function sendParts(hub: TestHub, upload: UploadBody, bytes: Uint8Array): Promise<void> {
+export async function sendParts(hub: AskedHub, upload: UploadBody, bytes: Uint8Array): Promise<void> {
   for (const { n, url } of upload.parts) {
     const start = (n - 1) * upload.partSize;
     const part = bytes.subarray(start, start + upload.partSize);
@@ -203,7 +217,7 @@ export async function sendParts(hub: TestHub, upload: UploadBody, bytes: Uint8Ar
 }
 
 /** Completes an upload and waits while it is verified; the answer is the first, where that refused. */
-export async function completeUpload(hub: TestHub, id: string, digest: Digest): Promise<Answer<UploadBody>> {
+export async function completeUpload(hub: AskedHub, id: string, digest: Digest): Promise<Answer<UploadBody>> {
   let answer = await ask<UploadBody>(hub, "POST", `/v1/uploads/${id}/complete`, { digest });
   for (let tries = 0; answer.body.state === "verifying" && tries < 1_000; tries++) {
     await sleep(20);
@@ -224,7 +238,7 @@ export interface DraftBody {
 
 /** Opens a draft and uploads what is missing. */
 export async function prepareDraft(
-  hub: TestHub,
+  hub: AskedHub,
   module: string,
   files: Record<string, string>,
   options: Record<string, unknown> = {},
@@ -241,7 +255,7 @@ export async function prepareDraft(
 }
 
 /** Waits until a draft has ended. */
-export async function settled(hub: TestHub, id: string): Promise<DraftBody> {
+export async function settled(hub: AskedHub, id: string): Promise<DraftBody> {
   for (let tries = 0; tries < 400; tries++) {
     const { body } = await ask<DraftBody>(hub, "GET", `/v1/drafts/${id}`);
     if (body.state !== "uploading" && body.state !== "verifying") return body;
@@ -252,7 +266,7 @@ export async function settled(hub: TestHub, id: string): Promise<DraftBody> {
 
 /** Publishes a module and waits for the end. */
 export async function publish(
-  hub: TestHub,
+  hub: AskedHub,
   module: string,
   files: Record<string, string>,
   options: Record<string, unknown> = {},

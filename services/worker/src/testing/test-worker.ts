@@ -38,6 +38,9 @@ export async function testWorker(settings: Partial<WorkerSettings> = {}) {
     logger: false,
     tracing: NO_TRACING,
     ...settings,
+  }).catch(async (error: unknown) => {
+    await remove();
+    throw error;
   });
   const headers = (module: TestModule, caller = "tester"): Record<string, string> => ({
     authorization: `Bearer ${TOKEN}`,

@@ -1,4 +1,12 @@
-import { buildTextEmbedding, buildTransformer, modelBytes } from "@modulehub/onnx";
+import {
+  buildTextEmbedding,
+  buildTransformer,
+  decodeModel,
+  EXTERNAL,
+  lazyBytes,
+  makeMessage,
+  modelBytes,
+} from "@modulehub/onnx";
 import { type TestModule, testModule } from "./modules.ts";
 
 const WORDS = "the a cat dog sat ran on under mat house and then it was very big small red blue quick".split(
@@ -57,10 +65,48 @@ export const TRANSFORMER = modelBytes(
   }),
 );
 
+/** Where `moveWeights` puts them, relative to the graph. */
+const WEIGHTS = "weights/model.onnx_data";
+
+/** A graph whose matrices lie in a file of their own, one behind the other. */
+function moveWeights(graph: Uint8Array): { graph: Uint8Array; weights: Uint8Array } {
+  const model = decodeModel(graph);
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  const initializer = model.graph!.initializer.map((tensor) => {
+    if (tensor.dims.length < 2 || tensor.rawData === undefined) return tensor;
+    const { rawData, ...rest } = tensor;
+    const bytes = lazyBytes(rawData);
+    const entries = { location: WEIGHTS, offset: String(offset), length: String(bytes.length) };
+    parts.push(bytes);
+    offset += bytes.length;
+    return makeMessage("TensorProto", {
+      ...rest,
+      dataLocation: EXTERNAL,
+      externalData: Object.entries(entries).map(([key, value]) =>
+        makeMessage("StringStringEntryProto", { key, value }),
+      ),
+    });
+  });
+  const moved = modelBytes({ ...model, graph: { ...model.graph!, initializer } });
+  return { graph: moved, weights: Buffer.concat(parts) };
+}
+
+/** A graph as the files of a module, with its matrices in a file of their own where that is wanted. */
+function filesOf(graph: Uint8Array, isBeside: boolean): [Uint8Array, Record<string, Uint8Array>] {
+  if (!isBeside) return [graph, {}];
+  const moved = moveWeights(graph);
+  return [moved.graph, { [WEIGHTS]: moved.weights }];
+}
+
 /** The sentence transformer as a module: tokenize, run, pool, normalize. */
-export function sentenceTransformer(tokenizer: unknown = TOKENIZER): TestModule {
+export function sentenceTransformer(
+  tokenizer: unknown = TOKENIZER,
+  { weightsBeside = false } = {},
+): TestModule {
+  const [graph, weights] = filesOf(TRANSFORMER, weightsBeside);
   return testModule(
-    TRANSFORMER,
+    graph,
     {
       task: "text-embedding",
       signatures: {
@@ -87,15 +133,17 @@ export function sentenceTransformer(tokenizer: unknown = TOKENIZER): TestModule 
       },
       examples: [{ signature: "default", inputs: { text: ["the cat sat on the mat", "a big red dog ran"] } }],
     },
-    { "tokenizer.json": Buffer.from(JSON.stringify(tokenizer)) },
+    { "tokenizer.json": Buffer.from(JSON.stringify(tokenizer)), ...weights },
   );
 }
 
 /** Word vectors that are easy to add up: cat [1, 0], dog [0, 2], sat [3, 3]. */
-export function wordVectors(): TestModule {
+export function wordVectors({ weightsBeside = false } = {}): TestModule {
   const vectors = { words: ["cat", "dog", "sat"], vectors: Float32Array.of(1, 0, 0, 2, 3, 3), dimensions: 2 };
+  const built = buildTextEmbedding(vectors, { hashedShare: 0, buckets: 1, storage: "float32" });
+  const [graph, weights] = filesOf(modelBytes(built), weightsBeside);
   return testModule(
-    modelBytes(buildTextEmbedding(vectors, { hashedShare: 0, buckets: 1, storage: "float32" })),
+    graph,
     {
       task: "text-embedding",
       signatures: {
@@ -106,5 +154,6 @@ export function wordVectors(): TestModule {
       },
       examples: [{ signature: "default", inputs: { text: ["cat dog", "sat", "", "dog sat sat"] } }],
     },
+    weights,
   );
 }

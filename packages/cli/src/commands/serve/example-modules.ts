@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
 import type { Hub } from "@modulehub/client";
 import { ProblemError } from "@modulehub/core";
 import { assembleExample, type ListedModule, listExamples } from "@modulehub/examples";
@@ -8,13 +6,16 @@ import { problemText } from "../../error-text.ts";
 
 /**
  * Publishes the example modules that are missing on a hub that holds nothing but examples: an empty one, or one
- * whose first start was cut short. One that fails is told and keeps no other back.
+ * whose first start was cut short. One that fails is told and keeps no other back. `into` is a folder that is this
+ * hub's alone: each is assembled there, and it is taken away, with what is left of an earlier start that was killed.
  */
 export async function publishExamples(
   hub: Hub,
+  into: string,
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  await rm(into, { recursive: true, force: true });
   const examples = await listExamples();
   const handles = new Set(examples.map(({ handle }) => handle));
   const { items } = await hub.listModules({ limit: handles.size + 1 });
@@ -25,7 +26,7 @@ export async function publishExamples(
     const started = performance.now();
     say(`Publishing the example ${example.handle} …`);
     try {
-      await publishExample(hub, example, signal);
+      await publishExample(hub, example, into, signal);
       say(`Published ${example.handle} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
     } catch (error) {
       if (signal.aborted) return;
@@ -46,8 +47,13 @@ async function exists(hub: Hub, handle: string): Promise<boolean> {
   }
 }
 
-async function publishExample(hub: Hub, listed: ListedModule, signal: AbortSignal): Promise<void> {
-  const into = await mkdtemp(join(tmpdir(), "modulehub-example-"));
+async function publishExample(
+  hub: Hub,
+  listed: ListedModule,
+  into: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await mkdir(into, { mode: 0o700 });
   try {
     const { folder, handle } = await assembleExample(listed, into);
     const options = { visibility: "public", createPublisher: true, signal } as const;

@@ -81,7 +81,11 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   else print(context, greeting(hub.url, tokenFile));
 
   const examples = options.examples
-    ? withExamples(hub.url, () => adminToken(context, tokenFile), tell, stopping.signal)
+    ? withExamples(
+        { url: hub.url, readToken: () => adminToken(context, tokenFile), into: join(data, "examples") },
+        tell,
+        stopping.signal,
+      )
     : Promise.resolve();
   const end = await Promise.race([stopped.promise, hub.apiEnded]);
   if (end !== "stopped" && !stopping.signal.aborted) {
@@ -99,13 +103,12 @@ const adminToken = async ({ environment }: Context, file: string | undefined): P
   file === undefined ? (environment.MODULEHUB_ADMIN_TOKEN ?? "") : (await readFile(file, "utf8")).trim();
 
 async function withExamples(
-  url: string,
-  readToken: () => Promise<string>,
+  { url, readToken, into }: { url: string; readToken: () => Promise<string>; into: string },
   tell: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await publishExamples(new Hub({ url, token: await readToken() }), tell, signal);
+    await publishExamples(new Hub({ url, token: await readToken() }), into, tell, signal);
   } catch (error) {
     // A hub without examples is a hub.
     if (!signal.aborted)

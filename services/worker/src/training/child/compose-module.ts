@@ -61,7 +61,9 @@ export async function composeModule(
     { path: composed.graphPath, file: "graph" },
     { path: "README.md", file: "readme" },
     ...(composed.labels === null ? [] : [{ path: LABELS_FILE, file: "labels" }]),
-    ...(await baseFiles(base.folder, manifest, role.signature)).map((path) => ({ path, ofBase: path })),
+    ...(await baseFiles(base.folder, { manifest, signature: role.signature, composed: composed.model })).map(
+      (path) => ({ path, ofBase: path }),
+    ),
   ];
   await checkComposed(pipe, argument, { files, composition, role });
   return files;

@@ -1,13 +1,19 @@
 import { stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { assetPaths, graphPath, type Manifest, manifestPaths } from "@modulehub/core";
-import { decodeModel, openSource, summarizeModel } from "@modulehub/onnx";
+import { type ModelProto, summarizeModel } from "@modulehub/onnx";
 
 /** Files that are read beside a tokenizer, or at the root, where they are there. */
 const BESIDE = ["tokenizer_config.json", "sentence_bert_config.json"];
 
-/** The files of a base that a module composed with it needs as they are: weights beside the graph, tokenizers, images. */
-export async function baseFiles(folder: string, manifest: Manifest, name: string): Promise<string[]> {
+/**
+ * The files of a base that a module composed with it needs as they are: tokenizers, images, and weights beside the graph
+ * that the composed one still reads.
+ */
+export async function baseFiles(
+  folder: string,
+  { manifest, signature: name, composed }: { manifest: Manifest; signature: string; composed: ModelProto },
+): Promise<string[]> {
   const signature = manifest.signatures[name]!;
   const graph = graphPath(signature);
   const assets = assetPaths(signature);
@@ -17,8 +23,7 @@ export async function baseFiles(folder: string, manifest: Manifest, name: string
   const examples = [...manifestPaths({ ...manifest, signatures: {} })].filter(
     (path) => path !== "module.json",
   );
-  using source = openSource(join(folder, graph));
-  const { externalData } = summarizeModel(decodeModel(source));
+  const { externalData } = summarizeModel(composed);
   const weights = externalData.map(({ location }) => posix.join(posix.dirname(graph), location));
   const found: string[] = [];
   for (const path of new Set([...assets, ...beside, ...examples, ...weights]))

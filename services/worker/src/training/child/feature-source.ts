@@ -15,6 +15,7 @@ import {
   modelBytes,
   openSource,
   type TrainableBase,
+  withExternalData,
 } from "@modulehub/onnx";
 import {
   denseFeatures,
@@ -100,8 +101,11 @@ async function trainedSource(
 ): Promise<FeatureSource> {
   const { graph } = module.compileTask(role.signature);
   const path = join(module.folder, graph);
-  const source = openSource(path);
-  const embedding = embeddingGraph(decodeModel(source), module.manifest);
+  // What is trained is written anew, so weights in files of their own are read too; the rest as it is asked for.
+  const open = new DisposableStack();
+  const inFolder = (location: string) => open.use(openSource(join(dirname(path), location)));
+  const model = withExternalData(decodeModel(open.use(openSource(path))), inFolder);
+  const embedding = embeddingGraph(model, module.manifest);
   const cut = cutAtTables(embedding.model, embedding.output);
   // Says which operator has no gradient rule, if one has none.
   buildTrainingProgram(settings, { features: cut.features, outputs: 1 }, cut);
@@ -146,7 +150,7 @@ async function trainedSource(
     },
     async close() {
       await front.close();
-      source[Symbol.dispose]();
+      open.dispose();
     },
   };
 }
