@@ -88,7 +88,7 @@ const job = (id: string, kind: string, state: string, more: object = {}) => ({
 });
 const dataSet = { digest: data, name: "reviews.csv", reading };
 const halved = { ...dataSet, reading: { ...reading, split: { ...reading.split, test: 0.5 } } };
-const head = { hidden: [8, 4], dropout: 0.1, output: "softmax" };
+const head = { hidden: [8, 4], dropout: 0.1, standardize: true, output: "softmax" };
 const train = (settings: object, more: object = {}) =>
   `POST /v1/jobs ${JSON.stringify({ kind: "train", publisher: "acme", base: "acme/words", dataSet, settings, ...more })}`;
 const me = {
@@ -211,7 +211,7 @@ const run = (line: string) =>
   );
 
 const TRAIN =
-  "train acme/words --data DATA/reviews.csv --hidden 8,4 --dropout 0.1 --optimizer adagrad,initial-accumulator=0 --learning-rate 0.003 --steps 20 --class-weights 1,2 --test 0.5 --require-accuracy 0.4 --publish acme/reviews@stable --private";
+  "train acme/words --data DATA/reviews.csv --hidden 8,4 --dropout 0.1 --standardize --optimizer adagrad,initial-accumulator=0 --learning-rate 0.003 --steps 20 --class-weights 1,2 --test 0.5 --require-accuracy 0.4 --publish acme/reviews@stable --private";
 
 test("train asks for what its options say, and prints what came of it", async () => {
   const { code, stdout, stderr } = await run(TRAIN);
@@ -307,8 +307,11 @@ test("rank prints a table of the modules, best first", async () => {
 });
 
 test("evaluate takes all of the data where it has no test split", async () => {
-  const { code, stdout } = await run("evaluate acme/reviews/1 --data DATA/reviews.csv --json");
+  const { code, stdout, stderr } = await run("evaluate acme/reviews/1 --data DATA/reviews.csv --json");
   expect(code).toBe(0);
+  // Nothing is trained, so nothing is said of what training would need.
+  expect(stderr).toMatch(/^4 texts\n {2}bad {3}2\n {2}good {2}2\n/);
+  expect(stderr).not.toMatch(/note:|split|train/);
   expect(JSON.parse(stdout)).toMatchObject({ handle: "acme/reviews/1", accuracy: 0.5, of: "all", job: "j4" });
 });
 

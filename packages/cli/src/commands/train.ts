@@ -30,6 +30,7 @@ interface TrainCommandOptions extends HubOptions, DataOptions, FollowOptions {
   hidden?: number[];
   activation?: (typeof ACTIVATIONS)[number];
   dropout?: number;
+  standardize?: boolean;
   optimizer?: Settings["optimizer"];
   learningRate?: number;
   schedule?: Settings["schedule"];
@@ -92,7 +93,8 @@ const withHeadOptions = (command: Command): Command =>
       "--dropout <share>",
       "of each hidden layer's numbers that a step leaves out",
       share("--dropout", 0.99),
-    );
+    )
+    .option("--standardize", "scale each number of the vectors to mean 0 and deviation 1");
 
 const OPTIMIZERS = ["sgd", "momentum", "adagrad", "adam", "adamw"];
 const SCHEDULES = ["constant", "step", "cosine"];
@@ -150,9 +152,9 @@ const withTrainingOptions = (command: Command): Command =>
 const OUTPUTS = { class: "softmax", labels: "sigmoid", number: "linear" } as const;
 
 function settingsOf(options: TrainCommandOptions): Settings {
-  const { hidden, activation, dropout, earlyStopping } = options;
+  const { hidden, activation, dropout, standardize, earlyStopping } = options;
   return {
-    head: { hidden, activation, dropout, output: OUTPUTS[options.target ?? "class"] },
+    head: { hidden, activation, dropout, standardize, output: OUTPUTS[options.target ?? "class"] },
     optimizer: options.optimizer,
     learningRate: options.learningRate,
     schedule: options.schedule,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import type { DataSource } from "../example.ts";
 import { readAll, refusalOf, TestData } from "../test-data.ts";
-import { surveyDataset } from "./survey-dataset.ts";
+import { type DataPurpose, surveyDataset } from "./survey-dataset.ts";
 
 const data = new TestData();
 afterAll(() => data[Symbol.asyncDispose]());
@@ -87,6 +87,21 @@ test("the report counts duplicates: all, between test and train, and with differ
     "Examples of the test split that are in train or validation too: 1. Its figures will be too good.",
     "1 example is there twice with different labels.",
   ]);
+});
+
+test("that there is no test split is told before training, and not of data that is evaluated or ranked by", async () => {
+  const source = await jsonl([
+    { text: "one", label: "x" },
+    { text: "two", label: "y" },
+  ]);
+  const reading = dataReadingSchema.parse({ format: "jsonl", split: { test: 0 } });
+  const warnings = async (purpose: DataPurpose) =>
+    (await surveyDataset(source, reading, { purpose })).report.warnings;
+  expect(await warnings("training")).toEqual([
+    "There is no test split, so nothing says how good the result is on other data.",
+  ]);
+  expect(await warnings("evaluation")).toEqual([]);
+  expect(await warnings("ranking")).toEqual([]);
 });
 
 test("the report tells how long the texts are", async () => {

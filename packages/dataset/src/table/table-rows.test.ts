@@ -204,6 +204,15 @@ test("a number that is none is told", async () => {
   expect(report.faults).toMatchObject([{ code: "data-label-invalid", count: 3 }]);
 });
 
+test("a class whose rows are all without text, or can't be used, is told", async () => {
+  const source = await data.file("empty class.csv", 'text,label\none,a\ntwo,b\n" ",c\nthr\0ee,d\n');
+  const { report } = await readAll(source, { format: "csv", faulty: "skip", split: { test: 0 } });
+  expect(report).toMatchObject({ examples: 2, emptyRows: 1 });
+  expect(report.problems).toMatchObject([
+    { code: "data-class-empty", detail: 'There are no examples of "c", "d".' },
+  ]);
+});
+
 test("empty files, and tables of a line of names, hold no examples", async () => {
   for (const [name, content] of [
     ["empty.csv", ""],

@@ -22,8 +22,9 @@ export async function* tableRows(
 function rowOf(row: string, columns: TableColumns, values: TableValues, reading: DataReading): Row {
   const id = typeof values.id === "string" && values.id !== "" ? values.id.slice(0, 256) : row;
   const read = contentOf(id, columns, values.content);
-  if (read.kind !== "content") return read;
   const label = labelOf(id, reading, values.label);
+  // Its class is there all the same, and may turn out to have no examples.
+  if (read.kind !== "content") return label.kind === "fault" ? read : { ...read, label };
   if (label.kind === "fault") return label;
   const split = splitValue(id, values.split);
   if (typeof split === "object") return split;

@@ -99,6 +99,26 @@ test("a graph without tables, and one with an operator that can't be differentia
     expect.objectContaining({ code: "trainable-missing" }),
   );
 
+  const folded = new GraphBuilder();
+  const pixels = folded.input("x", "float32", ["batch", 1, 4, 4]);
+  folded.output("y", folded.conv(pixels, folded.constant(float32([1, 1, 4, 4], new Array(16).fill(1)))));
+  expect(() => cutAtTables(folded.toModel(), "y")).toThrow(
+    expect.objectContaining({ code: "gradient-missing", message: expect.stringMatching(/^Conv, which/) }),
+  );
+
+  // Rows that are the same for every example, as places in a text are.
+  const placed = new GraphBuilder();
+  const order = placed.range(placed.scalar(0, "int64"), placed.scalar(2, "int64"), placed.scalar(1, "int64"));
+  const places = placed.gather(placed.constant(float32([2, 2], [1, 2, 3, 4]), "places"), order);
+  const all = placed.reduceMax(places, placed.ints([0]), { keepdims: 0 });
+  placed.output("y", placed.add(placed.input("x", "float32", ["batch", 2]), all));
+  expect(() => cutAtTables(placed.toModel(), "y")).toThrow(
+    expect.objectContaining({
+      code: "trainable-missing",
+      message: expect.stringMatching(/^Range, which makes "\w+" for the rows of "places", gives int64 \[/),
+    }),
+  );
+
   const g = new GraphBuilder({ opset: 20 });
   const vectors = g.gather(g.constant(float32([2, 2], [1, 2, 3, 4])), g.input("ids", "int64", ["batch", 4]));
   const [best] = g.nodes("TopK", [vectors, g.ints([1])], { axis: 1 }, 2);

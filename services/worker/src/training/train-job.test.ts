@@ -191,6 +191,32 @@ test.each<[string, string, (base: ReturnType<typeof wordVectors>) => JobTask]>([
     (base) => trainTask(base, worker.data(CSV, { ...READING, columns: { label: "sentiment" } }), SETTINGS),
   ],
   [
+    "a class without examples",
+    "data-class-empty",
+    (base) => trainTask(base, worker.data(`${CSV},bovine\n`, READING), SETTINGS),
+  ],
+  [
+    "classes that differ between train and test",
+    "data-classes-differ",
+    (base) => {
+      const csv = "text,label,split\ncat,feline,train\ndog,canine,train\ncow,bovine,test\n";
+      return trainTask(base, worker.data(csv, { format: "csv" }), SETTINGS);
+    },
+  ],
+  [
+    "a text that is not UTF-8",
+    "data-encoding",
+    (base) => {
+      const bytes = Buffer.from(`${CSV}caf\xe9,feline\n`, "latin1");
+      return trainTask(base, worker.data(bytes, READING), SETTINGS);
+    },
+  ],
+  [
+    "a text of 10 MB",
+    "data-text-too-long",
+    (base) => trainTask(base, worker.data(`${CSV}${"cat ".repeat(2_500_000)},feline\n`, READING), SETTINGS),
+  ],
+  [
     "an accuracy that no split can show",
     "data-test-missing",
     (base) => ({

@@ -6,6 +6,7 @@ import {
   problem,
   type Split,
 } from "@modulehub/core";
+import type { Example } from "@modulehub/dataset";
 import { evaluatorFor } from "@modulehub/dataset/metrics";
 import { loadLabels, readManifest } from "@modulehub/runtime";
 import type { JobArgument } from "../job-messages.ts";
@@ -50,25 +51,9 @@ export async function evaluate(
     });
   await progress();
   for await (const window of windowsOf(ofSplits(examplesOf(data), isEvaluated))) {
-    const order = [...window.keys()].sort((a, b) => lengthOf(window[a]!) - lengthOf(window[b]!));
-    const outputs = new Map<number, Float32Array>();
-    const chunks = [...chunksOf(order.map((place) => ({ place, content: window[place]!.content })))];
-    await inOrder(chunks, async (chunk) => {
-      const answer = await pipe.ask({ kind: "run", module: 0, operation: "classify" }, itemsOf(chunk));
-      const [labels, scores] = [answer.get("labels"), answer.get("scores")];
-      if (labels?.dtype !== "string" || scores?.dtype !== "float32")
-        throw problem("manifest-mismatch", "The module's labels step gave what are no labels and scores.");
-      const width = labels.shape[1] ?? 0;
-      for (const [index, { place }] of chunk.entries()) {
-        const row = labels.data.slice(index * width, (index + 1) * width);
-        const by = new Map(row.map((label, rank) => [label, scores.data[index * width + rank]!]));
-        outputs.set(
-          place,
-          Float32Array.from(classes, (name) => by.get(name) ?? 0),
-        );
-      }
-      done += chunk.length;
-      await progress();
+    const outputs = await scoresOf(pipe, window, classes, (count) => {
+      done += count;
+      return progress();
     });
     // In the data's order, which is part of what an evaluation is of.
     for (const [place, example] of window.entries()) evaluator.add(example, outputs.get(place)!);
@@ -82,6 +67,38 @@ export async function evaluate(
     evaluation: evaluator.result(),
     seconds: { total: (performance.now() - started) / 1_000 },
   };
+}
+
+/**
+ * The module's scores of each example of a window, in the order of the classes; 0 for a class that it doesn't say. Like
+ * ones are asked for together.
+ */
+async function scoresOf(
+  pipe: WorkerPipe,
+  window: readonly Example[],
+  classes: readonly string[],
+  onDone: (examples: number) => Promise<void>,
+): Promise<Map<number, Float32Array>> {
+  const order = [...window.keys()].sort((a, b) => lengthOf(window[a]!) - lengthOf(window[b]!));
+  const chunks = [...chunksOf(order.map((place) => ({ place, content: window[place]!.content })))];
+  const outputs = new Map<number, Float32Array>();
+  await inOrder(chunks, async (chunk) => {
+    const answer = await pipe.ask({ kind: "run", module: 0, operation: "classify" }, itemsOf(chunk));
+    const [labels, scores] = [answer.get("labels"), answer.get("scores")];
+    if (labels?.dtype !== "string" || scores?.dtype !== "float32")
+      throw problem("manifest-mismatch", "The module's labels step gave what are no labels and scores.");
+    const width = labels.shape[1] ?? 0;
+    for (const [index, { place }] of chunk.entries()) {
+      const row = labels.data.slice(index * width, (index + 1) * width);
+      const by = new Map(row.map((label, rank) => [label, scores.data[index * width + rank]!]));
+      outputs.set(
+        place,
+        Float32Array.from(classes, (name) => by.get(name) ?? 0),
+      );
+    }
+    await onDone(chunk.length);
+  });
+  return outputs;
 }
 
 async function* ofSplits<T extends { split: Split }>(
