@@ -115,14 +115,18 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
       const names = dying.map(({ name }) => name).join(" and ");
       note(`── ${kills}: ${names} to be killed`);
       const stop = new AbortController();
-      const working = active.map(async (publisher) => {
-        while (!stop.signal.aborted) {
-          const done = await publisher.step(stop.signal);
-          result[done ? "answered" : "unanswered"]++;
-          // Until what came of it is known, nothing may rest on it.
-          if (!done && !stop.signal.aborted) await settle(hub, publisher, random, stop.signal);
-        }
-      });
+      const working = Promise.all(
+        active.map(async (publisher) => {
+          while (!stop.signal.aborted) {
+            const done = await publisher.step(stop.signal);
+            result[done ? "answered" : "unanswered"]++;
+            // Until what came of it is known, nothing may rest on it.
+            if (!done && !stop.signal.aborted) await settle(hub, publisher, random, stop.signal);
+          }
+        }),
+      );
+      // What is wrong is told below, once the parts run again.
+      working.catch(() => undefined);
       // By what has been answered, so that a slow machine dies in the middle of work too; then at any moment.
       const enough = calls + random.below(CALLS);
       for (const until = Date.now() + PATIENCE; calls < enough && Date.now() < until; ) await sleep(5);
@@ -137,7 +141,7 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
       for (const part of dying.toReversed()) await part.start();
       if (isApiAlive) await sleep(random.below(200));
       stop.abort();
-      await Promise.all(working);
+      await working;
       await Promise.all(active.map((publisher) => untilAnswered(hub, publisher, random)));
       for (const [index, publisher] of active.entries()) {
         if (publisher.record.versions.size < VERSIONS) continue;

@@ -89,6 +89,7 @@ export function storeOf(life: Life, store: BlobStore): BlobStore {
         : {
             way: "direct",
             begin: (key) => between(life, "store.begin", () => parts.begin(key)),
+            knows: (upload) => checked(() => parts.knows(upload)),
             urls: (upload, wanted) => checked(() => parts.urls(upload, wanted)),
           },
     received: (upload, wanted) => checked(() => store.received(upload, wanted)),

@@ -50,6 +50,11 @@ export interface PartsDirect {
   way: "direct";
   /** Begins an upload; the answer is the store's own name for it. One that is begun again has two, with parts of their own. */
   begin(key: string): Promise<string>;
+  /**
+   * Whether the store still has an upload that was begun, or what it was joined to. One that was killed while it joined
+   * an upload may know neither afterwards, and then takes no part of it again.
+   */
+  knows(upload: StoreUpload): Promise<boolean>;
   /** Addresses to which each part, and nothing of another size, can be sent with PUT for a while, any number of times. */
   urls(upload: StoreUpload, parts: readonly Part[]): Promise<string[]>;
 }

@@ -98,6 +98,16 @@ export function s3Store(connection: S3Connection): BlobStore {
     parts: {
       way: "direct",
       begin,
+      knows: (upload) =>
+        atStore(async () => {
+          try {
+            await listParts(calls, inUpload(upload), undefined);
+            return true;
+          } catch (error) {
+            if (!isNoSuchUpload(error)) throw error;
+            return (await sizeOf(upload.key)) !== undefined;
+          }
+        }),
       urls: (upload, parts) => atStore(() => connection.partUrls(upload, parts)),
     },
     leastPartSize: LEAST_PART,

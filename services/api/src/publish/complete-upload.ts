@@ -13,6 +13,7 @@ import {
   endUpload,
   inStore,
   lifeFromNow,
+  lostParts,
   partsOf,
   readUpload,
   receivedParts,
@@ -32,12 +33,14 @@ export interface CompleteDeps extends UploadDeps {
  * again is success. Throws `upload-incomplete`, `digest-mismatch` (the upload has then failed), `upload-state`.
  */
 export async function completeUpload(deps: CompleteDeps, upload: Upload, digest: Digest): Promise<void> {
-  const { database, store } = deps;
+  const { database } = deps;
   if (upload.digest !== null && upload.digest !== digest)
     throw problem("digest-mismatch", `The upload was opened, or completed, with ${upload.digest}.`);
   if (upload.state === "stored" || upload.state === "verifying") return;
   requireOpen(upload);
-  const there = new Set(await receivedParts(store, upload));
+  const received = await receivedParts(deps, upload);
+  if (received === "lost") throw lostParts();
+  const there = new Set(received);
   const missing = partsOf(upload).filter(({ number }) => !there.has(number));
   if (missing.length > 0) {
     // Asked twice at once: the other was first, and has cleared the parts away.

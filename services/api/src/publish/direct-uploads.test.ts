@@ -199,3 +199,19 @@ test("a store that has lost a file is an error that names it, and the others are
   });
   expect(await readme.text()).toBe("# kept");
 });
+
+test("an upload that its store has lost, killed while it joined it, fails, and the same bytes are sent by another", async () => {
+  const bytes = randomBytes(6 * MIB);
+  const first = await open(bytes);
+  await sendParts(hub, first, bytes);
+  await hub.deps.store.discardUpload(first.id);
+  const again = await open(bytes);
+  expect(again.id).not.toBe(first.id);
+  expect(await look(first.id)).toMatchObject({ state: "failed", problem: { code: "store-unavailable" } });
+  await sendParts(hub, again, bytes);
+  expect(await completeUpload(hub, again.id, digestOf(bytes))).toMatchObject({ body: { state: "stored" } });
+
+  const other = await open(randomBytes(6 * MIB));
+  await hub.deps.store.discardUpload(other.id);
+  expect(await look(other.id)).toMatchObject({ state: "failed", parts: [], received: [] });
+});

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
-import { type Action, type Digest, type ProblemDocument, problem } from "@modulehub/core";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Action, type Digest, type ProblemDocument, type ProblemError, problem } from "@modulehub/core";
 import type { BlobStore, Part, StoreUpload } from "../blobs/blob-store.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Upload } from "../database/generated/client.ts";
@@ -112,14 +113,33 @@ export async function readUpload(queries: Queries, id: string): Promise<Upload> 
   return upload;
 }
 
-/** The numbers of the parts that are there, ascending, from a number on; of an upload that has ended none. */
-export async function receivedParts(store: BlobStore, upload: Upload, from = 1): Promise<number[]> {
+/** Milliseconds after which a store that knows nothing of an upload is asked again: one of few bytes is joined by then. */
+const LOOK_AGAIN = 2_000;
+
+/**
+ * The numbers of the parts that are there, ascending, from a number on; of an upload that has ended none. One that its
+ * store has lost fails, since the store takes no part of it again: that is `lost`.
+ */
+export async function receivedParts(
+  { database, store }: UploadDeps,
+  upload: Upload,
+  from = 1,
+): Promise<number[] | "lost"> {
   const parts = partsOf(upload, from);
   const isBegun = store.parts.way === "hub" || upload.storeHandle !== null;
   if (upload.state !== "open" || parts.length === 0 || !isBegun) return [];
   const received = await store.received(inStore(upload), parts);
-  return received === "assembled" ? parts.map(({ number }) => number) : received;
+  if (received === "assembled") return parts.map(({ number }) => number);
+  if (received.length > 0 || store.parts.way === "hub" || (await store.parts.knows(inStore(upload))))
+    return received;
+  await sleep(LOOK_AGAIN);
+  if (await store.parts.knows(inStore(upload))) return received;
+  await endUpload(database, upload.id, "failed", lostParts().toDocument());
+  return "lost";
 }
+
+export const lostParts = (): ProblemError =>
+  problem("store-unavailable", "The blob store has lost the parts that had arrived; open a new upload.");
 
 /**
  * Where to send some parts of an open upload; undefined where that is the hub. The upload has its whole time again.

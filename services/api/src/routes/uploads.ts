@@ -45,7 +45,7 @@ export interface UploadRouteDeps extends CompleteDeps {
 }
 
 export async function uploadRoutes(app: App, deps: UploadRouteDeps): Promise<void> {
-  const { database, store, publicUrl } = deps;
+  const { database, publicUrl } = deps;
 
   app.post(
     "/v1/uploads",
@@ -63,8 +63,12 @@ export async function uploadRoutes(app: App, deps: UploadRouteDeps): Promise<voi
         response: { 201: upload },
       },
     },
-    async (request, reply) =>
-      reply.code(201).send(await describe(await openUpload(deps, request.principal, request.body))),
+    async (request, reply) => {
+      const open = async () => describe(await openUpload(deps, request.principal, request.body));
+      const opened = await open();
+      // One that was to be continued, and that its store has lost.
+      return reply.code(201).send(opened.state === "failed" ? await open() : opened);
+    },
   );
 
   app.get(
@@ -155,8 +159,10 @@ export async function uploadRoutes(app: App, deps: UploadRouteDeps): Promise<voi
     return findUpload(database.prisma, request.principal, action, request.params.id);
   }
 
-  async function describe(row: Upload, from = 1) {
-    const received = await receivedParts(store, row, from);
+  async function describe(found: Upload, from = 1) {
+    const seen = await receivedParts(deps, found, from);
+    const row = seen === "lost" ? await readUpload(database.prisma, found.id) : found;
+    const received = seen === "lost" ? [] : seen;
     const there = new Set(received);
     const missing = row.state === "open" ? partsOf(row, from).filter(({ number }) => !there.has(number)) : [];
     const parts = missing.slice(0, URLS);
