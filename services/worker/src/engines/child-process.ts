@@ -60,6 +60,7 @@ export const ALLOCATION = {
 export const LARGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
 interface Launchers {
+  chrt: string | undefined;
   setpriv: string | undefined;
   prlimit: string | undefined;
 }
@@ -68,8 +69,12 @@ let found: Launchers | undefined;
 
 /** The programs of util-linux that limit a child, where this machine has them. */
 export function launchers(searchPath: string): Launchers {
-  if (process.platform !== "linux") return { setpriv: undefined, prlimit: undefined };
-  found ??= { setpriv: onPath("setpriv", searchPath), prlimit: onPath("prlimit", searchPath) };
+  if (process.platform !== "linux") return { chrt: undefined, setpriv: undefined, prlimit: undefined };
+  found ??= {
+    chrt: onPath("chrt", searchPath),
+    setpriv: onPath("setpriv", searchPath),
+    prlimit: onPath("prlimit", searchPath),
+  };
   return found;
 }
 
@@ -77,16 +82,18 @@ export function launchers(searchPath: string): Launchers {
  * Starts a TypeScript file of this service as a limited child. `pipe` is its file descriptor 3, a pair of
  * sockets; its last words on stderr are kept for the log. Throws `worker-unavailable`.
  *
- * @param own flags of Node and V8, and settings of memory beside `ALLOCATION`, of this kind of child
+ * @param own of this kind of child: flags of Node and V8, settings of memory beside `ALLOCATION`, and whether it only
+ * gets what CPU time nobody else wants (Linux's SCHED_IDLE), where the system can do that
  */
 export function startChild(
   entry: URL,
   argument: Record<string, unknown>,
   { memoryBytes, searchPath, codeFolder }: ChildLimits,
-  own: { flags?: readonly string[]; allocation?: Readonly<Record<string, string>> } = {},
+  own: { flags?: readonly string[]; allocation?: Readonly<Record<string, string>>; idle?: boolean } = {},
 ): { child: ChildProcess; pipe: Duplex; stderr: () => string } {
-  const { setpriv, prlimit } = launchers(searchPath);
+  const { chrt, setpriv, prlimit } = launchers(searchPath);
   const command = [
+    ...(own.idle && chrt ? [chrt, "--idle", "0"] : []),
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL", "--"] : []),
     ...(prlimit ? [prlimit, `--data=${memoryBytes + NODE_DATA_BYTES}`, "--core=0", "--"] : []),
     process.execPath,

@@ -40,6 +40,7 @@ export function runJobProcess(
     const { child, pipe, stderr } = startChild(entry, { ...argument }, limits, {
       flags: HEAP,
       allocation: LARGE_PAGES,
+      idle: true,
     });
     let outcome: Extract<JobWord, { kind: "result" | "problem" }> | undefined;
     let fault: unknown;

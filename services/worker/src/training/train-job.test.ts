@@ -297,11 +297,17 @@ test("a process that is killed, or takes too much memory, fails its job and noth
   const base = worker.source.add(wordVectors());
   const long = trainTask(base, worker.data(CSV, READING), { ...SETTINGS, steps: 10_000_000 });
   let last: JobMessage | undefined;
+  const policies: number[] = [];
   for await (const message of worker.work(long)) {
     last = message;
     if (message.message === "progress" && message.progress.stage === "training")
-      for (const pid of jobProcesses()) process.kill(pid, "SIGKILL");
+      for (const pid of jobProcesses()) {
+        policies.push(schedulingPolicy(pid));
+        process.kill(pid, "SIGKILL");
+      }
   }
+  if (spawnSync("chrt", ["--version"]).status === 0) expect(policies).toContain(SCHED_IDLE);
+  else console.info("That jobs take only what is left of the CPU is not tested: chrt is not here.");
   expect(last).toMatchObject({ message: "problem", problem: { code: "job-crashed", status: 500 } });
   const answer = await worker.post("/v1/embed", base, { inputs: ["cat"] });
   expect(answer.statusCode).toBe(200);
@@ -315,6 +321,15 @@ test("a process that is killed, or takes too much memory, fails its job and noth
     await small.end();
   }
 }, 60_000);
+
+/** Of sched(7): runs only where nothing else wants to. */
+const SCHED_IDLE = 5;
+
+/** Field 41 of proc_pid_stat(5). The name, the second, may hold spaces. */
+function schedulingPolicy(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
+  return Number(fields[41 - 3]);
+}
 
 /** Process ids of the jobs of this process's worker. */
 function jobProcesses(): number[] {

@@ -10,6 +10,7 @@ import { openPipe } from "./worker-pipe.ts";
 
 /** The main file of a job's process: one job, then the end. Whatever serves somebody goes first. */
 goFirst();
+// Where the system has no idle class (child-process.ts).
 setPriority(15);
 process.title = "modulehub-job";
 const pipe = openPipe();
