@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** What is waited for comes in a moment; on a machine that does much else, later. */
+const expect = { poll: { timeout: 10_000 } };
+
 /** `unit` is what `npm test` runs; the slow projects have scripts of their own and run in CI. */
 export default defineConfig({
   test: {
@@ -7,6 +10,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          expect,
           include: [
             "{packages,services}/*/src/**/*.test.ts",
             "scripts/**/*.test.ts",
@@ -19,6 +23,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          expect,
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 240_000,
@@ -29,6 +34,7 @@ export default defineConfig({
       {
         test: {
           name: "faults",
+          expect,
           include: ["test/faults/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 120_000,
@@ -38,6 +44,7 @@ export default defineConfig({
       {
         test: {
           name: "client",
+          expect,
           include: ["test/client/**/*.test.ts"],
           // Packing and installing take minutes on a busy machine; nothing here is about speed.
           testTimeout: 600_000,
@@ -48,6 +55,7 @@ export default defineConfig({
       {
         test: {
           name: "web",
+          expect,
           include: ["test/web/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
@@ -57,6 +65,7 @@ export default defineConfig({
       {
         test: {
           name: "models",
+          expect,
           include: ["test/models/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
