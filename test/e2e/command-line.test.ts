@@ -30,7 +30,7 @@ const README =
   "---\ntitle: Rectifier\nlicense: mit\nlanguage: en\ntags:\n  - rectifier\n---\n# Rectifier\n\nNegative numbers become zero.\n";
 
 beforeAll(async () => {
-  hub = await startHub({ examples: false, args: ["--no-examples"] });
+  hub = await startHub({ examples: false });
   home = temporaryFolder();
   first = folder("first", { ...goodModule(), "README.md": Buffer.from(README) });
   second = folder("second", {

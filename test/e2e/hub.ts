@@ -45,7 +45,7 @@ export interface StartOptions {
   /** Kept from an earlier start; default: a fresh folder. */
   data?: string;
   env?: Record<string, string>;
-  /** Wait until the example modules are there. Default true. */
+  /** Whether the example modules are published, and waited for. Default true. */
   examples?: boolean;
   args?: string[];
 }
@@ -76,7 +76,11 @@ async function startEmbedded(data: string, options: StartOptions): Promise<Runni
   const port = await freePort();
   const child = spawn(
     "npm",
-    ["start", "--silent", "--", "--port", String(port), "--data", data, ...(options.args ?? [])],
+    [
+      ...["start", "--silent", "--", "--port", String(port), "--data", data],
+      ...(options.examples === false ? ["--no-examples"] : []),
+      ...(options.args ?? []),
+    ],
     {
       cwd: ROOT,
       env: { ...process.env, ...options.env },

@@ -15,9 +15,9 @@ const ROWS = GIGABYTE / 16;
 let hub: RunningHub;
 beforeAll(async () => {
   // The second start: the first one's memory has the making of the database in it, which would flatter the rest.
-  const first = await startHub({ examples: false, args: ["--no-examples"] });
+  const first = await startHub({ examples: false });
   expect(await first.interrupt()).toBe(0);
-  hub = await startHub({ data: first.data, examples: false, args: ["--no-examples"] });
+  hub = await startHub({ data: first.data, examples: false });
 });
 afterAll(cleanUp);
 

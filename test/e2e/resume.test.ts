@@ -23,7 +23,6 @@ const start = async (data?: string) => {
   hub = await startHub({
     ...(data !== undefined && { data }),
     examples: false,
-    args: ["--no-examples"],
     env: {
       MODULEHUB_UPLOAD_PART_SIZE: String(PART),
       MODULEHUB_PUBLIC_URL: proxy.url,
