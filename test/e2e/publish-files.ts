@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProblemDocument } from "@modulehub/core";
+import { type ProblemDocument, problem } from "@modulehub/core";
 import { call, type RunningHub } from "./hub.ts";
 
 /** How a publish over plain HTTP ended. */
@@ -45,7 +45,13 @@ export async function publishFiles(
   }
 }
 
-/** Sends one blob; the problem where the hub refuses it. */
+/** A store that is sent parts directly says in XML why it takes none: by its clock the hub's signature is too old, say. */
+const refusalByStore = (status: number, detail: string): ProblemDocument => ({
+  ...problem("store-unavailable", detail).toDocument(),
+  status,
+});
+
+/** Sends one blob; the problem where the hub, or its store, refuses it. */
 export async function upload(
   hub: Pick<RunningHub, "url" | "token">,
   publisher: string,
@@ -65,7 +71,10 @@ export async function upload(
     const sent = isOwn
       ? await call(hub, "PUT", new URL(url).pathname, body)
       : await fetch(url, { method: "PUT", body });
-    if (!sent.ok) return (await sent.json()) as ProblemDocument;
+    if (!sent.ok)
+      return isOwn
+        ? ((await sent.json()) as ProblemDocument)
+        : refusalByStore(sent.status, await sent.text());
   }
   let completed = await call(hub, "POST", `/v1/uploads/${id}/complete`, { digest });
   while (completed.status === 202 || completed.ok) {
