@@ -40,6 +40,8 @@ beforeAll(async () => {
     HOME: home,
     MODULEHUB_PORT: String(port),
     // Where and with whose settings npm finds packages is this machine's affair.
+    // Where the registry is reached by a certificate of the machine's own.
+    ...(process.env.NODE_EXTRA_CA_CERTS && { NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS }),
     npm_config_cache: process.env.npm_config_cache ?? join(process.env.HOME ?? "", ".npm"),
     npm_config_userconfig: process.env.npm_config_userconfig ?? join(process.env.HOME ?? "", ".npmrc"),
     npm_config_prefer_offline: "true",

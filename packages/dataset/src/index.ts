@@ -3,4 +3,4 @@ export { dataFormat } from "./format.ts";
 export { DATA_LIMITS } from "./limits.ts";
 export { packFolder } from "./pack-folder.ts";
 export { readDataset } from "./read-dataset.ts";
-export { type DataPurpose, type SurveyOptions, surveyDataset } from "./survey/survey-dataset.ts";
+export { type SurveyOptions, surveyDataset } from "./survey/survey-dataset.ts";

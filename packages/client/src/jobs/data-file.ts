@@ -7,9 +7,9 @@ import {
   type DataReport,
   dataReadingSchema,
   fieldErrors,
+  type JobKind,
   problem,
 } from "@modulehub/core";
-import type { DataPurpose } from "@modulehub/dataset";
 import { LocalFileError } from "../connection-error.ts";
 import type { SourceFile } from "../publish/source-file.ts";
 
@@ -37,7 +37,7 @@ export async function readingOf(path: string, options: ReadingOptions = {}): Pro
 export async function reportOf(
   path: string,
   reading: DataReading,
-  options: { purpose?: DataPurpose; signal?: AbortSignal } = {},
+  options: { purpose?: JobKind; signal?: AbortSignal } = {},
 ): Promise<DataReport> {
   const { surveyDataset } = await import("@modulehub/dataset");
   return (await surveyDataset({ file: path }, reading, options)).report;

@@ -1,5 +1,10 @@
-import { type DataReport, type Digest, type JobRequestInput, ProblemError } from "@modulehub/core";
-import type { DataPurpose } from "@modulehub/dataset";
+import {
+  type DataReport,
+  type Digest,
+  type JobKind,
+  type JobRequestInput,
+  ProblemError,
+} from "@modulehub/core";
 import { createJob } from "../operations/create-job.ts";
 import { withPublisher } from "../operations/with-publisher.ts";
 import { hashFile } from "../publish/source-file.ts";
@@ -35,7 +40,7 @@ export async function* runJob(
   transport: Transport,
   path: string,
   options: RunOptions & {
-    purpose?: DataPurpose;
+    purpose?: JobKind;
     /** What else than the data's problems stands in the way, by what is in it. */
     refuse?: (report: DataReport) => ProblemError | undefined;
   },

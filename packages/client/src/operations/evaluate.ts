@@ -19,7 +19,7 @@ export function evaluate(
 ): AsyncGenerator<RunEvent, void> {
   const { publisher, requireAccuracy } = options;
   const reading = { ...options.reading, split: { test: 0, ...options.reading?.split } };
-  return runJob(transport, data, { ...options, reading, purpose: "evaluation" }, (dataSet) => ({
+  return runJob(transport, data, { ...options, reading, purpose: "evaluate" }, (dataSet) => ({
     kind: "evaluate",
     publisher,
     module,

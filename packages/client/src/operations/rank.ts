@@ -15,7 +15,7 @@ export function rank(
   options: RankOptions,
 ): AsyncGenerator<RunEvent, void> {
   const { publisher, examples, metric } = options;
-  return runJob(transport, data, { ...options, purpose: "ranking" }, (dataSet) => ({
+  return runJob(transport, data, { ...options, purpose: "rank" }, (dataSet) => ({
     kind: "rank",
     publisher,
     candidates: [...candidates],

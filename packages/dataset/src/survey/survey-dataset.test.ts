@@ -1,9 +1,9 @@
-import { dataReadingSchema } from "@modulehub/core";
+import { dataReadingSchema, type JobKind } from "@modulehub/core";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import type { DataSource } from "../example.ts";
 import { readAll, refusalOf, TestData } from "../test-data.ts";
-import { type DataPurpose, surveyDataset } from "./survey-dataset.ts";
+import { surveyDataset } from "./survey-dataset.ts";
 
 const data = new TestData();
 afterAll(() => data[Symbol.asyncDispose]());
@@ -95,13 +95,13 @@ test("that there is no test split is told before training, and not of data that 
     { text: "two", label: "y" },
   ]);
   const reading = dataReadingSchema.parse({ format: "jsonl", split: { test: 0 } });
-  const warnings = async (purpose: DataPurpose) =>
+  const warnings = async (purpose: JobKind) =>
     (await surveyDataset(source, reading, { purpose })).report.warnings;
-  expect(await warnings("training")).toEqual([
+  expect(await warnings("train")).toEqual([
     "There is no test split, so nothing says how good the result is on other data.",
   ]);
-  expect(await warnings("evaluation")).toEqual([]);
-  expect(await warnings("ranking")).toEqual([]);
+  expect(await warnings("evaluate")).toEqual([]);
+  expect(await warnings("rank")).toEqual([]);
 });
 
 test("the report tells how long the texts are", async () => {
@@ -161,10 +161,10 @@ test("rows without a split beside others that have one are told", async () => {
 test("to evaluate a module the data may lack classes, but have none that it doesn't know", async () => {
   const source = await jsonl([row("x", "test"), row("z", "test")]);
   const reading = dataReadingSchema.parse({ ...JSONL, split: { test: 0 } });
-  const known = await surveyDataset(source, reading, { purpose: "evaluation", classes: ["z", "y", "x"] });
+  const known = await surveyDataset(source, reading, { purpose: "evaluate", classes: ["z", "y", "x"] });
   expect(known.report.problems).toEqual([]);
   expect(known.plan.classes).toEqual(["z", "y", "x"]);
-  const unknown = await surveyDataset(source, reading, { purpose: "evaluation", classes: ["y", "z"] });
+  const unknown = await surveyDataset(source, reading, { purpose: "evaluate", classes: ["y", "z"] });
   expect(unknown.report.problems).toMatchObject([
     { code: "data-label-unknown", detail: 'The module knows "y", "z", but not "x".' },
   ]);

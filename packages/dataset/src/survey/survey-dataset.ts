@@ -1,6 +1,7 @@
 import {
   type DataReading,
   type DataReport,
+  type JobKind,
   type ProblemDocument,
   problem,
   type Split,
@@ -21,12 +22,9 @@ import { splitsOf } from "./splits.ts";
 import { Strays } from "./strays.ts";
 import { trainingWarnings, warningsOf } from "./warnings.ts";
 
-/** What a data set is for, which decides what stands in the way, and what may surprise. */
-export type DataPurpose = "training" | "evaluation" | "ranking";
-
 export interface SurveyOptions {
-  /** Default `training`. */
-  purpose?: DataPurpose;
+  /** What the data set is for, which decides what stands in the way, and what may surprise. Default `train`. */
+  purpose?: JobKind;
   /** The classes, or labels, that a module knows, in their order: to evaluate it, the data may have no others. */
   classes?: readonly string[];
   limits?: DataLimits;
@@ -45,7 +43,7 @@ export async function surveyDataset(
   reading: DataReading,
   options: SurveyOptions = {},
 ): Promise<DataSurvey> {
-  const { limits = DATA_LIMITS, purpose = "training", signal } = options;
+  const { limits = DATA_LIMITS, purpose = "train", signal } = options;
   const folders = await foldersOf(source, reading, limits);
   const seen = {
     columns: new ExampleColumns(),
@@ -107,11 +105,11 @@ export async function surveyDataset(
     ...(reading.faulty === "refuse" ? faults.problems() : []),
     ...strays.problems(),
     ...mixedProblems(seen),
-    ...(purpose === "evaluation" ? evaluationProblems(report, names) : trainingProblems(report)),
+    ...(purpose === "evaluate" ? evaluationProblems(report, names) : trainingProblems(report)),
   ];
   report.warnings = [
     ...warningsOf(report, reading),
-    ...(purpose === "training" ? trainingWarnings(report) : []),
+    ...(purpose === "train" ? trainingWarnings(report) : []),
   ];
   const plan: DataPlan = {
     reading,

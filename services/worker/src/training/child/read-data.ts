@@ -12,8 +12,6 @@ export interface Data {
   examples: number;
 }
 
-const PURPOSES = { train: "training", evaluate: "evaluation", rank: "ranking" } as const;
-
 /**
  * Looks through the data set and tells what is in it. Throws the first of its problems where it can't be used for
  * what it is for, with all of them in the job's log.
@@ -22,7 +20,7 @@ export async function openData(pipe: WorkerPipe, { data, task }: JobArgument): P
   await pipe.tell({ kind: "progress", progress: { stage: "reading" } });
   const source = { file: data };
   const { report, plan } = await surveyDataset(source, task.dataSet.reading, {
-    purpose: PURPOSES[task.kind],
+    purpose: task.kind,
   });
   await pipe.tell({ kind: "report", report });
   for (const text of report.warnings)
