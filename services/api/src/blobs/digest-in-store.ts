@@ -5,13 +5,13 @@ import { type Digest, digestOfHex, problem } from "@modulehub/core";
 import type { BlobStore } from "./blob-store.ts";
 
 /** Bytes read between two sweeps. */
-const SWEEP_AFTER = 8_388_608;
+const SWEEP_AFTER = 4_194_304;
 
 /**
  * Sweeps after which all is swept: each makes old a few kilobytes of what is still needed at that moment. Left to V8 they
- * were 120 MB after 100 GB. Some 60 ms, once in 8 GB.
+ * were 120 MB after 100 GB. Some 60 ms, once in 2 GB.
  */
-const WHOLE_SWEEP_AFTER = 1024;
+const WHOLE_SWEEP_AFTER = 512;
 
 /**
  * Frees the buffers of what has been hashed. They lie outside of JavaScript's heap, which hardly grows by them, so that
