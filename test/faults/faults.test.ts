@@ -42,7 +42,7 @@ test(`so does one whose blobs are in an S3 server, which is killed too (seed ${S
 test(`no effect on database or store that fails, or is the last one, costs anything (seed ${SEED})`, async () => {
   const { faults, answered } = await runSteps({
     seed: SEED,
-    count: 500,
+    count: 300,
     time: 180_000,
     database: "embedded",
   });

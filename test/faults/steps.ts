@@ -38,11 +38,12 @@ const ADMIN = "an-admin-token-for-tests-that-is-long-enough";
 const WORKER_TOKEN = "a-worker-token-for-tests";
 
 /**
- * A life ends within so many steps, of which a change has about thirty; single effects fail within so many. Some lives
- * are short and hardly anything goes well in them: what is to repair a fault meets the next one.
+ * A life ends within so many steps, of which a change has about thirty; the next effect fails within so many. Some lives
+ * are short, and some faults come close upon each other: what is to repair one meets the next. Between others there is
+ * room for a whole change, without which nothing would ever be answered.
  */
 const STEPS = [60, 300, 1_500];
-const FAULT_STEPS = [8, 20, 60];
+const FAULT_STEPS = [8, 20, 60, 240];
 
 /** Clients at once, each with modules of its own. */
 const CLIENTS = 3;
@@ -128,11 +129,10 @@ export async function runSteps(options: StepOptions): Promise<StepResult> {
         result.versions += publisher.record.versions.size;
         active[index] = newPublisher();
       }
-      const faultSteps = random.pick(FAULT_STEPS);
       life.failNowAndThen((step) => {
         note(`── fails ${step}`);
         if (step !== "") hit(`failure ${step}`);
-        return 1 + random.below(faultSteps);
+        return 1 + random.below(random.pick(FAULT_STEPS));
       });
       life.endWithin(1 + random.below(random.pick(STEPS)));
       await Promise.all(

@@ -142,6 +142,28 @@ test("bytes without a row, and parts of uploads that have ended, go when they ar
   expect(left.sort()).toEqual([open, young, joined].sort());
 });
 
+test("bytes without a row that can't be taken away keep no others from going, and go with the next collection", async () => {
+  const { store } = hub.deps;
+  // The store lists by name, so that what stays is met first.
+  const [stays, goes] = [randomUUID(), randomUUID()].sort() as [string, string];
+  for (const key of [stays, goes]) await storeBytes(store, key, Buffer.from("stray"));
+  const long = new Date(Date.now() - 2 * HOUR * 1_000);
+  for (const key of [stays, goes])
+    await utimes(join(hub.data, `blobs/${key.slice(0, 2)}/${key}`), long, long);
+  const full: BlobStore = {
+    ...store,
+    delete: async (key) => {
+      if (key === stays) throw problem("store-unavailable");
+      await store.delete(key);
+    },
+  };
+  expect(await collect(HOUR, full)).toEqual({ blobs: 0, bytes: 0n, strays: 1 });
+  expect(await isThere(stays, 5)).toBe(true);
+  expect(await isThere(goes, 5)).toBe(false);
+  expect(await collect()).toEqual({ blobs: 0, bytes: 0n, strays: 1 });
+  expect(await isThere(stays, 5)).toBe(false);
+});
+
 test("what a version was made of is deleted once the version is gone, and not before", async () => {
   const { prisma } = hub.deps.database;
   const graph = "graph full cycle";

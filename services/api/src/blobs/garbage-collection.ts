@@ -74,13 +74,8 @@ async function finishDeleting({
     });
     for (const { id, storageKey, size } of marked) {
       last = id;
-      try {
-        await store.delete(storageKey);
-      } catch (err) {
-        // The row stays, for the next collection to try again.
-        log.warn({ err, storageKey }, "bytes of a blob could not be deleted");
-        continue;
-      }
+      // The row stays, for the next collection to try again.
+      if (!(await taken(storageKey, () => store.delete(storageKey), log))) continue;
       const { count } = await database.prisma.blob.deleteMany({ where: { id, state: "deleting" } });
       blobs += count;
       if (count > 0) bytes += size;
@@ -94,7 +89,7 @@ async function finishDeleting({
  * becomes stored in the transaction that makes the blob's row. So uploads are asked first: what is neither on its way
  * then nor a blob afterwards will never be one, whatever the clocks of the hub and its store say of its age.
  */
-async function deleteStrayBlobs({ database, store }: CollectionDeps, grace: number): Promise<number> {
+async function deleteStrayBlobs({ database, store, log }: CollectionDeps, grace: number): Promise<number> {
   let count = 0;
   for await (const keys of oldNames(store, "blobs", grace)) {
     // Bytes that are being verified, or are joined and waiting for it: an upload's id is their key.
@@ -104,25 +99,39 @@ async function deleteStrayBlobs({ database, store }: CollectionDeps, grace: numb
       select: { storageKey: true },
     });
     for (const { storageKey } of rows) known.add(storageKey);
-    for (const key of keys.filter((name) => !known.has(name))) {
-      await store.delete(key);
-      count += 1;
-    }
+    for (const key of keys.filter((name) => !known.has(name)))
+      if (await taken(key, () => store.delete(key), log)) count += 1;
   }
   return count;
 }
 
 /** Parts of uploads that have ended, or that no row knows: whoever ended them died before they were gone. */
-async function discardStrayParts({ database, store }: CollectionDeps, grace: number): Promise<number> {
+async function discardStrayParts({ database, store, log }: CollectionDeps, grace: number): Promise<number> {
   let count = 0;
   for await (const ids of oldNames(store, "uploads", grace)) {
     const open = await living(database, ids);
-    for (const id of ids.filter((name) => !open.has(name))) {
-      await store.discardUpload(id);
-      count += 1;
-    }
+    for (const id of ids.filter((name) => !open.has(name)))
+      if (await taken(id, () => store.discardUpload(id), log)) count += 1;
   }
   return count;
+}
+
+/**
+ * Takes bytes away; whether that could be done. What can't be taken now, from a full disk for one, is left for the next
+ * collection and keeps no other from going.
+ */
+async function taken(
+  storageKey: string,
+  takeAway: () => Promise<void>,
+  log: CollectionDeps["log"],
+): Promise<boolean> {
+  try {
+    await takeAway();
+    return true;
+  } catch (err) {
+    log.warn({ err, storageKey }, "bytes that nothing refers to could not be deleted");
+    return false;
+  }
 }
 
 /** Those of some names that are uploads which have not ended. */
