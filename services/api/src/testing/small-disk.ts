@@ -6,7 +6,7 @@ import { join } from "node:path";
 /** A folder on a small file system of its own, which can be filled. */
 export interface SmallDisk {
   folder: string;
-  /** Takes all the room there is. */
+  /** Takes all the room there is, beside what it has taken before. */
   fill(): void;
   /** Gives back what `fill` took. */
   makeRoom(): void;
@@ -26,7 +26,7 @@ export function smallDisk(megabytes: number): SmallDisk | undefined {
   return {
     folder,
     fill() {
-      const file = openSync(ballast, "w");
+      const file = openSync(ballast, "a");
       try {
         for (const chunk of [1_048_576, 4_096]) writeUntilFull(file, Buffer.alloc(chunk));
       } finally {

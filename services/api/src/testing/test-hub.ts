@@ -219,7 +219,7 @@ export async function sendParts(hub: AskedHub, upload: UploadBody, bytes: Uint8A
 /** Completes an upload and waits while it is verified; the answer is the first, where that refused. */
 export async function completeUpload(hub: AskedHub, id: string, digest: Digest): Promise<Answer<UploadBody>> {
   let answer = await ask<UploadBody>(hub, "POST", `/v1/uploads/${id}/complete`, { digest });
-  for (let tries = 0; answer.body.state === "verifying" && tries < 1_000; tries++) {
+  for (let tries = 0; answer.body.state === "verifying" && tries < 4_000; tries++) {
     await sleep(20);
     answer = await ask<UploadBody>(hub, "GET", `/v1/uploads/${id}`);
   }
