@@ -1,4 +1,4 @@
-import { ProblemError } from "@modulehub/core";
+import { ProblemError, saysStoreFull } from "@modulehub/core";
 
 /** No answer came: the hub is not there, or the connection broke. */
 export class UnreachableError extends Error {
@@ -43,9 +43,6 @@ export class UnexpectedAnswerError extends Error {
   }
 }
 
-/** The names by which S3 servers say that they have no room; they answer 507 as a rule. */
-const FULL = /NoSpace|StorageFull|InsufficientStorage|QuotaExceeded/i;
-
 /** The store that the hub keeps its bytes in, to which it sends clients with them, did not take some. */
 export class StoreRefusalError extends ProblemError {
   /** The status that the store answered with; `status` is that of the problem. */
@@ -54,7 +51,7 @@ export class StoreRefusalError extends ProblemError {
   /** `said`: the body of its answer, in which S3 servers name what is wrong. */
   constructor(origin: string, status: number, said: string) {
     const name = /<Code>([\w.]{1,64})<\/Code>/.exec(said)?.[1];
-    const isFull = status === 507 || (name !== undefined && FULL.test(name));
+    const isFull = saysStoreFull(status, name ?? "");
     const answer = `The blob store at ${origin} answered ${status}${name === undefined ? "" : ` (${name})`}`;
     super(
       "store-unavailable",

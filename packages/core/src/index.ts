@@ -7,6 +7,7 @@ export * from "./evaluation.ts";
 export * from "./field-errors.ts";
 export * from "./file-path.ts";
 export * from "./float-text.ts";
+export * from "./full-store.ts";
 export * from "./handle.ts";
 export * from "./inspection.ts";
 export * from "./jobs/index.ts";

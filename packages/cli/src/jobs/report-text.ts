@@ -1,4 +1,4 @@
-import type { DataReport } from "@modulehub/core";
+import type { DataReport, JobKind } from "@modulehub/core";
 import { oneLine } from "../listing/table.ts";
 
 /** Classes that are told one by one. */
@@ -11,10 +11,7 @@ type Counts = DataReport["splits"]["counts"];
  *
  * @param use what is done with the data: training takes splits, an evaluation one of them or all, a rank all
  */
-export function* reportText(
-  report: DataReport,
-  use: "train" | "evaluate" | "rank" = "train",
-): Generator<string> {
+export function* reportText(report: DataReport, use: JobKind = "train"): Generator<string> {
   const { counts } = report.splits;
   const kind = report.kind === "text" ? "texts" : "images";
   const used = ({ train, validation, test }: Counts): string => {

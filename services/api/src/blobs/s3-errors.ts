@@ -1,6 +1,6 @@
 import { S3ServiceException } from "@aws-sdk/client-s3";
-import { ProblemError, problem } from "@modulehub/core";
-import { AGAIN, isFull, STORE_FULL } from "./full-store.ts";
+import { ProblemError, problem, saysStoreFull } from "@modulehub/core";
+import { AGAIN, STORE_FULL } from "./full-store.ts";
 
 /** Whether S3 says that an object, or a bucket, is not there: not that it could not look. */
 export const isMissing = (error: unknown): boolean =>
@@ -24,7 +24,7 @@ export function storeError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof S3ServiceException) {
     const status = error.$metadata.httpStatusCode;
-    if (isFull(status, `${error.name} ${error.message}`))
+    if (saysStoreFull(status, `${error.name} ${error.message}`))
       return problem("store-unavailable", STORE_FULL, { retryAfter: AGAIN, cause: error });
     if (status === 401 || status === 403)
       return problem("store-unavailable", `The blob store does not accept the hub (${error.name}).`, {

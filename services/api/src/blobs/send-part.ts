@@ -1,8 +1,8 @@
 import type { Readable } from "node:stream";
-import { problem } from "@modulehub/core";
+import { problem, saysStoreFull } from "@modulehub/core";
 import { request } from "undici";
 import type { BlobStore, Part, StoreUpload } from "./blob-store.ts";
-import { AGAIN, isFull, STORE_FULL } from "./full-store.ts";
+import { AGAIN, STORE_FULL } from "./full-store.ts";
 
 /** Begins an upload of bytes that the hub sends itself, a worker's or another store's; one without parts needs none. */
 export async function beginUpload(
@@ -36,7 +36,7 @@ export async function sendPart(
   const said = await answer.body.text();
   if (answer.statusCode === 200) return;
   const what = `The blob store answered ${answer.statusCode} to part ${part.number} of ${upload.key}.`;
-  throw problem("store-unavailable", isFull(answer.statusCode, said) ? STORE_FULL : what, {
+  throw problem("store-unavailable", saysStoreFull(answer.statusCode, said) ? STORE_FULL : what, {
     retryAfter: AGAIN,
   });
 }
