@@ -39,6 +39,7 @@ beforeAll(async () => {
       { kind: "delete", path: "b.txt" },
     ])}`]: head({ state: "incomplete", version: undefined }),
     [`POST ${HEAD}/publish {"version":4,"aliases":["stable"]}`]: head({}),
+    [`POST ${HEAD}/publish {"aliases":["next","stable"]}`]: head({}),
     [`GET ${HEAD}/commits?limit=100`]: {
       items: [
         { revision: REVISION, parent: "b".repeat(40), createdAt: AT, author: "ada", message: "New" },
@@ -87,6 +88,7 @@ test("publish takes a number and aliases; discard throws commits away", async ()
     code: 0,
     stdout: line("is version 3"),
   });
+  expect(await run("publish", "acme/words@next", "--alias", "stable")).toMatchObject({ code: 0 });
   expect((await run("discard", "acme/words")).stdout).toBe(line("is version 3"));
 });
 
@@ -100,7 +102,7 @@ test.each([
   [["commit", "acme/words"], 2, "Name a folder or a file to put, or what to --delete."],
   [["commit", "acme/words", "--mirror", "--delete", "a"], 2, "--mirror goes with a folder."],
   [["commit", "acme/words", "/no/such"], 1, "can't be read. Name a folder or a file."],
-  [["publish", "acme/words@stable"], 1, "code invalid-handle"],
+  [["publish", `acme/words@${digest}`], 1, "code invalid-handle"],
 ])("head %j is refused with %i", async (args, code, said) => {
   const result = await run(...args);
   expect(result.stderr).toContain(said);

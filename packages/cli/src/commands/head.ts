@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { type CommitPage, type Draft, type Head, LocalFileError } from "@modulehub/client";
 import { parseHandle, parseModuleName, problem } from "@modulehub/core";
 import { Command } from "commander";
+import { type AliasOptions, aliasesOf, aliasOption } from "../alias-option.ts";
 import { byteText } from "../byte-text.ts";
 import { type Context, print, say } from "../context.ts";
 import { problemText } from "../error-text.ts";
@@ -83,29 +84,22 @@ async function sourceAt(path: string, mirror = false): Promise<string | Record<s
   return { [basename(path)]: await readFile(path) };
 }
 
-interface PublishOptions extends HubOptions {
-  alias: string[];
-}
+interface PublishOptions extends HubOptions, AliasOptions {}
 
 function publish(context: Context): Command {
   return hubCommand("publish", "have a head verified and published now")
-    .argument("<handle>", "publisher/name for the next number, publisher/name/3 for that one")
-    .option(
-      "--alias <name>",
-      "a name that stands for the version from now on; repeatable",
-      (name: string, earlier: string[]) => [...earlier, name],
-      [],
-    )
-    .action(async (handle: string, { alias, ...options }: PublishOptions) => {
+    .argument("<handle>", "publisher/name for the next number, with @alias or /3 as publish takes them")
+    .addOption(aliasOption())
+    .action(async (handle: string, options: PublishOptions) => {
       const { module, reference } = parseHandle(handle);
-      if (reference.kind !== "latest" && reference.kind !== "version")
+      if (reference.kind === "digest")
         throw problem(
           "invalid-handle",
           "Publish as publisher/name, or publisher/name/3 to choose the number.",
         );
       const version = reference.kind === "version" ? reference.version : undefined;
       const hub = await connect(context, options);
-      const head = await hub.publishHead(module, { version, aliases: alias });
+      const head = await hub.publishHead(module, { version, aliases: aliasesOf(reference, options) });
       let draft: Draft | undefined;
       if (head.draft !== undefined)
         for await (const event of hub.watchDraft(head.draft)) if (event.kind === "state") draft = event.draft;

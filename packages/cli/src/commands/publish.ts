@@ -1,6 +1,7 @@
 import { collectModule, type PublishEvent } from "@modulehub/client";
 import { parseHandle } from "@modulehub/core";
 import type { Command } from "commander";
+import { type AliasOptions, aliasesOf, aliasOption } from "../alias-option.ts";
 import { byteText } from "../byte-text.ts";
 import { type Context, print, say } from "../context.ts";
 import { problemText } from "../error-text.ts";
@@ -8,9 +9,8 @@ import { EXIT } from "../exit-code.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
 import { Progress } from "../progress.ts";
 
-interface PublishOptions extends HubOptions {
+interface PublishOptions extends HubOptions, AliasOptions {
   private?: boolean;
-  alias: string[];
   dryRun?: boolean;
 }
 
@@ -21,12 +21,7 @@ export function publishCommand(context: Context): Command {
       "<handle>",
       "publisher/name for the next number, publisher/name/3 for that one; publisher/name@stable sets an alias too",
     )
-    .option(
-      "--alias <name>",
-      "a name that stands for this version from now on; repeatable",
-      (name: string, earlier: string[]) => [...earlier, name],
-      [],
-    )
+    .addOption(aliasOption())
     .option("--private", "a new module is seen by its publisher only")
     .option("--dry-run", "print the module.json that would go along, for correction, and publish nothing")
     .action(async (path: string, handle: string, options: PublishOptions) => {
@@ -35,7 +30,7 @@ export function publishCommand(context: Context): Command {
       const hub = await connect(context, options);
       const progress = new Progress(context.err);
       const target = reference.kind === "alias" ? module : handle;
-      const aliases = reference.kind === "alias" ? [reference.alias, ...options.alias] : options.alias;
+      const aliases = aliasesOf(reference, options);
       const visibility = options.private ? "private" : "public";
       try {
         for await (const event of hub.publish(path, target, { visibility, aliases, createPublisher: true }))

@@ -8,6 +8,7 @@ import {
   scheduleSettingsSchema,
 } from "@modulehub/core";
 import { type Command, Option } from "commander";
+import { type AliasOptions, aliasesOf, aliasOption } from "../alias-option.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../exit-code.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
@@ -20,12 +21,11 @@ import { withRunOptions } from "../jobs/run-options.ts";
 
 type Settings = NonNullable<TrainOptions["settings"]>;
 
-interface TrainCommandOptions extends HubOptions, DataOptions, FollowOptions {
+interface TrainCommandOptions extends HubOptions, DataOptions, FollowOptions, AliasOptions {
   data: string;
   publisher?: string;
   publish?: string;
   private?: boolean;
-  alias: string[];
   title?: string;
   hidden?: number[];
   activation?: (typeof ACTIVATIONS)[number];
@@ -61,7 +61,7 @@ export function trainCommand(context: Context): Command {
       "publisher/name for the next number, with @alias or /3 as publish takes them",
     )
     .option("--private", "a new module is seen by its publisher only")
-    .option("--alias <name>", "a name that stands for the version from then on; repeatable", collect, [])
+    .addOption(aliasOption())
     .option("--title <text>", "of the new version's page");
   withHeadOptions(command);
   withTrainingOptions(command);
@@ -181,12 +181,10 @@ function targetOf(handle: string, options: TrainCommandOptions): Partial<Publish
     module,
     visibility: options.private ? "private" : "public",
     ...(reference.kind === "version" && { version: reference.version }),
-    aliases: reference.kind === "alias" ? [reference.alias, ...options.alias] : options.alias,
+    aliases: aliasesOf(reference, options),
     title: options.title,
   };
 }
-
-const collect = (name: string, earlier: string[]): string[] => [...earlier, name];
 
 function sizes(text: string): number[] {
   if (text === "none") return [];
