@@ -129,7 +129,11 @@ async function trainedSource(
       for await (const chunk of chunked(examplesOf(data))) {
         await run(into, chunk);
         done += chunk.length;
-        await pipe.tell({ kind: "progress", progress: { stage: "embedding", done, total: data.examples } });
+        const examplesPerSecond = (done / (performance.now() - started)) * 1_000;
+        await pipe.tell({
+          kind: "progress",
+          progress: { stage: "embedding", done, total: data.examples, examplesPerSecond },
+        });
       }
       const seconds = (performance.now() - started) / 1_000;
       return { features: into.finish(), width: cut.features, seconds };
