@@ -214,6 +214,7 @@ function python({ key, name, packages, command, files, ready, server }: PythonRi
           MODEL_FOLDER: minilm.folder,
           BENTOML_DO_NOT_TRACK: "true",
           DO_NOT_TRACK: "1",
+          ORT_DISABLE_TELEMETRY: "1",
           HF_HUB_OFFLINE: "1",
         },
         stdio: ["ignore", "ignore", "pipe"],
