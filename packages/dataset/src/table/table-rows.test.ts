@@ -150,6 +150,40 @@ test("a quote that is never closed in a large table is given up before it is all
   });
 });
 
+const tooLarge: [string, string, string][] = [
+  [
+    "more fields than any table has",
+    `a,x\n${",".repeat(10_000)}\nb,y\n`,
+    "row after row 1 has more than 10000 fields",
+  ],
+  [
+    "large fields, none of which is too large",
+    `a,x\nb,y\n${`"${"word\n".repeat(2 ** 20)}",`.repeat(4)}x\n`,
+    "row after row 2 has more than 16777216 bytes",
+  ],
+];
+test.each(tooLarge)("a row of %s is given up", async (name, rows, detail) => {
+  const source = await data.file(`${name}.csv`, `text,label\n${rows}`);
+  expect(await refusalOf(source, { format: "csv" })).toEqual({
+    code: "data-row-invalid",
+    detail: `The ${detail}. Is a quote never closed?`,
+  });
+});
+
+test("a large file of nothing but commas is given up before it is all in memory", async () => {
+  const source = await data.file("commas.csv.gz", gzipSync(Buffer.alloc(60 * 2 ** 20, ",")));
+  expect(await refusalOf(source, { format: "csv" })).toEqual({
+    code: "data-row-invalid",
+    detail: "The row after the beginning has more than 10000 fields. Is a quote never closed?",
+  });
+});
+
+test("a row of as many fields as a table may have is read", async () => {
+  const names = Array.from({ length: 9_998 }, (_, index) => `,n${index}`).join("");
+  const csv = `text,label${names}\na,x${",".repeat(9_998)}\nb,y${",".repeat(9_998)}\n`;
+  expect(await told("wide.csv", csv, {})).toEqual(["row 1: a → x", "row 2: b → y"]);
+});
+
 const faults: [string, string | Uint8Array, string, string][] = [
   [
     "a row with too few fields",
