@@ -119,9 +119,10 @@ export class Dispatcher {
     }
   }
 
-  /** Forgets an item that waits. */
-  drop(job: Job): void {
-    this.#queueOf(job).remove(job, "dropped");
+  /** Forgets those of one submission's items that wait. */
+  drop(jobs: readonly Job[]): void {
+    const [first] = jobs;
+    if (first) this.#queueOf(first).remove(jobs, "dropped");
   }
 
   /** Starts whatever can be started now. */
@@ -241,7 +242,7 @@ export class Dispatcher {
     const { module, signature } = lane.target;
     const lease = engines.claim(module.digest, signature, mode);
     if (!lease) throw new Error("an engine that could be claimed was not there");
-    for (const job of batch) this.#queueOf(job).remove(job, "served");
+    this.#queueOf(batch[0]!).remove(batch, "served");
     if (role === "background") lease.lower("background");
     if (mode === "wide" && cores > 0 && this.queue.order.waiting > 0) this.#want(module.digest, batch);
     const expectedMs = costs.runMs(lane.costKey, mode, costOf(batch));
@@ -295,7 +296,7 @@ export class Dispatcher {
         if (batch.length === 1) blameItem(this.#deps.quarantine, job, failure);
         failed.add(job);
         // Its request has failed: nobody waits for the rest of it.
-        for (const sibling of [...job.ticket.share.items]) this.drop(sibling);
+        this.drop([...job.ticket.share.items]);
       }
     }
     return failed;
@@ -386,11 +387,11 @@ export class Dispatcher {
         this.#opening.delete(costKey);
         // Extra engines that are open go on without the first.
         if (engines.canClaim(module.digest, signature, "narrow")) return;
-        for (const { lanes } of [this.queue, this.#background])
-          for (const job of lanes.of(costKey)) {
-            this.drop(job);
-            job.reject(asError(error));
-          }
+        for (const queue of [this.queue, this.#background]) {
+          const waiting = queue.lanes.of(costKey);
+          queue.remove(waiting, "dropped");
+          for (const job of waiting) job.reject(asError(error));
+        }
       },
     );
     return opening;

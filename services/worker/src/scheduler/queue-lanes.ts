@@ -18,14 +18,15 @@ export class QueueLanes {
     else job.lane.queue.push(job);
   }
 
-  /** Whether it did wait. */
-  remove(job: Job): boolean {
-    const { lane } = job;
-    const at = lane.queue.indexOf(job);
-    if (at < 0) return false;
-    lane.queue.splice(at, 1);
-    if (lane.queue.length === 0) this.#lanes.delete(lane.key);
-    return true;
+  /** Takes out items that wait: one pass over each of their lanes, however many they are, as far as the last of them. */
+  remove(jobs: readonly Job[]): void {
+    const gone = new Set(jobs);
+    const counts = new Map<Lane, number>();
+    for (const { lane } of gone) counts.set(lane, (counts.get(lane) ?? 0) + 1);
+    for (const [lane, count] of counts) {
+      takeOut(lane.queue, gone, count);
+      if (lane.queue.length === 0) this.#lanes.delete(lane.key);
+    }
   }
 
   waiting(): Iterable<Lane> {
@@ -52,10 +53,20 @@ export class QueueLanes {
         if (job.submission.deadline > now) break;
         expired.push(job);
       }
-    for (const job of expired) {
-      this.remove(job);
+    this.remove(expired);
+    for (const job of expired)
       job.reject(problem("deadline-exceeded", "The request waited too long to be run in time."));
-    }
     return expired;
   }
+}
+
+/** Takes `count` items that are among those gone out of a queue. */
+function takeOut(queue: Job[], gone: ReadonlySet<Job>, count: number): void {
+  let [seen, kept] = [0, 0];
+  for (let left = count; left > 0 && seen < queue.length; seen++) {
+    const job = queue[seen]!;
+    if (gone.has(job)) left -= 1;
+    else queue[kept++] = job;
+  }
+  queue.splice(kept, seen - kept);
 }
