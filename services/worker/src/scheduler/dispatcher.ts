@@ -56,6 +56,9 @@ const CROWD_MS = 20;
 /** So long after somebody asked, background work expects the next to ask. */
 const QUIET_MS = 1_000;
 
+/** What a timer can be set to. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** A batch that passes others is at most this part of the largest. */
 const PASSING_PART = 4;
 
@@ -85,6 +88,8 @@ export class Dispatcher {
   /** When somebody last asked, by `performance.now()`. */
   #asked = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  /** When deadlines are looked at again, by `performance.now()`, if nothing else makes us look before. */
+  #expiry: { at: number; timer: NodeJS.Timeout } | undefined;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -134,6 +139,7 @@ export class Dispatcher {
     for (let left = this.#inBackground(); left; left = this.#inBackground()) this.#start(left);
     this.#ask();
     this.#watchQuantum();
+    this.#watchDeadlines();
   }
 
   #queueOf(job: Pick<Job, "submission">): WorkQueue {
@@ -406,6 +412,22 @@ export class Dispatcher {
     const { taken, nextMs } = this.slots.takeBack((digest) => lanes.othersWait(digest));
     if (taken) queueMicrotask(() => this.wake());
     else if (Number.isFinite(nextMs)) this.#timer = setTimeout(() => this.wake(), nextMs + 1);
+  }
+
+  /**
+   * Looks again when the first deadline of what waits is over, whatever runs or is being opened until then. A look that
+   * was meant for what has begun meanwhile stays: it costs less than putting it off each time.
+   */
+  #watchDeadlines(): void {
+    const at = Math.min(this.queue.lanes.earliest, this.#background.lanes.earliest);
+    if (at === Infinity || (this.#expiry && this.#expiry.at <= at)) return;
+    clearTimeout(this.#expiry?.timer);
+    const look = () => {
+      this.#expiry = undefined;
+      this.wake();
+    };
+    const ms = Math.min(Math.max(0, at - performance.now()) + 1, LONGEST_TIMER_MS);
+    this.#expiry = { at, timer: setTimeout(look, ms).unref() };
   }
 }
 

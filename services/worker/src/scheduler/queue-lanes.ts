@@ -16,6 +16,7 @@ export class QueueLanes {
     this.#lanes.set(job.lane.key, job.lane);
     if (job.alone) job.lane.queue.unshift(job);
     else job.lane.queue.push(job);
+    job.lane.earliest = Math.min(job.lane.earliest, job.submission.deadline);
   }
 
   /** Takes out items that wait: one pass over each of their lanes, however many they are, as far as the last of them. */
@@ -44,15 +45,27 @@ export class QueueLanes {
     return false;
   }
 
-  /** Takes out, and refuses, those whose time is over before they began. The oldest have the least left. */
+  /** A moment before which no deadline of those that wait is over; Infinity where none will be. */
+  get earliest(): number {
+    let earliest = Infinity;
+    for (const lane of this.#lanes.values()) earliest = Math.min(earliest, lane.earliest);
+    return earliest;
+  }
+
+  /** Takes out, and refuses, those whose time is over before they began: each request has a deadline of its own. */
   takeExpired(): Job[] {
     const now = performance.now();
     const expired: Job[] = [];
-    for (const { queue } of this.#lanes.values())
-      for (const job of queue) {
-        if (job.submission.deadline > now) break;
-        expired.push(job);
+    for (const lane of this.#lanes.values()) {
+      if (lane.earliest > now) continue;
+      lane.earliest = Infinity;
+      for (const job of lane.queue) {
+        const { deadline } = job.submission;
+        if (deadline <= now) expired.push(job);
+        else lane.earliest = Math.min(lane.earliest, deadline);
       }
+    }
+    if (expired.length === 0) return expired;
     this.remove(expired);
     for (const job of expired)
       job.reject(problem("deadline-exceeded", "The request waited too long to be run in time."));

@@ -24,7 +24,7 @@ function setup() {
       return Reflect.get(list, key, receiver);
     },
   });
-  const lane: Lane = { key: "m", target, costKey: "m", limits: SINGLE, queue: waiting };
+  const lane: Lane = { key: "m", target, costKey: "m", limits: SINGLE, queue: waiting, earliest: Infinity };
   const request = (count: number, asked: Partial<Submission> = {}) => {
     const submission = { caller: "a", signal: new AbortController().signal, deadline: Infinity, ...asked };
     const ticket = queue.open(submission.caller, "sha256:m");
@@ -70,4 +70,20 @@ test("what is taken out and doesn't wait is passed over", () => {
   queue.remove(others, "dropped");
   expect([...queue.lanes.waiting()]).toEqual([]);
   expect(queue.order.waiting).toBe(0);
+});
+
+test("whatever came before it, what is late is refused, and nothing is looked at before the earliest deadline", () => {
+  const { queue, request, looked } = setup();
+  const now = performance.now();
+  const [patient] = request(1, { deadline: now + 60_000 });
+  const late = request(2, { deadline: now - 1 });
+  const [next] = request(1, { deadline: now + 30_000 });
+  expect(queue.lanes.earliest).toBe(now - 1);
+  queue.dropExpired();
+  for (const job of late)
+    expect(job).toMatchObject({ refused: [expect.objectContaining({ code: "deadline-exceeded" })] });
+  for (const job of [patient, next]) expect(job).toMatchObject({ refused: [] });
+  expect(queue.order.waiting).toBe(2);
+  expect(queue.lanes.earliest).toBe(now + 30_000);
+  expect(looked(() => queue.dropExpired())).toBe(0);
 });
