@@ -61,11 +61,8 @@ export async function keepOptimized(
  * written. A folder that isn't there has none.
  */
 export async function carryOptimized(from: string, to: string): Promise<void> {
-  const names = await readdir(from, { recursive: true }).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  });
-  for (const name of names) {
+  const names = await readdir(from, { recursive: true }).catch(unlessMissing);
+  for (const name of names ?? []) {
     if (!basename(name).startsWith(COMPILED_PREFIX) || !name.endsWith(".ort")) continue;
     const path = join(from, name);
     if (!(await exists(path + DIGEST))) continue;
@@ -76,13 +73,33 @@ export async function carryOptimized(from: string, to: string): Promise<void> {
   }
 }
 
-/** Bytes of what was made of a module's graphs in its folder: compiled and optimised ones. */
+/** What is being written has a UUID in its name until it is whole. */
+const UNFINISHED = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/;
+/** What is being written was written to less than so many milliseconds ago; else its engine was killed. */
+const ABANDONED_MS = 5 * 60_000;
+
+/**
+ * Bytes of what was made of a module's graphs in its folder: compiled and optimised ones. What an engine that was killed
+ * left half written is removed. Engines may write there meanwhile.
+ */
 export async function derivedBytes(folder: string): Promise<number> {
   let sum = 0;
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
-    if (entry.isFile() && entry.name.startsWith(COMPILED_PREFIX))
-      sum += (await stat(join(entry.parentPath, entry.name))).size;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.startsWith(COMPILED_PREFIX)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const found = await stat(path).catch(unlessMissing);
+    // It has its final name by now, or could not be finished.
+    if (found === undefined) continue;
+    if (UNFINISHED.test(entry.name) && Date.now() - found.mtimeMs > ABANDONED_MS)
+      await rm(path, { force: true });
+    else sum += found.size;
+  }
   return sum;
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+  throw error;
 }
 
 async function fileDigest(path: string): Promise<string> {

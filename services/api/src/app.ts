@@ -13,6 +13,7 @@ import Fastify, {
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import type { BlobStore } from "./blobs/blob-store.ts";
 import type { Database } from "./database/client.ts";
+import { createRowNews } from "./database/row-news.ts";
 import type { WorkerClient } from "./gateway/worker-client.ts";
 import { HEAD_QUIET, type HeadDeps } from "./heads/commit.ts";
 import { publishQuietHead } from "./heads/publish-head.ts";
@@ -30,11 +31,11 @@ import type { Identity } from "./identity/identity.ts";
 import { createJobMetrics } from "./jobs/job-metrics.ts";
 import { createJobQueue, type JobHandlers, type RetryPolicy } from "./jobs/job-queue.ts";
 import { JOB_SETTINGS, type JobSettings } from "./jobs/job-settings.ts";
-import { createJobSignals } from "./jobs/job-signals.ts";
+import type { JobSignal } from "./jobs/job-signals.ts";
 import { runJob } from "./jobs/run-job.ts";
 import { SWEEP_TIMES, type SweepTimes, startSweeping } from "./jobs/sweep.ts";
 import { verifyUpload } from "./publish/complete-upload.ts";
-import { createDraftEvents } from "./publish/draft-events.ts";
+import type { DraftEvent } from "./publish/draft-events.ts";
 import { type VerifyDeps, verifyDraft } from "./publish/verify-draft.ts";
 import { createResolver } from "./registry/resolver.ts";
 import { accountRoutes } from "./routes/accounts.ts";
@@ -175,13 +176,13 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   lineageRoutes(app, deps);
 
   const { database, store, worker } = deps;
-  const events = createDraftEvents();
+  const events = createRowNews<DraftEvent>();
   const resolver = createResolver(database);
   aliasRoutes(app, deps, resolver);
   yankRoutes(app, deps, resolver);
   moduleSettingsRoutes(app, deps, resolver);
   deletionRoutes(app, deps, resolver, events);
-  const signals = createJobSignals();
+  const signals = createRowNews<JobSignal>();
   draftRoutes(app, deps, jobs, events);
   const heads: HeadDeps = { database, store, jobs, quiet: deps.headQuiet ?? HEAD_QUIET };
   headRoutes(app, deps, heads, resolver);

@@ -65,7 +65,7 @@ function offspring(descendants: Lineage["descendants"]): Content {
     .slice(0, MAX_RELATIVES)
     .map((one) => [
       nameOf(one),
-      html`<bdi>${one.from}</bdi>`,
+      one.from === undefined ? "another" : html`<bdi>${one.from}</bdi>`,
       html`<time datetime="${one.at}">${day(one.at)}</time>`,
     ]);
   const more = descendants.length - MAX_RELATIVES;

@@ -336,6 +336,7 @@ test("a page tells what a version was trained from and what was trained from it,
         ancestors: [{ handle: "acme/older/1", digest, deleted: true }],
         descendants: [
           { handle: "acme/finer/3", digest, from: "acme/films/1", at: "2026-11-30T10:00:00.000Z" },
+          { handle: "acme/finest/1", digest, at: "2026-11-30T11:00:00.000Z" },
         ],
       },
     }),
@@ -344,6 +345,7 @@ test("a page tells what a version was trained from and what was trained from it,
   expect(text).toContain("films &lt;1>");
   expect(text).toMatch(/acme\/older\/1\s+deleted/);
   expect(out).toContain('href="/acme/finer/3"');
+  expect(text).toMatch(/acme\/finest\/1\s+another\s+30 November 2026/);
   expect(out).not.toContain('href="/acme/older/1"');
 });
 

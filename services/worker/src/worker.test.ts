@@ -1,7 +1,11 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Attributes } from "@modulehub/tracing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { affine } from "./testing/graphs.ts";
-import { plainSignature, testModule } from "./testing/modules.ts";
+import { plainSignature, temporaryFolder, testModule } from "./testing/modules.ts";
 import { TOKEN, testWorker } from "./testing/test-worker.ts";
 
 let worker: Awaited<ReturnType<typeof testWorker>>;
@@ -95,6 +99,25 @@ test("a worker none of whose execution providers can be had is not ready, says w
     expect(answer.json()).toMatchObject({ code: "worker-unavailable", status: 503 });
   } finally {
     await other.end();
+  }
+}, 60_000);
+
+test("a worker that takes long to start is ready all the same, whatever is known before", async () => {
+  const { folder, remove } = await temporaryFolder();
+  // The list of a module that an earlier run left: reading it waits for who writes, longer than trying engines takes.
+  const list = join(folder, "modules", `${"0".repeat(64)}.json`);
+  await mkdir(dirname(list), { recursive: true });
+  execFileSync("mkfifo", [list]);
+  const starting = testWorker({ cacheFolder: folder, executionProviders: ["cuda", "cpu"] });
+  await sleep(5_000);
+  await writeFile(list, "not a list");
+  const other = await starting;
+  try {
+    const health = async () => (await other.app.inject({ url: "/health/ready" })).json();
+    await expect.poll(health, { timeout: 20_000 }).toMatchObject({ executionProviders: ["cpu"] });
+  } finally {
+    await other.end();
+    await remove();
   }
 }, 60_000);
 

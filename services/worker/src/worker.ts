@@ -153,19 +153,6 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
   metrics.watch({ pool, scheduler, modules, limits: { cores, budgetBytes } });
   const requests = new OpenRequests();
   let readiness: Readiness = { ready: false, reason: "The engines are being tried." };
-  const probed = probing.then(
-    (found) => {
-      if (!requests.draining) readiness = { ready: true, ...found };
-      metrics.probed(found);
-      reportUnavailable(app, found);
-    },
-    (error: unknown) => {
-      readiness = {
-        ready: false,
-        reason: error instanceof Error ? error.message : "No engine could be started.",
-      };
-    },
-  );
   const inference = new Inference({ modules, preparation: new Preparation(threads), scheduler, quarantine });
   const jobs = new Jobs({
     ...{ inference, modules, embeddings, files: settings.jobFiles },
@@ -191,6 +178,19 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     logger: settings.logger,
     tracing: settings.tracing,
   });
+  const probed = probing.then(
+    (found) => {
+      if (!requests.draining) readiness = { ready: true, ...found };
+      metrics.probed(found);
+      reportUnavailable(app, found);
+    },
+    (error: unknown) => {
+      readiness = {
+        ready: false,
+        reason: error instanceof Error ? error.message : "No engine could be started.",
+      };
+    },
+  );
   const endPinning = keepPinned(settings.pinned, {
     source: settings.source,
     modules,

@@ -16,12 +16,15 @@ export function lineageCommand(context: Context): Command {
     });
 }
 
+/** Stands for a version that whoever asks may not read. */
+const UNSEEN = "one that you may not see";
+
 function* upText({ handle, trainedFrom, ancestors }: Lineage): Generator<string> {
   yield handle;
   if (!trainedFrom) return yield "  was not trained on this hub";
   const { base, dataSet, figures, at } = trainedFrom;
   yield `  trained    ${dateText(at)}`;
-  yield `  base       ${base ? relativeText(base) : "one that you may not see"}`;
+  yield `  base       ${base ? relativeText(base) : UNSEEN}`;
   yield `  data       ${dataSet.name}  ${dataSet.digest}`;
   for (const split of SPLITS) {
     const accuracy = accuracyOf(figures[split]);
@@ -32,8 +35,8 @@ function* upText({ handle, trainedFrom, ancestors }: Lineage): Generator<string>
 
 function* downText({ handle, descendants }: Lineage): Generator<string> {
   if (descendants.length === 0) yield `Nothing that you may see was trained from ${handle}.`;
-  for (const descendant of descendants)
-    yield `${relativeText(descendant)}  from ${descendant.from}  ${dateText(descendant.at)}`;
+  for (const { from = UNSEEN, at, ...descendant } of descendants)
+    yield `${relativeText(descendant)}  from ${from}  ${dateText(at)}`;
 }
 
 const relativeText = ({ handle, yanked, deleted }: Lineage["ancestors"][number]): string =>

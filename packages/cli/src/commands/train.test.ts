@@ -186,7 +186,10 @@ const ANSWERS: Record<string, Answer> = {
       at: AT,
     },
     ancestors: [],
-    descendants: [{ handle: "acme/other/2", digest: DIGEST, from: "acme/reviews/1", at: AT }],
+    descendants: [
+      { handle: "acme/other/2", digest: DIGEST, from: "acme/reviews/1", at: AT },
+      { handle: "acme/finer/1", digest: DIGEST, at: AT },
+    ],
   },
 };
 
@@ -327,7 +330,10 @@ test.each([
     "compare acme/reviews/1 acme/reviews/1",
     "acme/reviews/1 and acme/reviews/1 were not evaluated on the same examples; modulehub evaluate does it.\n",
   ],
-  ["lineage acme/reviews/1 --down", "acme/other/2  from acme/reviews/1  2026-11-23 12:00\n"],
+  [
+    "lineage acme/reviews/1 --down",
+    "acme/other/2  from acme/reviews/1  2026-11-23 12:00\nacme/finer/1  from one that you may not see  2026-11-23 12:00\n",
+  ],
   [
     "lineage acme/reviews/1",
     `acme/reviews/1\n  trained    2026-11-23 12:00\n  base       acme/words/1 (yanked)\n  data       reviews.csv  ${data}\n  test       accuracy 0.5000\n`,

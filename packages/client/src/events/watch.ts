@@ -36,7 +36,7 @@ export async function* watch<E>(
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
     if (streams) {
       let heard = false;
-      for await (const event of eventsOf(transport, watched, signal)) {
+      for await (const event of connectionEvents(transport, watched, signal)) {
         heard = true;
         if (watched.isNews(event)) yield event;
         if (watched.isLast(event)) return;
@@ -52,7 +52,7 @@ export async function* watch<E>(
 }
 
 /** The events of one connection. It ends early where there is none to be had, or it breaks. */
-async function* eventsOf<E>(
+async function* connectionEvents<E>(
   transport: Transport,
   { events, parse }: Watched<E>,
   signal: AbortSignal | undefined,

@@ -8,7 +8,7 @@ import { hasContent } from "../download/file-digest.ts";
 import { withFileLock } from "../download/file-lock.ts";
 import { writeFault } from "../download/write-fault.ts";
 import { isSystemError } from "../system-error.ts";
-import { EventChannel } from "../tasks/event-channel.ts";
+import { eventsOf } from "../tasks/event-channel.ts";
 import { paced } from "../tasks/paced.ts";
 import { runAll } from "../tasks/run-all.ts";
 import type { Transport } from "../transport.ts";
@@ -35,20 +35,13 @@ export async function* download(
   handle: string,
   options: DownloadOptions,
 ): AsyncGenerator<DownloadEvent, void> {
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal;
-  const channel = new EventChannel<DownloadEvent>();
-  const push = (event: DownloadEvent) => channel.push(event);
-  const done = fillFolder({ transport, handle, folder: options.to, push, signal }).then(
-    () => channel.end(),
-    (error: unknown) => channel.fail(writeFault(error, options.to)),
-  );
-  try {
-    yield* channel;
-  } finally {
-    stop.abort();
-    await done;
-  }
+  yield* eventsOf<DownloadEvent>(options.signal, async (push, signal) => {
+    try {
+      await fillFolder({ transport, handle, folder: options.to, push, signal });
+    } catch (error) {
+      throw writeFault(error, options.to);
+    }
+  });
 }
 
 interface DownloadJob {

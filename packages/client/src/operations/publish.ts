@@ -11,9 +11,10 @@ import { UnexpectedAnswerError } from "../connection-error.ts";
 import { collectModule, type ModuleContent } from "../publish/collect-module.ts";
 import { type Draft, type DraftRequest, openDraft, publishDraft } from "../publish/draft.ts";
 import type { PublishEvent } from "../publish/event.ts";
-import { hashFile, type SourceFile } from "../publish/source-file.ts";
+import { hashFile } from "../publish/source-file.ts";
 import { upload } from "../publish/upload.ts";
 import { decidedDraft } from "../publish/watch-draft.ts";
+import type { HashedFile } from "../publish/with-bytes.ts";
 import { eventsOf } from "../tasks/event-channel.ts";
 import { paced } from "../tasks/paced.ts";
 import { runAll } from "../tasks/run-all.ts";
@@ -79,11 +80,6 @@ export async function* publish(
     const decided = await decidedDraft(transport, draft.id, signal);
     push(outcome(transport, module, decided));
   });
-}
-
-interface HashedFile {
-  source: SourceFile;
-  digest: Digest;
 }
 
 async function hashAll(

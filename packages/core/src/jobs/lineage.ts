@@ -35,8 +35,11 @@ export const lineageSchema = z.object({
   trainedFrom: trainedFromSchema.optional(),
   /** What the base was trained from, and so on up, nearest first; those that whoever asks may read. */
   ancestors: z.array(relative),
-  /** Versions that were trained from this one, directly or not, newest first. */
-  descendants: z.array(relative.extend({ from: z.string(), at: z.string() })),
+  /**
+   * Versions that were trained from this one, directly or not, newest first. `from` is what each was trained from
+   * itself; absent where whoever asks may not read it.
+   */
+  descendants: z.array(relative.extend({ from: z.string().optional(), at: z.string() })),
 });
 export type Lineage = z.infer<typeof lineageSchema>;
 

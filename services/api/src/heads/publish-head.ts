@@ -140,8 +140,14 @@ async function publishNow(
     where: { moduleId: module.id, yankedAt: null },
     orderBy: { number: "desc" },
   });
+  // Only under a number that is said may a derived module.json differ: else the head's is what its writers want.
+  const isExact = version === undefined && head.files.some(({ path }) => path === "module.json");
   const isLatest =
-    latest !== null && (await hasSameContent(tx, latest, { files: head.files, derived: false }));
+    latest !== null &&
+    (await hasSameContent(tx, isExact ? { ...latest, derived: false } : latest, {
+      files: head.files,
+      derived: false,
+    }));
   if (head.kind === "ahead" && isLatest && (version === undefined || version === latest.number)) {
     const needed = await becomeVersion(tx, actor, { module, head, version: latest, known });
     if (needed !== undefined) return needed;

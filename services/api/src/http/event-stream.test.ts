@@ -1,7 +1,8 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import Fastify, { type FastifyInstance } from "fastify";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { type EventStream, eventStreams } from "./event-stream.ts";
 
 let app: FastifyInstance;
@@ -52,6 +53,27 @@ test("a reader that takes nothing is sent no more than sockets hold, and hears a
   await caughtUp;
   expect(send({ name: "state", data: "small" })).toBe(true);
   socket.destroy();
+});
+
+test("a stream that has ended sends nothing more to a reader that still takes the rest", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const { port, stream } = await serve();
+  const socket = connect(port, "127.0.0.1").pause();
+  socket.write("GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
+  const { send, end, closed } = await stream;
+  send({ name: "state", data: "x".repeat(20_000_000) });
+  end();
+  // Two beats: Node tells of each write after the end, and nobody would listen to the second.
+  vi.advanceTimersByTime(30_000);
+  vi.useRealTimers();
+  let received = "";
+  socket.setEncoding("latin1").on("data", (text: string) => {
+    received = (received + text).slice(-100);
+  });
+  socket.resume();
+  await closed;
+  await once(socket, "end");
+  expect(received).toMatch(/x"\n\n\r\n0\r\n\r\n$/);
 });
 
 test("a stream ends when the app closes, and when its reader goes", async () => {

@@ -63,7 +63,8 @@ export function eventStreams(
     stream.write("retry: 1000\n\n");
     open.add(stream);
     const heartbeat = setInterval(() => {
-      if (!stream.writableNeedDrain) stream.write(":\n\n");
+      // One that has ended may have a slow reader yet; it takes no more.
+      if (!stream.writableNeedDrain && !stream.writableEnded) stream.write(":\n\n");
     }, HEARTBEAT);
     const closed = new Promise<void>((resolve) =>
       stream.once("close", () => {

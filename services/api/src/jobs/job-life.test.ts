@@ -256,6 +256,25 @@ test("a base that may not be read is not named in a lineage, and one that was de
       { handle: "acme/second/1", from: "acme/hidden/1" },
     ],
   });
+  await train("acme/third", "acme/fourth");
+  await ask(hub, "PUT", "/v1/modules/acme/third", { visibility: "private" });
+  // The one between is not named either, where what came from it is.
+  expect(await read("acme/second")).toMatchObject({ descendants: [{ handle: "acme/fourth/1" }] });
+  expect(JSON.stringify(await read("acme/second"))).not.toContain("acme/third");
+  expect(await read("acme/second", hub.admin)).toMatchObject({
+    descendants: [
+      { handle: "acme/fourth/1", from: "acme/third/1" },
+      { handle: "acme/third/1", from: "acme/second/1" },
+    ],
+  });
+  await ask(hub, "PUT", "/v1/modules/acme/third", { visibility: "public", module: "acme/third-renamed" });
+  expect(await read("acme/second")).toMatchObject({
+    descendants: [
+      { handle: "acme/fourth/1", from: "acme/third-renamed/1" },
+      { handle: "acme/third-renamed/1", from: "acme/second/1" },
+    ],
+  });
+  await ask(hub, "PUT", "/v1/modules/acme/third-renamed", { module: "acme/third" });
   await ask(hub, "POST", "/v1/modules/acme/second/versions/1/yank", { reason: "old" });
   expect(await read("acme/third")).toMatchObject({ trainedFrom: { base: { yanked: true } } });
   await ask(hub, "DELETE", "/v1/modules/acme/second/versions/1");

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { storedBlob } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
+import { signalWhen } from "../database/row-news.ts";
 import type { WorkerClient } from "../gateway/worker-client.ts";
 import { actingFor } from "../identity/acting-for.ts";
 import type { DraftEvents } from "../publish/draft-events.ts";
@@ -33,9 +34,6 @@ export interface RunDeps {
   firstWait: number;
   longestWait: number;
 }
-
-/** How often a job is looked at, in case another process cancels it, in milliseconds. */
-const LOOK_AGAIN = 1_000;
 
 /** What passes by itself: the job waits, however often it meets it. */
 const PASSING: ReadonlySet<ProblemCode> = new Set([
@@ -69,11 +67,11 @@ export async function runJob(deps: RunDeps, { job: id, signal }: QueuedJob): Pro
     const watch = watchForEnd(deps, job);
     const started = performance.now();
     try {
-      await attemptJob(deps, job, await taskOf(deps, job), AbortSignal.any([signal, watch.left]));
+      await attemptJob(deps, job, await taskOf(deps, job), AbortSignal.any([signal, watch.signal]));
       signals.tell(id, { kind: "changed" });
       return;
     } catch (error) {
-      if (watch.left.aborted || error instanceof AttemptOver) return;
+      if (watch.signal.aborted || error instanceof AttemptOver) return;
       if (signal.aborted) throw error;
       const known = error instanceof ProblemError ? error : problem("internal", undefined, { cause: error });
       const now = (await readJob(database.prisma, id)).checkpoint?.step;
@@ -105,23 +103,12 @@ const ignoreForgotten = (error: unknown): undefined => {
 };
 
 /** A signal that is given when the try is not the job's any more: it was cancelled, or somebody else is at it. */
-function watchForEnd(
-  { database, signals, log }: RunDeps,
-  { id, attempt }: Attempt,
-): { left: AbortSignal; end: () => void } {
-  const controller = new AbortController();
-  const look = async () => {
+function watchForEnd({ database, signals, log }: RunDeps, { id, attempt }: Attempt) {
+  const isSo = async () => {
     const row = await database.prisma.job.findUnique({ where: { id }, select: { attempt: true } });
-    if (row?.attempt !== attempt) controller.abort(new AttemptOver());
+    return row?.attempt !== attempt;
   };
-  const lookSafely = () => look().catch((err: unknown) => log.warn({ err, job: id }, "a job is not seen"));
-  const unwatch = signals.watch(id, (event) => event.kind === "changed" && void lookSafely());
-  const timer = database.exclusive ? undefined : setInterval(lookSafely, LOOK_AGAIN);
-  const end = () => {
-    unwatch();
-    clearInterval(timer);
-  };
-  return { left: controller.signal, end };
+  return signalWhen({ database, log, news: signals, id, isSo, reason: () => new AttemptOver() });
 }
 
 /** What a worker is told to do. Throws as `actingFor` and `checkSubjects` do. */

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { buildApp } from "../app.ts";
+import { createRowNews } from "../database/row-news.ts";
 import { accepted } from "../testing/fake-worker.ts";
 import {
   ask,
@@ -14,7 +15,7 @@ import {
   startTestHub,
   type TestHub,
 } from "../testing/test-hub.ts";
-import { createDraftEvents } from "./draft-events.ts";
+import type { DraftEvent } from "./draft-events.ts";
 import { expireDrafts } from "./expiry.ts";
 
 let hub: TestHub;
@@ -106,7 +107,7 @@ test("a draft can be cancelled while it is verified: the inspection is given up,
 test("a draft that nobody publishes expires, and holds nothing any more", async () => {
   const draft = await prepareDraft(hub, "acme/abandoned", moduleFiles("abandoned"));
   const { database } = hub.deps;
-  const events = createDraftEvents();
+  const events = createRowNews<DraftEvent>();
   expect(await expireDrafts(database, events)).toBe(0);
   await expireDrafts(database, events, new Date(Date.now() + WEEK + 60_000));
   const expired = await ask<DraftBody>(hub, "GET", `/v1/drafts/${draft.body.id}`);
@@ -123,7 +124,7 @@ test("a draft that is being verified does not expire, however late it is", async
   const draft = await prepareDraft(hub, "acme/late", moduleFiles("late"));
   await ask(hub, "POST", `/v1/drafts/${draft.body.id}/publish`);
   await inspection.begun;
-  await expireDrafts(hub.deps.database, createDraftEvents(), new Date(Date.now() + WEEK + 60_000));
+  await expireDrafts(hub.deps.database, createRowNews<DraftEvent>(), new Date(Date.now() + WEEK + 60_000));
   inspection.finish();
   expect(await settled(hub, draft.body.id)).toMatchObject({ state: "published", version: 1 });
 });

@@ -18,6 +18,7 @@ import { readWhole } from "../blobs/pieces.ts";
 import { readText } from "../blobs/read-text.ts";
 import { storedBlob } from "../blobs/references.ts";
 import type { Database } from "../database/client.ts";
+import { signalWhen } from "../database/row-news.ts";
 import { storableJson } from "../database/storable.ts";
 import type { WorkerClient } from "../gateway/worker-client.ts";
 import type { InspectionJob } from "../jobs/job-queue.ts";
@@ -29,9 +30,6 @@ import { failDraft, publishVersion, rejectDraft } from "./transitions.ts";
 
 /** Of each file of labels, what search knows: a thousand of them and more. */
 const LABEL_BYTES = 65_536;
-
-/** How often a draft is looked at, in case another process cancels it, in milliseconds. */
-const LOOK_AGAIN = 1_000;
 
 export interface VerifyDeps {
   database: Database;
@@ -54,11 +52,11 @@ export async function verifyDraft(deps: VerifyDeps, job: InspectionJob): Promise
   if (draft?.state !== "verifying") return;
   const watch = watchForLeaving(deps, draft.id);
   try {
-    await decide(deps, draft, AbortSignal.any([job.signal, watch.left]));
+    await decide(deps, draft, AbortSignal.any([job.signal, watch.signal]));
   } catch (error) {
     // A module that was deleted takes its drafts along.
     const isGone = error instanceof ProblemError && error.code === "draft-not-found";
-    if (watch.left.aborted || isGone) {
+    if (watch.signal.aborted || isGone) {
       log.info({ draft: draft.id }, "verification was given up: the draft was cancelled");
       return;
     }
@@ -101,23 +99,12 @@ async function findDraftOf({ prisma }: Database, job: InspectionJob): Promise<Dr
 }
 
 /** A signal that is given when the draft leaves `verifying`, whichever process made it leave. */
-function watchForLeaving(deps: VerifyDeps, id: string): { left: AbortSignal; end: () => void } {
-  const { database, events, log } = deps;
-  const controller = new AbortController();
-  const look = async () => {
+function watchForLeaving({ database, events, log }: VerifyDeps, id: string) {
+  const isSo = async () => {
     const row = await database.prisma.draft.findUnique({ where: { id }, select: { state: true } });
-    if (row?.state !== "verifying") controller.abort();
+    return row?.state !== "verifying";
   };
-  // Not to know for a while costs an inspection that nobody wants, no more.
-  const lookSafely = () =>
-    look().catch((err: unknown) => log.warn({ err, draft: id }, "a draft is not seen"));
-  const unwatch = events.watch(id, (event) => event.kind === "changed" && void lookSafely());
-  const timer = database.exclusive ? undefined : setInterval(lookSafely, LOOK_AGAIN);
-  const end = () => {
-    unwatch();
-    clearInterval(timer);
-  };
-  return { left: controller.signal, end };
+  return signalWhen({ database, log, news: events, id, isSo });
 }
 
 async function decide(deps: VerifyDeps, draft: Draft, signal: AbortSignal): Promise<void> {

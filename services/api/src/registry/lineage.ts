@@ -21,20 +21,26 @@ const MOST = 1_000;
 const figures = z.partialRecord(splitSchema, evaluationFiguresSchema);
 
 interface RelativeRow {
-  from_version: number;
   version_id: number | null;
   handle: string;
   digest: string;
   publisher: string | null;
   visibility: string | null;
   yanked: boolean;
+}
+
+/** What came from a version, and what it came from directly. */
+interface DescendantRow extends RelativeRow {
   from_handle: string;
+  from_publisher: string;
+  from_visibility: string;
   at: Date;
 }
 
 /**
  * Where a version comes from and what came from it: what whoever asks may read of it. A base that was deleted is named
- * to those who may read the version; one that they may not read is not named, and ends the way up.
+ * to those who may read the version; one that they may not read is not named, and ends the way up. What came from the
+ * version by such a one is told, without it.
  */
 export async function lineageOf(
   queries: Queries,
@@ -66,14 +72,19 @@ export async function lineageOf(
       .filter((row) => isSeen(principal, row))
       .map((row) => ({
         ...relativeOf(row),
-        from: row.from_handle,
+        ...(isSeen(principal, { publisher: row.from_publisher, visibility: row.from_visibility }) && {
+          from: row.from_handle,
+        }),
         at: new Date(row.at).toISOString(),
       })),
   };
 }
 
 /** Whether whoever asks may know of a relative. What was deleted has nobody left to ask, and is only a name. */
-const isSeen = (principal: Principal, { publisher, visibility }: RelativeRow): boolean =>
+const isSeen = (
+  principal: Principal,
+  { publisher, visibility }: Pick<RelativeRow, "publisher" | "visibility">,
+): boolean =>
   publisher === null || allows(principal, "module.read", { publisher, visibility: visibility as Visibility });
 
 const relativeOf = (row: RelativeRow): Relative => ({
@@ -89,24 +100,24 @@ const ancestors = (queries: Queries, versionId: number): Promise<RelativeRow[]> 
     SELECT l.*, 1 AS depth FROM lineage l WHERE l.version_id = ${versionId}
     UNION ALL
     SELECT l.*, up.depth + 1 FROM up JOIN lineage l ON l.version_id = up.base_version_id WHERE up.depth < ${MOST})
-  SELECT up.version_id AS from_version, v.id AS version_id,
-         coalesce(m.name || '/' || v.number, up.base_handle) AS handle, up.base_digest AS digest,
-         m.publisher_id AS publisher, m.visibility, v.yanked_at IS NOT NULL AS yanked,
-         '' AS from_handle, up.created_at AS at
+  SELECT v.id AS version_id, coalesce(m.name || '/' || v.number, up.base_handle) AS handle,
+         up.base_digest AS digest, m.publisher_id AS publisher, m.visibility, v.yanked_at IS NOT NULL AS yanked
   FROM up LEFT JOIN version v ON v.id = up.base_version_id LEFT JOIN module m ON m.id = v.module_id
   ORDER BY up.depth`;
 
-/** What was trained from a version, directly or not, newest first. */
-const descendants = (queries: Queries, versionId: number): Promise<RelativeRow[]> => queries.$queryRaw`
+/** What was trained from a version, directly or not, newest first. All bases on the way down are there. */
+const descendants = (queries: Queries, versionId: number): Promise<DescendantRow[]> => queries.$queryRaw`
   WITH RECURSIVE down AS (
     SELECT l.*, 1 AS depth FROM lineage l WHERE l.base_version_id = ${versionId}
     UNION ALL
     SELECT l.*, down.depth + 1 FROM down JOIN lineage l ON l.base_version_id = down.version_id
     WHERE down.depth < ${MOST})
-  SELECT down.base_version_id AS from_version, v.id AS version_id, m.name || '/' || v.number AS handle, v.digest,
+  SELECT v.id AS version_id, m.name || '/' || v.number AS handle, v.digest,
          m.publisher_id AS publisher, m.visibility, v.yanked_at IS NOT NULL AS yanked,
-         down.base_handle AS from_handle, down.created_at AS at
+         bm.name || '/' || b.number AS from_handle, bm.publisher_id AS from_publisher,
+         bm.visibility AS from_visibility, down.created_at AS at
   FROM down JOIN version v ON v.id = down.version_id JOIN module m ON m.id = v.module_id
+  JOIN version b ON b.id = down.base_version_id JOIN module bm ON bm.id = b.module_id
   ORDER BY down.created_at DESC, v.id DESC LIMIT ${MOST}`;
 
 const position = z.tuple([moment, z.string()]);

@@ -323,6 +323,27 @@ describe("publishing", () => {
     });
   });
 
+  test("a module.json that is committed after a derived one is a new version", async () => {
+    const module = newName();
+    await publish(hub, module, MODULE, { derived: true });
+    // The derived one is still the version's own.
+    await commit(module, { "model.onnx": "other graph" });
+    await commit(module, { "model.onnx": "graph" });
+    expect(await publishHead(module)).toMatchObject({
+      asked: { status: 200, body: { state: "published", version: 1 } },
+    });
+    const corrected = JSON.stringify({ ...JSON.parse(MANIFEST), examples: [] });
+    await commit(module, { "module.json": corrected });
+    const { asked, draft } = await publishHead(module);
+    expect(asked).toMatchObject({ status: 202, body: { state: "verifying" } });
+    expect(draft).toMatchObject({ state: "published", version: 2 });
+    const { files } = await readHead(module);
+    expect(files).toContainEqual(expect.objectContaining({ digest: digestOf(corrected) }));
+    expect((await ask(hub, "GET", `/v1/modules/${module}/versions/2`)).body).toMatchObject({
+      manifest: JSON.parse(corrected),
+    });
+  });
+
   test("a refusal is shown, leaves the head, and is tried again only when it changes or is asked for", async () => {
     const module = newName();
     const refusal = { type: "x", title: "x", status: 422, code: "graph-invalid" as const };

@@ -29,9 +29,9 @@ export interface SessionInfo {
 export type EngineExit =
   /** It was killed because a load or run overstayed its deadline. */
   | { kind: "timeout" }
-  /** It was killed because it held more memory than it may. */
+  /** It was killed because it held more memory than one engine may. */
   | { kind: "memory" }
-  /** It was killed because it was no longer wanted. */
+  /** It was killed because it was no longer wanted, or all engines together held too much: no fault of its module. */
   | { kind: "killed" }
   /** It died by itself. */
   | { kind: "crash"; code: number | null; signal: string | null; stderr: string };

@@ -124,14 +124,16 @@ export class MemoryBudget {
     const { budgetBytes, engineBytes, extraIdleMs } = this.#options;
     const { members, spare, optimizer, kept, end } = this.#residents;
     const now = performance.now();
+    // An engine that alone takes more than all may would never have room.
+    const ownBytes = Math.min(engineBytes + BARE_ENGINE_BYTES, budgetBytes);
     let held = spare.residentBytes() + optimizer.residentBytes();
     let largest: Member | undefined;
     for (const member of members) {
       const rests = !atWork(member) && member.lastUsed < this.#watchedAt;
       const bytes = bytesOf(member, rests ? "known" : "look");
       held += bytes;
-      if (bytes > engineBytes + BARE_ENGINE_BYTES) member.live?.kill("memory");
-      else if (!largest || bytes > largest.heldBytes) largest = member;
+      if (bytes > ownBytes) member.live?.kill("memory");
+      else if (member.live && (!largest || bytes > largest.heldBytes)) largest = member;
       const unused = member.mode === "narrow" && now - member.lastUsed > extraIdleMs;
       if (rests && (unused || (member.worn && !kept(member.module.digest)))) void end(member);
     }
@@ -139,11 +141,11 @@ export class MemoryBudget {
     if (held <= budgetBytes) return;
     // Nobody waits for the spare one, or for what is optimised.
     if (spare.give() || optimizer.give()) return;
-    const victim = this.#victim("any");
-    if (victim) {
-      this.counts.evictions += 1;
-      void end(victim);
-    } else largest?.live?.kill("memory");
+    // Where none rests the largest goes: it kept its own limit, so this is not held against its module.
+    const victim = this.#victim("any") ?? largest;
+    if (!victim) return;
+    this.counts.evictions += 1;
+    void end(victim);
   }
 
   /**

@@ -1,10 +1,12 @@
 import { openModule } from "@modulehub/runtime";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { int64, moduleFolder, rows3, testEngine } from "../testing/engines.ts";
+import { schedulerOn } from "../testing/fake-engines.ts";
 import { affine, allocating } from "../testing/graphs.ts";
 import { plainSignature, temporaryFolder } from "../testing/modules.ts";
-import type { Engine, EngineExit } from "./engine.ts";
+import { type Engine, EngineDied, type EngineExit, type SessionSpec } from "./engine.ts";
 import { type EngineLease, EnginePool, type PooledModule, type PoolOptions } from "./pool.ts";
+import { Quarantine } from "./quarantine.ts";
 
 let place: Awaited<ReturnType<typeof temporaryFolder>>;
 const pools: EnginePool[] = [];
@@ -165,6 +167,41 @@ test("where an engine grows beyond the budget, the spare one goes before any tha
   expect(await lease.run(new Map())).toEqual(new Map());
   expect(pool.loaded().length).toBe(1);
   expect(pool.counts.memoryKills).toBe(0);
+  lease.release();
+});
+
+test("where engines at work hold too much together, the largest goes, and its module is not to blame", async () => {
+  let grown = 0;
+  // A load that grows, within what one engine may hold, until it is ended for the sake of the budget.
+  const spawn = async () => {
+    let held = 10 * MIB;
+    const engine = pretended(() => held);
+    return {
+      ...engine,
+      load: async (spec: SessionSpec, deadlineMs: number) => {
+        const info = { ...(await engine.load(spec, deadlineMs)), optimized: true };
+        const grows = spec.folder === "/nowhere";
+        held = (grows ? 120 : 90) * MIB;
+        if (!grows) return info;
+        grown += 1;
+        throw new EngineDied(await engine.exited, "load");
+      },
+    };
+  };
+  const pool = testPool({ spawn, budgetBytes: 200 * MIB, watchMs: 20 });
+  const lease = await use(pool, await module("at-work"));
+  const quarantine = new Quarantine();
+  const { submit } = schedulerOn(pool, { quarantine });
+  for (let times = 0; times < 3; times++)
+    await expect(submit([1], { batching: "none" })).rejects.toMatchObject({
+      code: "worker-unavailable",
+      retryAfter: 1,
+    });
+  // Each was tried again once.
+  expect(grown).toBe(6);
+  expect(quarantine.held()).toEqual([]);
+  expect(pool.counts.memoryKills).toBe(0);
+  expect(pool.evictions).toBe(6);
   lease.release();
 });
 

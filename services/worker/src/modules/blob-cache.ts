@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { type Digest, digestOfHex, isDigest, problem } from "@modulehub/core";
 import { asDiskFull } from "./disk-full.ts";
 import { SingleFlight } from "./single-flight.ts";
-import type { ModuleSource } from "./source.ts";
+import { asBrokenOff, type ModuleSource } from "./source.ts";
 
 /**
  * Blobs on disk, by digest. A file appears under its name only when all of it is there and has the digest; one
@@ -34,17 +34,19 @@ export class BlobCache {
   }
 
   /**
-   * Path of a blob's bytes, fetched where they aren't here. Throws what the source throws, and
-   * `digest-mismatch` or `size-mismatch` where other bytes came.
+   * Path of a blob's bytes, fetched where they aren't here; everyone who waits for the same shares one download, which
+   * ends early only when nobody waits for it any more. Throws what the source throws, `store-unavailable` where the
+   * bytes broke off, `digest-mismatch` or `size-mismatch` where other bytes came, and the signal's reason.
    */
   fetch(digest: Digest, size: number, signal: AbortSignal): Promise<string> {
-    return this.#flights.run(digest, async () => {
+    const work = async (wanted: AbortSignal): Promise<string> => {
       const path = this.#path(digest);
       if (this.#verified.has(digest) || (await this.#verify(digest, size))) return path;
-      await this.#download(digest, size, signal);
+      await this.#download(digest, size, wanted);
       this.#verified.set(digest, size);
       return path;
-    });
+    };
+    return this.#flights.run(digest, work, signal);
   }
 
   /** Whether a blob is here and known to be whole. */
@@ -83,12 +85,16 @@ export class BlobCache {
     const temporary = join(this.#incoming, randomUUID());
     const counter = new HashingCounter(size);
     try {
-      await pipeline(
-        await this.#source.blob(digest, signal),
-        counter,
-        createWriteStream(temporary, { flush: false }),
-        { signal },
-      );
+      const body = await this.#source.blob(digest, signal);
+      const file = createWriteStream(temporary, { flush: false });
+      let failedWriting = false;
+      // Where the body broke off, the file is ended by that same error.
+      file.once("error", () => {
+        failedWriting = body.errored === null;
+      });
+      await pipeline(body, counter, file, { signal }).catch((error: unknown) => {
+        throw failedWriting ? error : asBrokenOff(error);
+      });
       if (counter.bytes !== size)
         throw problem("size-mismatch", `A file of ${size} bytes came with ${counter.bytes}.`);
       if (digestOfHex(counter.hash.digest("hex")) !== digest) throw problem("digest-mismatch");

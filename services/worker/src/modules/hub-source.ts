@@ -7,7 +7,7 @@ import {
   problem,
 } from "@modulehub/core";
 import { Agent, request } from "undici";
-import type { ModuleSource } from "./source.ts";
+import { asBrokenOff, type ModuleSource } from "./source.ts";
 
 /** The most that a description of a version's files may take, in bytes. */
 const MAX_CONTENT_BYTES = 32 * 1024 * 1024;
@@ -54,7 +54,7 @@ export function hubSource(
         signal,
         "version-not-found",
       );
-      const content = contentSchema.parse(JSON.parse(await text(body)));
+      const content = contentSchema.parse(JSON.parse(await text(body, signal)));
       return batching ? content : { ...content, batching: {} };
     },
     blob: (digest, signal) =>
@@ -62,19 +62,24 @@ export function hubSource(
     resolve: async (handle, signal) => {
       const path = `${INTERNAL_ROUTES.resolve}?handle=${encodeURIComponent(handle)}`;
       const body = await get(path, signal, "version-not-found");
-      return handleMeaningSchema.parse(JSON.parse(await text(body))).digest;
+      return handleMeaningSchema.parse(JSON.parse(await text(body, signal))).digest;
     },
     close: () => agent.destroy(),
   };
 }
 
-async function text(body: Readable): Promise<string> {
+async function text(body: Readable, signal: AbortSignal): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    length += chunk.byteLength;
-    if (length > MAX_CONTENT_BYTES) throw problem("internal", "The list of a version's files is too long.");
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.byteLength;
+      if (length > MAX_CONTENT_BYTES) throw problem("internal", "The list of a version's files is too long.");
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw asBrokenOff(error);
   }
   return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,5 +1,6 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import type { Digest } from "@modulehub/core";
 import { problem } from "@modulehub/core";
@@ -186,6 +187,37 @@ test("what a graph was optimised to survives a restart, unless it was damaged, a
   await writeFile(kept!, "0ptimised");
   (await (await open()).lease(module.digest)).release();
   expect(await findOptimized(graph, machine)).toBeUndefined();
+});
+
+test("what an engine that was killed left half written goes, and what is being written stays", async () => {
+  const { cache, source } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  const lease = await cache.lease(module.digest);
+  const name = (uuid: string) => join(lease.folder, `.compiled-0123456789abcdef.${uuid}.ort`);
+  const [abandoned, young] = [name(randomUUID()), name(randomUUID())];
+  for (const path of [abandoned, young]) await writeFile(path, "half");
+  await utimes(abandoned, new Date(0), new Date(0));
+  await cache.withDraft([], AbortSignal.timeout(5000), async () => undefined);
+  lease.release();
+  const names = await readdir(lease.folder);
+  expect(names).toContain(basename(young));
+  expect(names).not.toContain(basename(abandoned));
+});
+
+test("a collection that fails is told to who began it, and modules are fetched all the same", async () => {
+  const { cache, source, folder } = await setup();
+  const [first, second] = [source.add(moduleOf(10, 1)), source.add(moduleOf(10, 2))];
+  (await cache.lease(first.digest)).release();
+  // A folder that is not a module's: bytes of it can't be counted.
+  const lost = join(folder, "modules", first.digest.slice("sha256:".length));
+  await rm(lost, { recursive: true });
+  await expect(cache.withDraft([], AbortSignal.timeout(5000), async () => undefined)).rejects.toThrow(
+    "ENOENT",
+  );
+  await mkdir(lost);
+  const lease = await cache.lease(second.digest);
+  expect(await left(lease.folder)).toContain("model.onnx");
+  lease.release();
 });
 
 test("a draft's folder is gone when its inspection is over, whatever came of it", async () => {

@@ -69,7 +69,7 @@ const FETCH_MS = 15 * 60_000;
  *     drafts/{random}/     files of what is being inspected
  *     incoming/            bytes on their way; emptied at start
  *
- * When the folder grows too large, blobs of drafts that no module here has go first, then the module that was used
+ * When the folder grows too large, blobs that no module here has go first, then the module that was used
  * longest ago, and never what is in use.
  */
 export class ModuleCache {
@@ -81,8 +81,8 @@ export class ModuleCache {
   readonly #entries = new Map<Digest, Entry>();
   readonly #flights = new SingleFlight<Entry>();
   readonly #borrowed = new Map<Digest, number>();
-  /** Sizes of blobs of drafts, those inspected longest ago first: what is published is asked for soon. */
-  readonly #inspected = new Map<Digest, number>();
+  /** Sizes of blobs that no module here has: of drafts, data sets and checkpoints, those used longest ago first. */
+  readonly #unowned = new Map<Digest, number>();
   #collecting: Promise<void> = Promise.resolve();
 
   constructor(folder: string, source: ModuleSource, maxBytes: number, onEvict: (digest: Digest) => void) {
@@ -150,8 +150,8 @@ export class ModuleCache {
       this.#borrow(needed, -1);
       for (const { digest, size } of needed) {
         if (!this.blobs.has(digest)) continue;
-        this.#inspected.delete(digest);
-        this.#inspected.set(digest, size);
+        this.#unowned.delete(digest);
+        this.#unowned.set(digest, size);
       }
       await this.#collect();
     }
@@ -176,8 +176,8 @@ export class ModuleCache {
     } finally {
       this.#borrow([file], -1);
       if (this.blobs.has(digest)) {
-        this.#inspected.delete(digest);
-        this.#inspected.set(digest, size);
+        this.#unowned.delete(digest);
+        this.#unowned.set(digest, size);
       }
       await this.#collect();
     }
@@ -222,8 +222,8 @@ export class ModuleCache {
 
   /** @param known what an earlier run wrote down; where that was damaged, the source is asked again */
   async #fetch(digest: Digest, known: Content | undefined): Promise<Entry> {
-    // What is being removed may be this very module.
-    await this.#collecting;
+    // What is being removed may be this very module; whoever began that is told where it failed.
+    await this.#collecting.catch(() => undefined);
     const signal = AbortSignal.timeout(FETCH_MS);
     if (known !== undefined)
       try {
@@ -250,8 +250,11 @@ export class ModuleCache {
       await rename(`${folder}.json`, `${this.#path(digest)}.json`);
       const entry = this.#adopt(digest, content, true);
       entry.users += 1;
-      await this.#collect();
-      entry.users -= 1;
+      try {
+        await this.#collect();
+      } finally {
+        entry.users -= 1;
+      }
       return entry;
     } catch (error) {
       throw asDiskFull(error);
@@ -275,7 +278,7 @@ export class ModuleCache {
       assembled,
     };
     this.#entries.set(digest, entry);
-    for (const file of files) this.#inspected.delete(file.digest);
+    for (const file of files) this.#unowned.delete(file.digest);
     return entry;
   }
 
@@ -290,7 +293,7 @@ export class ModuleCache {
   #sizes(): [Digest, number][] {
     return [
       ...new Map([
-        ...this.#inspected,
+        ...this.#unowned,
         ...[...this.#entries.values()].flatMap(({ files }) => files.map((f) => [f.digest, f.size] as const)),
       ]),
     ];
@@ -307,9 +310,9 @@ export class ModuleCache {
     for (const [digest, entry] of this.#entries)
       entry.derivedBytes = entry.assembled ? await derivedBytes(this.#path(digest)) : 0;
     while (this.bytes > this.#maxBytes) {
-      const [inspected] = this.#inspected.keys();
-      if (inspected !== undefined) {
-        this.#inspected.delete(inspected);
+      const [unowned] = this.#unowned.keys();
+      if (unowned !== undefined) {
+        this.#unowned.delete(unowned);
         continue;
       }
       const [digest] =

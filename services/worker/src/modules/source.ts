@@ -1,17 +1,27 @@
 import type { Readable } from "node:stream";
-import type { Content, Digest } from "@modulehub/core";
+import { type Content, type Digest, ProblemError, problem } from "@modulehub/core";
 
 /** Where a worker gets modules from, by digest. */
 export interface ModuleSource {
   /**
    * The files of a version and what was proven about it. Throws `version-not-found` where there is no such
-   * version, `worker-unavailable` where it could not be looked up.
+   * version, `store-unavailable` where it could not be looked up.
    */
   content(digest: Digest, signal: AbortSignal): Promise<Content>;
   /**
-   * A blob's bytes, unverified. Throws `blob-not-found`, or `store-unavailable` where they could not be fetched.
+   * A blob's bytes, unverified. Throws `blob-not-found`, or `store-unavailable` where they could not be fetched; once
+   * they come, any error may break them off (`asBrokenOff`).
    */
   blob(digest: Digest, signal: AbortSignal): Promise<Readable>;
   /** The version that a handle stands for now. Throws as `content` does. */
   resolve(handle: string, signal: AbortSignal): Promise<Digest>;
+}
+
+/** What is to be thrown for an error of bytes on their way: a problem as it is, anything else as `store-unavailable`. */
+export function asBrokenOff(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  return problem("store-unavailable", "The bytes from the hub's API broke off.", {
+    retryAfter: 5,
+    cause: error,
+  });
 }

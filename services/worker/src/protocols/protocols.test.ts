@@ -270,6 +270,22 @@ describe("infer in binary", () => {
     expect([0, 4, 8].map((offset) => body.readFloatLE(offset))).toEqual([3, 5, 7]);
   });
 
+  test("more rows than one request may have are refused where they would be cut, before they are", async () => {
+    const row = { dtype: "float32" as const, shape: ["batch", 3] };
+    const batching = { default: { inputs: { x: 0 }, outputs: { y: 0 }, pad: {} } };
+    const manifest = { task: "proven", signatures: plainSignature(row, row) };
+    const proven = worker.source.add(testModule(affine(), manifest, {}, batching));
+    const rows = (count: number, { digest }: TestModule) => {
+      const parameters = { binary_data_size: count * 12 };
+      const input = { ...x, shape: [count, 3], parameters };
+      return send({ inputs: [input] }, Buffer.alloc(count * 12), { "modulehub-digest": digest });
+    };
+    expect((await rows(4096, proven)).statusCode).toBe(200);
+    const refused = await rows(4097, proven);
+    expect(refused.json()).toMatchObject({ code: "invalid-request", status: 400 });
+    expect((await rows(4097, numbers)).statusCode).toBe(200);
+  });
+
   test("an output can be asked for as numbers", async () => {
     const outputs = [{ name: "y", parameters: { binary_data: false } }];
     const answer = await send({ inputs: [x], outputs }, bytes);
