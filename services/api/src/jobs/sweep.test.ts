@@ -10,7 +10,8 @@ import type { BlobStore } from "../blobs/blob-store.ts";
 import { openFilesystemStore } from "../blobs/filesystem-store.ts";
 import { type Database, openDatabase } from "../database/client.ts";
 import { migrate } from "../database/migrate.ts";
-import { createDraftEvents } from "../publish/draft-events.ts";
+import { createRowNews } from "../database/row-news.ts";
+import type { DraftEvent } from "../publish/draft-events.ts";
 import { beginUpload, sendPart, storeBytes } from "../testing/store-parts.ts";
 import { digestOf } from "../testing/test-hub.ts";
 import { startSweeping } from "./sweep.ts";
@@ -45,7 +46,7 @@ function sweep(faults: Partial<BlobStore> = {}, rememberedSeconds = 30 * 24 * HO
     {
       database,
       store: { ...store, ...faults },
-      events: createDraftEvents(),
+      events: createRowNews<DraftEvent>(),
       log: fastify({ logger: { stream: { write: (line: string) => log.push(JSON.parse(line)) } } }).log,
       rememberedSeconds,
       registry: new Registry(),
