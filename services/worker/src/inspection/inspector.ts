@@ -88,6 +88,8 @@ export class Inspector {
         threads: this.#threads,
         times: { ...INSPECTION_TIMES, ...this.#times },
       };
+      // Aborted while its files were put in place.
+      signal?.throwIfAborted();
       const end = await runChild(task, this.#limits, signal);
       signal?.throwIfAborted();
       return judge(end, this.#limits);
@@ -111,6 +113,7 @@ function runChild(task: ChildTask, limits: ChildLimits, signal?: AbortSignal): P
       child.kill("SIGKILL");
     };
     let overdue = setTimeout(kill, START_MS, "timeout");
+    let late: NodeJS.Timeout | undefined;
     const giveUp = () => child.kill("SIGKILL");
     signal?.addEventListener("abort", giveUp);
     const watch = setInterval(() => {
@@ -125,6 +128,7 @@ function runChild(task: ChildTask, limits: ChildLimits, signal?: AbortSignal): P
         else if (said.data.kind !== "phase") end.outcome = said.data;
         else {
           end.phase = said.data.name;
+          late ??= setTimeout(kill, task.times.totalMs, "timeout");
           clearTimeout(overdue);
           overdue = setTimeout(kill, said.data.ms, "timeout");
         }
@@ -134,6 +138,7 @@ function runChild(task: ChildTask, limits: ChildLimits, signal?: AbortSignal): P
     );
     const done = (killedBy: string | null) => {
       clearTimeout(overdue);
+      clearTimeout(late);
       clearInterval(watch);
       signal?.removeEventListener("abort", giveUp);
       resolve({ ...end, signal: killedBy, stderr: stderr() });
