@@ -1,12 +1,12 @@
-import { type Digest, type InputTensor, problem, type Tensor } from "@modulehub/core";
-import type { Prepared, Truncation } from "@modulehub/runtime";
+import type { Digest, InputTensor, Tensor } from "@modulehub/core";
+import { checkInputNames, checkOutputNames, type Prepared, type Truncation } from "@modulehub/runtime";
 import type { Quarantine } from "./engines/quarantine.ts";
 import type { ModuleCache, ModuleLease } from "./modules/module-cache.ts";
 import { hasPreparingSteps, itemsOf } from "./preparation/items.ts";
 import type { Preparation } from "./preparation/preparation.ts";
 import type { BodyForm, PreparedCall, ReadCall } from "./preparation/read-call.ts";
 import { Overstayed } from "./preparation/thread-pool.ts";
-import { checkOutputs, type InferCall, signatureOf } from "./protocols/infer-body.ts";
+import { type InferCall, signatureOf } from "./protocols/infer-body.ts";
 import { concat, pad } from "./scheduler/axis.ts";
 import type { Target } from "./scheduler/job.ts";
 import type { Scheduler, Submission } from "./scheduler/scheduler.ts";
@@ -64,9 +64,8 @@ export class Inference {
   async infer(lease: ModuleLease, call: InferCall, submission: Submission): Promise<InferResult> {
     const { signature: name, inputs, outputs } = call;
     const signature = signatureOf(lease.manifest, name);
-    checkOutputs(lease.manifest, name, outputs);
-    for (const input of Object.keys(signature.inputs))
-      if (!inputs.has(input)) throw problem("input-missing", `The signature's input ${input} is missing.`);
+    checkOutputNames(signature, outputs);
+    checkInputNames(signature, [...inputs.keys()]);
     this.#checkTurn(lease, submission);
     const { items, separate } = itemsOf(signature, inputs);
     // A tokenizer that isn't in memory takes as long to be loaded as a small model: both at once.
