@@ -180,7 +180,7 @@ test("an upload that nobody goes on with is aborted at the store", async () => {
   const upload = await open(randomBytes(9 * MIB));
   const waiting = () => [...double.uploads.values()].filter(({ key }) => key.includes(upload.id));
   expect(waiting()).toHaveLength(1);
-  await expireUploads(hub.deps, new Date(Date.now() + 3 * 24 * 3_600_000));
+  await expireUploads({ ...hub.deps, log: hub.app.log }, new Date(Date.now() + 3 * 24 * 3_600_000));
   expect(waiting()).toEqual([]);
 });
 

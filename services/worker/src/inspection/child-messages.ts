@@ -34,7 +34,7 @@ export const INSPECTION_TIMES: InspectionTimes = {
   loadMs: 60_000,
   exampleMs: 30_000,
   batchingMs: 25_000,
-  // With the time to fetch a draft it stays below what the API waits for an answer, 15 minutes (its worker-client).
+  // Of the 15 minutes that the API waits for an answer (its worker-client) five are left to fetching and to the line.
   totalMs: 10 * 60_000,
 };
 
