@@ -5,6 +5,7 @@ import type { ModuleCache, ModuleLease } from "./modules/module-cache.ts";
 import { hasPreparingSteps, itemsOf } from "./preparation/items.ts";
 import type { Preparation } from "./preparation/preparation.ts";
 import type { BodyForm, PreparedCall, ReadCall } from "./preparation/read-call.ts";
+import { Overstayed } from "./preparation/thread-pool.ts";
 import { type InferCall, signatureOf } from "./protocols/infer-body.ts";
 import { concat, pad } from "./scheduler/axis.ts";
 import type { Target } from "./scheduler/job.ts";
@@ -72,7 +73,7 @@ export class Inference {
     const prepared =
       hasPreparingSteps(signature) || textLength(inputs) > LONG_TEXTS
         ? await this.#blaming(lease, submission, ({ digest, folder }) =>
-            this.#parts.preparation.prepare({ digest, folder, signature: name }, items),
+            this.#parts.preparation.prepare({ digest, folder, signature: name }, items, submission),
           )
         : [await lease.module.prepare(name, inputs)];
     checkOpening?.();
@@ -92,7 +93,7 @@ export class Inference {
     this.#checkTurn(lease, submission);
     const { manifest } = lease;
     const call = await this.#blaming(lease, submission, ({ digest, folder }) =>
-      this.#parts.preparation.readBody({ digest, folder, manifest }, form, bytes),
+      this.#parts.preparation.readBody({ digest, folder, manifest }, form, bytes, submission),
     );
     return { ...(await this.#run(lease, call, submission)), topK: call.topK };
   }
@@ -122,7 +123,7 @@ export class Inference {
     return { outputs, truncated: whole.truncated };
   }
 
-  /** A module whose tokenizer never ends is held back as one that crashes. */
+  /** A module whose tokenizer never ends is held back as one that crashes; not one that only waited for a thread. */
   async #blaming<T>(
     lease: ModuleLease,
     submission: Submission,
@@ -131,7 +132,7 @@ export class Inference {
     try {
       return await prepare(lease);
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "deadline-exceeded")
+      if (error instanceof Error && error.cause instanceof Overstayed)
         this.#parts.quarantine.blame(lease.digest, { input: "prepare", caller: submission.caller });
       throw error;
     }

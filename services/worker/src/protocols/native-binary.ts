@@ -33,7 +33,9 @@ export async function inferBinary(
       "body-too-large",
       `The JSON header may have ${MAX_HEADER_BYTES} bytes; send tensors as bytes.`,
     );
-  const parsed = binaryRequestSchema.safeParse(await jsonBody(bytes.subarray(0, length), deps.threads));
+  const parsed = binaryRequestSchema.safeParse(
+    await jsonBody(bytes.subarray(0, length), deps.threads, submission),
+  );
   if (!parsed.success)
     throw problem("invalid-request", "The header does not fit the Open Inference Protocol's schema.");
   const header = parsed.data;
