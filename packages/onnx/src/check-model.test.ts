@@ -5,7 +5,14 @@ import { type CheckOptions, checkGraphFile, checkModel } from "./check-model.ts"
 import { makeMessage } from "./decode.ts";
 import { modelBytes } from "./encode.ts";
 import { firstRefusal } from "./finding.ts";
-import type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto } from "./schema.ts";
+import type {
+  AttributeProto,
+  FunctionProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  TensorProto,
+} from "./schema.ts";
 import { tensorToProto } from "./tensor-proto.ts";
 import { PYTHON_MODEL } from "./test-python-model.ts";
 import { tensorValue } from "./value-type.ts";
@@ -301,6 +308,51 @@ test("outputs that are no tensors are noted while tensors remain, and refused wh
   expect(firstRefusal(both)).toBeUndefined();
   const alone = checkModel(modelOf({ node: nodes, output: [sequence] }));
   expect(firstRefusal(alone)?.code).toBe("dtype-unsupported");
+});
+
+test("however many outputs are noted, what comes after is checked", () => {
+  const sequences = Array.from({ length: 60 }, (_, index) =>
+    makeMessage("ValueInfoProto", {
+      name: `s${index}`,
+      type: makeMessage("TypeProto", { sequenceType: makeMessage("TypeProtoSequence", {}) }),
+    }),
+  );
+  const graph = external({ location: "../../secret" });
+  const model = modelOf({
+    ...graph,
+    node: [...graph.node!, ...sequences.map(({ name }) => node("SequenceConstruct", ["y"], [name!]))],
+    output: [y, ...sequences],
+  });
+  const findings = checkModel(model, beside);
+  expect(firstRefusal(findings)?.code).toBe("external-data-invalid");
+  expect(findings.filter(({ level }) => level === "note")).toHaveLength(50);
+  expect(firstRefusal(checkModel({ ...model, graph: { ...model.graph!, output: sequences } }))?.code).toBe(
+    "dtype-unsupported",
+  );
+});
+
+test("what a function's attributes are by default is checked as its nodes are", () => {
+  const imports = [makeMessage("OperatorSetIdProto", { version: 20n })];
+  const t = external({ location: "../../secret" }).initializer![0]!;
+  const g = makeMessage("GraphProto", {
+    node: [node("EPContext", [], ["c"], { domain: "com.microsoft" })],
+    output: [tensorValue("c", "float32", [])],
+  });
+  const findingsWith = (attribute: Partial<AttributeProto>) => {
+    const attributeProto = [makeMessage("AttributeProto", { name: "d", ...attribute })];
+    const nodes = [node("Relu", ["a"], ["b"])];
+    const f = body("f0", nodes, { opsetImport: imports, attributeProto });
+    return checkModel(modelOf({ node: [call("f0", "x", "y")] }, { functions: [f] }), beside);
+  };
+  expect(firstRefusal(findingsWith({ type: 4, t }))?.code).toBe("external-data-invalid");
+  expect(firstRefusal(findingsWith({ type: 5, g }))?.code).toBe("operator-unsupported");
+});
+
+test("a shape of a million axes is refused in a sentence", () => {
+  const dims = [-1n, ...Array.from({ length: 1_000_000 }, () => 1n)];
+  const [finding] = checkModel(modelOf(weight({ dims, rawData: eight })));
+  expect(finding).toMatchObject({ level: "refuse", code: "graph-invalid" });
+  expect(finding!.detail).toContain("1000001 axes");
 });
 
 test("a file that can't be read is a finding, not an error", () => {

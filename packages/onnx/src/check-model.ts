@@ -36,17 +36,18 @@ export interface GraphReport {
  * Errors of reading the disk are thrown.
  */
 export function checkGraphFile(source: ByteSource | Uint8Array, options: CheckOptions = {}): GraphReport {
-  let model: ModelProto;
+  const findings: Finding[] = [];
   try {
-    model = decodeModel(source);
+    const model = decodeModel(source);
+    findings.push(...checkModel(model, options));
+    if (findings.some(({ level }) => level === "refuse")) return { summary: null, findings };
+    return { summary: summarizeModel(model), findings };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
-    const finding: Finding = { level: "refuse", code: error.code, detail: error.message, where: "the file" };
-    return { summary: null, findings: [finding] };
+    const whole = new Findings();
+    whole.refuse(error.code, "the file", error.message);
+    return { summary: null, findings: [...findings, ...whole.list] };
   }
-  const findings = checkModel(model, options);
-  if (findings.some((finding) => finding.level === "refuse")) return { summary: null, findings };
-  return { summary: summarizeModel(model), findings };
 }
 
 /**

@@ -4,7 +4,7 @@ import { type ProblemCode, ProblemError } from "@modulehub/core/problem";
 import { lazyLength } from "./byte-source.ts";
 import { type Findings, quote } from "./finding.ts";
 import type { TensorProto } from "./schema.ts";
-import { EXTERNAL, rawLength, tensorShape, typedField } from "./tensor-proto.ts";
+import { EXTERNAL, rawLength, shapeText, tensorShape, typedField } from "./tensor-proto.ts";
 
 /** Files of the module by path, with their sizes in bytes. Only what is listed may be referred to. */
 export type ModuleFiles = ReadonlyMap<string, number>;
@@ -102,7 +102,7 @@ function checkTyped(tensor: TensorProto, where: string, findings: Findings): voi
   const stray = TYPED.find((other) => other !== field && tensor[other].length > 0);
   if (stray) findings.refuse("graph-invalid", where, `A tensor of ${dtype} can't have ${stray}.`);
   else if (bytes < least || bytes > most)
-    findings.refuse("graph-invalid", where, `The tensor's data does not fit its shape [${tensor.dims}].`);
+    findings.refuse("graph-invalid", where, `The tensor's data does not fit its shape ${shapeText(tensor)}.`);
 }
 
 /** What is wrong with where a tensor's data lies; null if nothing is. */

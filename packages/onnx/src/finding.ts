@@ -11,12 +11,15 @@ export interface Finding {
   where: string;
 }
 
-/** More than these are not worth telling; the check stops there. */
+/** More of a level are not worth telling; the check stops where so many refuse. */
 const MOST_FINDINGS = 50;
+/** Characters of a detail; names in it are cut before. */
+const MOST_DETAIL = 500;
 
 /** Collects findings, with names shortened and made safe to print. */
 export class Findings {
   readonly list: Finding[] = [];
+  readonly #counts = { refuse: 0, note: 0 };
 
   refuse(code: ProblemCode, where: string, detail: string): void {
     this.#add({ level: "refuse", code, detail, where });
@@ -26,12 +29,16 @@ export class Findings {
     this.#add({ level: "note", code, detail, where });
   }
 
+  /** Whether enough refuse the model. Notes don't count: they must not keep a check from being made. */
   get full(): boolean {
-    return this.list.length >= MOST_FINDINGS;
+    return this.#counts.refuse >= MOST_FINDINGS;
   }
 
-  #add(finding: Finding): void {
-    if (!this.full) this.list.push(finding);
+  #add({ detail, ...finding }: Finding): void {
+    this.#counts[finding.level] += 1;
+    if (this.#counts[finding.level] > MOST_FINDINGS) return;
+    const short = detail.length > MOST_DETAIL ? `${detail.slice(0, MOST_DETAIL - 3)}...` : detail;
+    this.list.push({ ...finding, detail: short });
   }
 }
 

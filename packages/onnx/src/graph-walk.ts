@@ -1,10 +1,12 @@
-import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./schema.ts";
+import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto } from "./schema.ts";
 
 /** The graphs in a node's attributes: branches of If, bodies of Loop and Scan. */
-export function* subgraphs(node: NodeProto): Generator<GraphProto> {
-  for (const attribute of node.attribute) {
-    if (attribute.g) yield attribute.g;
-    yield* attribute.graphs;
+export const subgraphs = (node: NodeProto): Generator<GraphProto> => attributeGraphs(node.attribute);
+
+function* attributeGraphs(attributes: readonly AttributeProto[]): Generator<GraphProto> {
+  for (const { g, graphs } of attributes) {
+    if (g) yield g;
+    yield* graphs;
   }
 }
 
@@ -16,16 +18,25 @@ export function* allNodes(nodes: readonly NodeProto[]): Generator<NodeProto> {
   }
 }
 
-/** All nodes of a model: of its graph, the graphs inside it, and its functions. */
+/** All nodes of a model: of its graph, the graphs inside it, its functions, and what their attributes are by default. */
 export function* modelNodes(model: ModelProto): Generator<NodeProto> {
   if (model.graph) yield* allNodes(model.graph.node);
-  for (const body of model.functions) yield* allNodes(body.node);
+  for (const { node, attributeProto } of model.functions) {
+    yield* allNodes(node);
+    for (const graph of attributeGraphs(attributeProto)) yield* allNodes(graph.node);
+  }
+}
+
+/** All attributes of a model's nodes, and those that its functions have by default. */
+function* modelAttributes(model: ModelProto): Generator<AttributeProto> {
+  for (const { attribute } of modelNodes(model)) yield* attribute;
+  for (const { attributeProto } of model.functions) yield* attributeProto;
 }
 
 /** All graphs of a model, the main one first. */
 export function* modelGraphs(model: ModelProto): Generator<GraphProto> {
   if (model.graph) yield model.graph;
-  for (const node of modelNodes(model)) yield* subgraphs(node);
+  for (const attribute of modelAttributes(model)) yield* attributeGraphs([attribute]);
 }
 
 /** All tensors of a model: initializers, dense and sparse, and those in attributes. */
@@ -37,14 +48,12 @@ export function* modelTensors(model: ModelProto): Generator<TensorProto> {
       if (indices) yield indices;
     }
   }
-  for (const node of modelNodes(model)) {
-    for (const { t, tensors, sparseTensor, sparseTensors } of node.attribute) {
-      if (t) yield t;
-      yield* tensors;
-      for (const { values, indices } of sparseTensor ? [sparseTensor, ...sparseTensors] : sparseTensors) {
-        if (values) yield values;
-        if (indices) yield indices;
-      }
+  for (const { t, tensors, sparseTensor, sparseTensors } of modelAttributes(model)) {
+    if (t) yield t;
+    yield* tensors;
+    for (const { values, indices } of sparseTensor ? [sparseTensor, ...sparseTensors] : sparseTensors) {
+      if (values) yield values;
+      if (indices) yield indices;
     }
   }
 }

@@ -33,15 +33,25 @@ export function tensorToProto(name: string, tensor: Tensor): TensorProto {
   });
 }
 
-/** The sizes of a tensor; throws `graph-invalid` where they are negative or too large to count. */
+/** More axes than any tensor that ONNX Runtime can handle. */
+const MOST_AXES = 64;
+
+/** A tensor's sizes in brackets, the first of them where there are many. */
+export function shapeText({ dims }: Pick<TensorProto, "dims">): string {
+  return dims.length > MOST_AXES ? `[${dims.slice(0, 8)},… (${dims.length})]` : `[${dims}]`;
+}
+
+/** The sizes of a tensor; throws `graph-invalid` where they are negative, too many, or too large to count. */
 export function tensorShape(proto: TensorProto): number[] {
+  if (proto.dims.length > MOST_AXES)
+    throw problem("graph-invalid", `Tensor "${proto.name ?? ""}" has ${proto.dims.length} axes.`);
   let count = 1n;
   for (const dim of proto.dims) {
     count *= dim;
     if (dim < 0n || dim > BigInt(Number.MAX_SAFE_INTEGER) || count > BigInt(Number.MAX_SAFE_INTEGER))
       throw problem(
         "graph-invalid",
-        `Tensor "${proto.name ?? ""}" has the impossible shape [${proto.dims}].`,
+        `Tensor "${proto.name ?? ""}" has the impossible shape ${shapeText(proto)}.`,
       );
   }
   return proto.dims.map(Number);

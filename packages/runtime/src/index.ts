@@ -2,6 +2,7 @@ export { checkAssets, loadLabels } from "./assets.ts";
 export { checkModule, type ModuleFinding } from "./check-module.ts";
 export { COMPILED_PREFIX, type CompileTask, compileTask } from "./compile-task.ts";
 export { checkOutputNames } from "./finish.ts";
+export { checkInputNames } from "./inputs.ts";
 export { type LocalModule, openLocalModule, runModule } from "./local.ts";
 export type { CompiledGraph, Module, Prepared, Truncation } from "./module.ts";
 export { openModule, readManifest } from "./open-module.ts";

@@ -6,17 +6,11 @@ import { checkShape, elementCount, type InputTensor, problem, type Signature } f
  * `input-unknown` and `tensor-invalid`. Returns the size of the first axis, 1 where no input has axes.
  */
 export function checkInputs(signature: Signature, inputs: ReadonlyMap<string, InputTensor>): number {
-  for (const name of inputs.keys())
-    if (!Object.hasOwn(signature.inputs, name))
-      throw problem(
-        "input-unknown",
-        `The signature has no input ${name.slice(0, 100)}; it has ${Object.keys(signature.inputs).join(", ")}.`,
-      );
+  checkInputNames(signature, [...inputs.keys()]);
   const sizes = new Map<string, { size: number; input: string }>();
   let items: number | undefined;
   for (const [name, spec] of Object.entries(signature.inputs)) {
-    const tensor = inputs.get(name);
-    if (!tensor) throw problem("input-missing", `The input ${name} is missing.`);
+    const tensor = inputs.get(name)!;
     const place = `inputs.${name}`;
     if (tensor.dtype !== spec.dtype)
       throw fault(place, `has dtype ${tensor.dtype}, but the signature says ${spec.dtype}`);
@@ -33,6 +27,18 @@ export function checkInputs(signature: Signature, inputs: ReadonlyMap<string, In
     if (tensor.dtype === "image" || tensor.dtype === "string") checkElements(tensor, place);
   }
   return items ?? 1;
+}
+
+/** Throws `input-unknown` for names that are no inputs of the signature, `input-missing` where one of its own lacks. */
+export function checkInputNames(signature: Signature, names: readonly string[]): void {
+  for (const name of names)
+    if (!Object.hasOwn(signature.inputs, name))
+      throw problem(
+        "input-unknown",
+        `The signature has no input ${name.slice(0, 100)}; it has ${Object.keys(signature.inputs).join(", ")}.`,
+      );
+  for (const name of Object.keys(signature.inputs))
+    if (!names.includes(name)) throw problem("input-missing", `The input ${name} is missing.`);
 }
 
 function checkElements(tensor: Extract<InputTensor, { dtype: "image" | "string" }>, place: string): void {

@@ -1,9 +1,14 @@
 import { z } from "zod";
 import type { S3Settings } from "./blobs/s3-client.ts";
-import { TRANSACTION_TIMEOUT } from "./database/client.ts";
 import { JOB_SETTINGS } from "./jobs/job-settings.ts";
 import { SWEEP_TIMES } from "./jobs/sweep.ts";
 import { PART_SIZE } from "./publish/uploads.ts";
+
+/** Less would take bytes from under downloads that have just begun, in seconds. */
+const LEAST_GRACE = 300;
+
+/** The longest that a timer of Node's can wait, in whole seconds: of more than 2^31 − 1 ms it makes 1 ms. */
+const LONGEST_TIMER = 2_147_483;
 
 /** Every setting of the API. They are read in main.ts, and nowhere else. */
 export const settingsSchema = z.object({
@@ -68,7 +73,7 @@ export const settingsSchema = z.object({
   MODULEHUB_GC_GRACE: z.coerce
     .number()
     .int()
-    .min(2 * TRANSACTION_TIMEOUT)
+    .min(LEAST_GRACE)
     .default(SWEEP_TIMES.grace)
     .describe("Seconds that bytes stay which nothing refers to any more."),
   MODULEHUB_GC_INTERVAL: z.coerce
@@ -94,8 +99,9 @@ export const settingsSchema = z.object({
     .number()
     .int()
     .min(1)
+    .max(LONGEST_TIMER)
     .default(JOB_SETTINGS.mostSeconds)
-    .describe("The most seconds that a job may take, not counting what it waits."),
+    .describe("The most seconds that a job may take, 2147483 or fewer, not counting what it waits."),
   MODULEHUB_JOB_RETENTION: z.coerce
     .number()
     .int()

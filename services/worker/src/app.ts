@@ -19,7 +19,7 @@ import type { Probed } from "./engines/probe.ts";
 import type { Inspector } from "./inspection/inspector.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 import type { OpenRequests } from "./open-requests.ts";
-import { jsonBody, mediaType, readBody } from "./protocols/body.ts";
+import { jsonBody, mediaType, patienceOfHub, readBody } from "./protocols/body.ts";
 import { classify } from "./protocols/classify.ts";
 import { embed } from "./protocols/embed.ts";
 import { inferBinary } from "./protocols/native-binary.ts";
@@ -115,7 +115,11 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.post(WORKER_ROUTES.classify, (request, reply) => classify(deps, request, reply));
   app.post(WORKER_ROUTES.inspect, async (request, reply) => {
     const gone = goneSignal(reply);
-    const body = await jsonBody(await readBody(request, MAX_INSPECT_BYTES), deps.threads);
+    const body = await jsonBody(
+      await readBody(request, MAX_INSPECT_BYTES),
+      deps.threads,
+      patienceOfHub(gone),
+    );
     const parsed = inspectRequestSchema.safeParse(body);
     if (!parsed.success) throw problem("invalid-request", 'The body must be {"digest", "files"}.');
     return deps.inspector.inspect(parsed.data, gone);

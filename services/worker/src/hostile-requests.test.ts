@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { allocating, endlessBatch, repeating } from "./testing/graphs.ts";
 import { plainSignature, type TestModule, testModule } from "./testing/modules.ts";
 import { TOKEN, testWorker } from "./testing/test-worker.ts";
+import { sentenceTransformer, TOKENIZER } from "./testing/text-modules.ts";
 
 /* What one request does to a module, the module's other requests and callers don't notice. */
 
@@ -82,3 +83,36 @@ test("a request that takes all memory fails, and the next of the same caller is 
     expect((await ask(module, [1], "eve")).statusCode).toBe(200);
   }
 }, 60_000);
+
+test("texts that wait for a thread are refused at their deadline, and their module isn't held back for it", async () => {
+  const quiet = await testWorker({ cores: 1, drainMs: 0 });
+  const pattern = { Regex: "(a+)+$" };
+  const module = quiet.source.add(
+    sentenceTransformer({
+      ...TOKENIZER,
+      pre_tokenizer: { type: "Split", pattern, behavior: "Isolated", invert: false },
+    }),
+  );
+  const embed = (text: string, timeout: number) =>
+    quiet.app.inject({
+      method: "POST",
+      url: "/v1/embed",
+      headers: {
+        ...quiet.headers(module),
+        "content-type": "application/json",
+        "modulehub-timeout-ms": String(timeout),
+      },
+      payload: JSON.stringify({ inputs: text }),
+    });
+  expect((await embed("the cat sat", 60_000)).statusCode).toBe(200);
+  const holding = embed(`${"a".repeat(40)}!`, 60_000);
+  await expect.poll(async () => (await embed("the cat", 100)).statusCode).toBe(504);
+  // Three of one caller's that were to blame would be enough.
+  for (let times = 0; times < 5; times++)
+    expect((await embed(`the cat sat ${times}`, 100)).json()).toMatchObject({
+      code: "deadline-exceeded",
+      detail: "The request waited too long to be read in time.",
+    });
+  await quiet.end();
+  expect((await holding).statusCode).toBeGreaterThanOrEqual(500);
+});

@@ -1,11 +1,12 @@
-import { type Digest, type InputTensor, problem, type Tensor } from "@modulehub/core";
-import type { Prepared, Truncation } from "@modulehub/runtime";
+import type { Digest, InputTensor, Tensor } from "@modulehub/core";
+import { checkInputNames, checkOutputNames, type Prepared, type Truncation } from "@modulehub/runtime";
 import type { Quarantine } from "./engines/quarantine.ts";
 import type { ModuleCache, ModuleLease } from "./modules/module-cache.ts";
 import { hasPreparingSteps, itemsOf } from "./preparation/items.ts";
 import type { Preparation } from "./preparation/preparation.ts";
 import type { BodyForm, PreparedCall, ReadCall } from "./preparation/read-call.ts";
-import { checkOutputs, type InferCall, signatureOf } from "./protocols/infer-body.ts";
+import { Overstayed } from "./preparation/thread-pool.ts";
+import { type InferCall, signatureOf } from "./protocols/infer-body.ts";
 import { concat, pad } from "./scheduler/axis.ts";
 import type { Target } from "./scheduler/job.ts";
 import type { Scheduler, Submission } from "./scheduler/scheduler.ts";
@@ -63,9 +64,8 @@ export class Inference {
   async infer(lease: ModuleLease, call: InferCall, submission: Submission): Promise<InferResult> {
     const { signature: name, inputs, outputs } = call;
     const signature = signatureOf(lease.manifest, name);
-    checkOutputs(lease.manifest, name, outputs);
-    for (const input of Object.keys(signature.inputs))
-      if (!inputs.has(input)) throw problem("input-missing", `The signature's input ${input} is missing.`);
+    checkOutputNames(signature, outputs);
+    checkInputNames(signature, [...inputs.keys()]);
     this.#checkTurn(lease, submission);
     const { items, separate } = itemsOf(signature, inputs);
     // A tokenizer that isn't in memory takes as long to be loaded as a small model: both at once.
@@ -73,7 +73,7 @@ export class Inference {
     const prepared =
       hasPreparingSteps(signature) || textLength(inputs) > LONG_TEXTS
         ? await this.#blaming(lease, submission, ({ digest, folder }) =>
-            this.#parts.preparation.prepare({ digest, folder, signature: name }, items),
+            this.#parts.preparation.prepare({ digest, folder, signature: name }, items, submission),
           )
         : [await lease.module.prepare(name, inputs)];
     checkOpening?.();
@@ -93,7 +93,7 @@ export class Inference {
     this.#checkTurn(lease, submission);
     const { manifest } = lease;
     const call = await this.#blaming(lease, submission, ({ digest, folder }) =>
-      this.#parts.preparation.readBody({ digest, folder, manifest }, form, bytes),
+      this.#parts.preparation.readBody({ digest, folder, manifest }, form, bytes, submission),
     );
     return { ...(await this.#run(lease, call, submission)), topK: call.topK };
   }
@@ -123,7 +123,7 @@ export class Inference {
     return { outputs, truncated: whole.truncated };
   }
 
-  /** A module whose tokenizer never ends is held back as one that crashes. */
+  /** A module whose tokenizer never ends is held back as one that crashes; not one that only waited for a thread. */
   async #blaming<T>(
     lease: ModuleLease,
     submission: Submission,
@@ -132,7 +132,7 @@ export class Inference {
     try {
       return await prepare(lease);
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "deadline-exceeded")
+      if (error instanceof Error && error.cause instanceof Overstayed)
         this.#parts.quarantine.blame(lease.digest, { input: "prepare", caller: submission.caller });
       throw error;
     }

@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { affine } from "./testing/graphs.ts";
 import { plainSignature, testModule } from "./testing/modules.ts";
@@ -50,4 +52,22 @@ test("a module that is loaded keeps answering while the hub is away; others get 
   const other = await askWorker(worker, `sha256:${"1".repeat(64)}`, [[1, 2, 3]]);
   expect(other.status).toBe(503);
   expect(await other.json()).toMatchObject({ code: "store-unavailable" });
+});
+
+test("deadlines that no timer can wait for are refused, with their names", () => {
+  const { status, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "main.ts")], {
+    env: {
+      PATH: process.env.PATH,
+      MODULEHUB_WORKER_PORT: "0",
+      MODULEHUB_HUB_URL: "http://127.0.0.1:1",
+      MODULEHUB_WORKER_TOKEN: "a-token-for-tests-only",
+      MODULEHUB_LOAD_SECONDS: "1073742",
+      MODULEHUB_RUN_SECONDS: "2147484",
+    },
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/MODULEHUB_LOAD_SECONDS: .*86400/);
+  expect(stderr).toMatch(/MODULEHUB_RUN_SECONDS: .*86400/);
 });

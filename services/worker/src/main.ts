@@ -20,6 +20,8 @@ const DRAIN = 20_000;
 const LAST = 25_000;
 
 const bytes = z.coerce.number().int().min(1);
+/** Seconds; a day is far from what Node's timers can wait, 2^31 − 1 ms, after which they would fire at once. */
+const deadline = z.coerce.number().positive().max(86_400);
 const environmentSchema = z.object({
   MODULEHUB_WORKER_HOST: z.string().default("127.0.0.1").describe("address to listen on"),
   MODULEHUB_WORKER_PORT: z.coerce
@@ -36,8 +38,8 @@ const environmentSchema = z.object({
   MODULEHUB_MEMORY_BUDGET: bytes.optional().describe("bytes for all engines; default 60 % of the machine"),
   MODULEHUB_ENGINE_MEMORY: bytes.optional().describe("bytes for one engine; default 4 GiB or the budget"),
   MODULEHUB_MAX_BODY: bytes.default(64 * 1024 ** 2).describe("bytes of a request's body"),
-  MODULEHUB_LOAD_SECONDS: z.coerce.number().positive().default(60).describe("longest load of a module"),
-  MODULEHUB_RUN_SECONDS: z.coerce.number().positive().default(30).describe("longest run of a batch"),
+  MODULEHUB_LOAD_SECONDS: deadline.default(60).describe("longest load of a module, 86400 or fewer"),
+  MODULEHUB_RUN_SECONDS: deadline.default(30).describe("longest run of a batch, 86400 or fewer"),
   MODULEHUB_WORKER_CORES: z.coerce
     .number()
     .int()

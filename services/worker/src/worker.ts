@@ -67,7 +67,7 @@ export interface WorkerSettings {
 /** Of the cache folder's bytes, those that embeddings of data sets may take. */
 const EMBEDDINGS_SHARE = 0.25;
 
-/** The largest bodies of which so many may be on their way in at once. */
+/** The largest bodies of which so many may be on their way in at once; as many more may wait to be read. */
 const BODIES_AT_ONCE = 4;
 
 /** A worker that runs: its HTTP service, not yet listening, and how to end it. */
@@ -148,6 +148,7 @@ export async function startWorker(settings: WorkerSettings): Promise<Worker> {
     threads: Math.max(2, settings.cores),
     jobMs: 15_000,
     heapMegabytes: 2048,
+    waitingBytes: BODIES_AT_ONCE * settings.maxBodyBytes,
   });
   const { cores, memoryBudget: budgetBytes } = settings;
   metrics.watch({ pool, scheduler, modules, limits: { cores, budgetBytes } });

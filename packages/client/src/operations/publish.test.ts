@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { problem } from "@modulehub/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Hub, LocalFileError, type PublishEvent, type PublishOptions, UnreachableError } from "../index.ts";
 import { FaultyHub } from "../publish/faulty-hub.ts";
@@ -106,6 +107,47 @@ test("publishing again after it was broken off sends only the parts that are mis
   expect(again.at(-1)?.kind).toBe("published");
   expect(kept).toBeGreaterThan(0);
   expect(hub.attempts.length).toBeLessThanOrEqual(11 - kept);
+});
+
+test("an upload that somebody cancels while it is verified ends the publishing", async () => {
+  hub.verification = { state: "cancelled" };
+  await writeFile(join(folder, "model.onnx"), bytesOf(1_000));
+  await expect(publish()).rejects.toMatchObject({
+    code: "upload-state",
+    message: expect.stringContaining("cancelled"),
+  });
+});
+
+test.each(["while parts are sent", "after a part broke off", "while it is verified"])(
+  "an upload that fails %s is told with the hub's own reason",
+  async (when) => {
+    const lost = {
+      state: "failed",
+      problem: problem("store-unavailable", "The store has lost the parts.").toDocument(),
+    } as const;
+    if (when === "while it is verified") hub.verification = lost;
+    else
+      hub.partFault = (n) => {
+        if (n !== 3) return "none";
+        for (const upload of hub.uploads.values()) upload.became = lost;
+        return when === "while parts are sent" ? "none" : "drop";
+      };
+    await writeFile(join(folder, "model.onnx"), bytesOf(300_000));
+    await expect(publish()).rejects.toMatchObject({
+      code: "store-unavailable",
+      message: expect.stringContaining("The store has lost the parts."),
+    });
+  },
+);
+
+test("an upload that another client completes meanwhile is not sent to its end", async () => {
+  hub.partFault = (n) => {
+    if (n === 2) for (const upload of hub.uploads.values()) upload.became = { state: "stored" };
+    return "none";
+  };
+  await writeFile(join(folder, "model.onnx"), bytesOf(300_000));
+  expect((await publish()).at(-1)).toMatchObject({ kind: "published" });
+  expect(hub.attempts.map(({ n }) => n)).not.toContain(5);
 });
 
 test("a file that changes while it is sent is called by its name", async () => {

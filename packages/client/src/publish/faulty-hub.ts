@@ -1,13 +1,20 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type ProblemCode, problem } from "@modulehub/core";
+import { type ProblemCode, type ProblemDocument, problem } from "@modulehub/core";
 import { type ServedVersion, servedFile, servedPage } from "./faulty-hub-files.ts";
 
 interface OpenUpload {
   size: number;
   digest: string;
   parts: Map<number, Buffer>;
+  /** What it is, where it is not open: somebody else did that. */
+  became?: Became;
+}
+
+interface Became {
+  state: "stored" | "failed" | "cancelled";
+  problem?: ProblemDocument;
 }
 
 /**
@@ -21,6 +28,8 @@ export class FaultyHub {
   addressesAtOnce = 3;
   /** Called at each attempt to send a part, with how often it was tried before; the answer breaks it. */
   partFault: (n: number, attempt: number) => "none" | "drop" | ProblemCode = () => "none";
+  /** What an upload that is complete becomes while it is being verified; at once stored where nothing is said. */
+  verification: Became | undefined;
   draftState: "published" | "rejected" = "published";
   /**
    * How the draft's events are told: whole; not at all (404); kept back as a proxy does; a page instead; broken off
@@ -109,6 +118,8 @@ export class FaultyHub {
     const upload = this.uploads.get(id);
     if (!upload) throw new Error("no such upload");
     const numbers = Array.from({ length: Math.ceil(upload.size / this.partSize) }, (_, index) => index + 1);
+    const { became } = upload;
+    if (became) return { id, partSize: this.partSize, parts: [], received: [], ...became };
     const open = numbers.filter((n) => !upload.parts.has(n)).slice(0, this.addressesAtOnce);
     const parts = open.map((n) => ({ n, url: `${this.#url}/v1/uploads/${id}/parts/${n}` }));
     return { id, state: "open", partSize: this.partSize, parts, received: [...upload.parts.keys()] };
@@ -133,6 +144,15 @@ export class FaultyHub {
     const upload = this.uploads.get(id);
     if (!upload) {
       refuse(response, "upload-not-found");
+      return;
+    }
+    if (upload.became?.state === "stored") {
+      reply(response, 200, this.#describe(id));
+      return;
+    }
+    if (this.verification) {
+      upload.became = this.verification;
+      reply(response, 202, { id, state: "verifying", partSize: this.partSize, parts: [], received: [] });
       return;
     }
     const parts = [...upload.parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes);

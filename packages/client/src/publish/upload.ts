@@ -45,7 +45,8 @@ const LAST_LOOK = 2_000;
 /**
  * Brings a file's bytes to the hub, or to the store that the hub names, in numbered parts, and waits until they are
  * verified. Opening an upload of the same bytes again continues the one that is there, and a part whose connection
- * broke is sent again only if it did not arrive.
+ * broke is sent again only if it did not arrive. Throws the hub's reason where the upload fails, and `upload-state`
+ * where somebody cancels it.
  */
 export async function upload(job: UploadJob): Promise<void> {
   const { transport, source, digest, signal } = job;
@@ -60,6 +61,7 @@ export async function upload(job: UploadJob): Promise<void> {
   const isDirect = state.parts.some(({ url }) => !transport.isOwn(new URL(url, transport.url)));
   const line = new Line({ isWide: isDirect, broke: state.received.length > 0 }, signal);
   for (let rounds = 1; state.state !== "stored"; rounds++) {
+    await requireAlive(job, state);
     if (state.state === "open") {
       await sendParts(job, state, line);
       try {
@@ -67,22 +69,18 @@ export async function upload(job: UploadJob): Promise<void> {
       } catch (error) {
         // A store may lose what it said it had.
         if (!isIncomplete(error) || rounds === ROUNDS) throw error;
-        state = await line.persist(() => readUpload(job, state.id, 1));
+        state = await readUpload(job, line, state.id, 1);
         continue;
       }
     }
     if (state.state === "verifying") state = await verified(job, state, line);
-    const { problem } = state;
-    if (problem === undefined) continue;
-    const error = ProblemError.fromDocument(problem);
-    if (state.state !== "open") throw await blame(job, error);
     // The hub could not read what had arrived, and has it still.
-    await line.failed(error);
+    if (state.state === "open" && state.problem) await line.failed(ProblemError.fromDocument(state.problem));
   }
   job.onSent(source.size);
 }
 
-/** Sends every part that is not there. */
+/** Sends every part that is not there, as long as the upload is open. */
 async function sendParts(job: UploadJob, first: Upload, line: Line): Promise<void> {
   const sent = new Map<number, number>();
   const report = (n: number, bytes: number) => {
@@ -110,7 +108,9 @@ async function sendParts(job: UploadJob, first: Upload, line: Line): Promise<voi
     );
     // Most files have one part: the hub need not be asked whether more are missing.
     if (sent.size >= count) return;
-    state = await line.persist(() => readUpload(job, id, firstMissing(sent)));
+    state = await readUpload(job, line, id, firstMissing(sent));
+    // Another that sends the same bytes has completed it.
+    if (state.state !== "open") return;
   }
 }
 
@@ -132,16 +132,28 @@ async function inWidth<T>(items: readonly T[], line: Line, work: (item: T) => Pr
   if (failure !== undefined) throw failure.error;
 }
 
-/** The hub tells which parts are there, and addresses of others, from a number on. */
-const readUpload = (job: UploadJob, id: string, from: number): Promise<Upload> =>
-  job.transport.call("GET", `v1/uploads/${id}`, uploadSchema, { query: { from }, signal: job.signal });
+/** The hub tells which parts are there, and addresses of others, from a number on. Throws as `requireAlive` does. */
+async function readUpload(job: UploadJob, line: Line, id: string, from: number): Promise<Upload> {
+  const state = await line.persist(() =>
+    job.transport.call("GET", `v1/uploads/${id}`, uploadSchema, { query: { from }, signal: job.signal }),
+  );
+  await requireAlive(job, state);
+  return state;
+}
+
+/** Throws why an upload has ended without a blob, where it has: nothing more comes of it. */
+async function requireAlive(job: UploadJob, { state, problem }: Upload): Promise<void> {
+  if (state === "open" || state === "verifying" || state === "stored") return;
+  if (problem !== undefined) throw await blame(job, ProblemError.fromDocument(problem));
+  throw new ProblemError("upload-state", `The upload of ${job.source.path} is ${state}. Publish again.`);
+}
 
 /** Waits until the hub has read what was sent. */
 async function verified(job: UploadJob, first: Upload, line: Line): Promise<Upload> {
   let state = first;
   for (let wait = FIRST_LOOK; state.state === "verifying"; wait = Math.min(LAST_LOOK, wait * 1.5)) {
     await pause(wait, job.signal);
-    state = await line.persist(() => readUpload(job, first.id, 1));
+    state = await readUpload(job, line, first.id, 1);
   }
   return state;
 }
@@ -192,8 +204,9 @@ async function sendUntilThere(
       if (!isStoreRefusal(error) || refusals === REFUSALS) await line.failed(error);
       else refusals += 1;
     }
-    const now = await line.persist(() => readUpload(job, state.id, part.n));
-    if (now.received.includes(part.n)) return report(length);
+    const now = await readUpload(job, line, state.id, part.n);
+    // Of one that another has completed, every part is there.
+    if (now.state !== "open" || now.received.includes(part.n)) return report(length);
     url = now.parts.find(({ n }) => n === part.n)?.url ?? url;
   }
 }

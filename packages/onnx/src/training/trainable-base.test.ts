@@ -1,8 +1,12 @@
 import { trainingSettingsSchema } from "@modulehub/core";
 import { expect, test } from "vitest";
 import { buildTextEmbedding } from "../build/text-embedding.ts";
+import { makeMessage } from "../decode.ts";
 import { GraphBuilder } from "../graph-builder.ts";
+import type { ModelProto } from "../schema.ts";
 import { float32, int64, numbers, runModel, texts } from "../test-runtime.ts";
+import type { Value } from "../value.ts";
+import { tensorValue } from "../value-type.ts";
 import { buildTrainingProgram } from "./build-program.ts";
 import { cutAtTables } from "./trainable-base.ts";
 
@@ -129,4 +133,61 @@ test("a graph without tables, and one with an operator that can't be differentia
   expect(() => buildTrainingProgram(settings, { features: 2, outputs: 2 }, base)).toThrow(
     expect.objectContaining({ code: "gradient-missing", message: expect.stringContaining("TopK") }),
   );
+});
+
+/** y = the largest row of a table that `ids` choose, through what `tied` makes of the matrix itself. */
+function tiedTable(tied: (g: GraphBuilder, vectors: Value, table: Value) => Value): ModelProto {
+  const g = new GraphBuilder({ opset: 20 });
+  const table = g.constant(float32([3, 2], [1, 2, 3, 4, 0, 0]), "vectors");
+  const vectors = g.gather(table, g.input("ids", "int64", ["batch", "n"]));
+  g.output("y", tied(g, g.reduceMax(vectors, g.ints([1]), { keepdims: 0 }), table));
+  return g.toModel();
+}
+const readTwice = expect.objectContaining({
+  code: "trainable-missing",
+  message: 'The embedding table "vectors" is read in 2 places; train the head alone.',
+});
+
+test("a table whose matrix the graph reads too, as tied weights do, is refused", () => {
+  const scores = tiedTable((g, vectors, table) => g.matMul(vectors, g.transpose(table, { perm: [1, 0] })));
+  expect(() => cutAtTables(scores, "y")).toThrow(readTwice);
+  const twice = tiedTable((g, vectors, table) =>
+    g.add(vectors, g.gather(table, g.input("id", "int64", ["batch"]))),
+  );
+  expect(() => cutAtTables(twice, "y")).toThrow(readTwice);
+});
+
+test("a table that a branch reads, or gives as it is, is read twice", () => {
+  const plain = tiedTable((_, vectors) => vectors);
+  const branch = makeMessage("GraphProto", {
+    name: "branch",
+    node: [makeMessage("NodeProto", { opType: "ReduceMax", input: ["vectors"], output: ["largest"] })],
+    output: [tensorValue("largest", "float32", [1, 1])],
+  });
+  const given = makeMessage("GraphProto", {
+    name: "given",
+    output: [tensorValue("vectors", "float32", [3, 2])],
+  });
+  for (const g of [branch, given]) {
+    const attribute = ["then_branch", "else_branch"].map((name) =>
+      makeMessage("AttributeProto", {
+        name,
+        type: 5,
+        g: name === "then_branch" ? g : { ...branch, node: [] },
+      }),
+    );
+    const choice = makeMessage("NodeProto", { opType: "If", input: ["yes"], output: ["factor"], attribute });
+    const product = makeMessage("NodeProto", { opType: "Mul", input: ["y", "factor"], output: ["z"] });
+    const graph = plain.graph!;
+    const model = {
+      ...plain,
+      graph: {
+        ...graph,
+        input: [...graph.input, tensorValue("yes", "bool", [])],
+        node: [...graph.node, choice, product],
+        output: [tensorValue("z", "float32", ["batch", 2])],
+      },
+    };
+    expect(() => cutAtTables(model, "z")).toThrow(readTwice);
+  }
 });

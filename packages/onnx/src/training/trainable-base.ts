@@ -3,7 +3,7 @@ import type { Tensor } from "@modulehub/core/tensor";
 import { makeMessage } from "../decode.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { cutOutputs, opsetOf, prune } from "../graph-editor.ts";
-import { operatorName } from "../graph-walk.ts";
+import { allNodes, operatorName, subgraphs } from "../graph-walk.ts";
 import { inferTypes } from "../infer-types.ts";
 import { type Inferred, isFloat } from "../operators/operator.ts";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "../schema.ts";
@@ -56,9 +56,10 @@ const LEAST_OPSET = 13;
 
 /**
  * Cuts a graph at its embedding tables: those that a Gather along the first axis reads, float32, or int8 with a scale a
- * row. `output` is the embedding, float32 [batch, features]. Throws `trainable-missing` where there are none, or what
- * comes after them reads what can't be kept for each example, named with its operator; `gradient-missing` where there
- * are none and an operator of the graph has no gradient rule; `output-unknown` for an output that isn't there.
+ * row. `output` is the embedding, float32 [batch, features]. Throws `trainable-missing` where there are none, one is
+ * read in two places, or what comes after them reads what can't be kept for each example, named with its operator;
+ * `gradient-missing` where there are none and an operator of the graph has no gradient rule; `output-unknown` for an
+ * output that isn't there.
  */
 export function cutAtTables(model: ModelProto, output: string): TrainableBase {
   const cut = cutOutputs(model, [output]);
@@ -70,8 +71,7 @@ export function cutAtTables(model: ModelProto, output: string): TrainableBase {
   const uses = embeddingUses(graph);
   const types = inferTypes(graph);
   if (uses.length === 0) throw noTables(graph, types);
-  if (new Set(uses.map(({ table }) => table.name)).size < uses.length)
-    throw problem("trainable-missing", "An embedding table is read in two places; train the head alone.");
+  checkReadOnce(graph, uses);
   const rest = restOf(graph, uses);
   const feeds = rest.reads.map((name) => ({ name, width: feedWidth(name, graph, types) }));
   for (const { rowsFrom, table } of uses) checkRows(rowsFrom, table.name, graph, types);
@@ -84,11 +84,13 @@ export function cutAtTables(model: ModelProto, output: string): TrainableBase {
     opset,
     features: feedWidth(output, graph, types),
     append(g, inputs) {
-      const values = new Map(inputs);
-      for (const { table, replaces } of uses) {
-        const value = inputs.get(table.name);
-        if (value) values.set(replaces, value);
-      }
+      const values = new Map<string, Value>();
+      const feed = (name: string, from: string) => {
+        const value = inputs.get(from);
+        if (value) values.set(name, value);
+      };
+      for (const { name } of feeds) feed(name, name);
+      for (const { table, replaces } of uses) feed(replaces, table.name);
       liftNodes(g, rest.nodes, values, initializers);
       const value = values.get(output);
       if (!value) throw problem("graph-invalid", `The rest of the graph doesn't make "${output}".`);
@@ -144,6 +146,29 @@ function feedWidth(name: string, graph: GraphProto, types: Types): number {
   if (type?.dtype !== "float32" || type.shape.length !== 2 || typeof width !== "number")
     throw notKept(name, "beside the embedding table", "float32 [batch, number]", { graph, types });
   return width;
+}
+
+/**
+ * Throws `trainable-missing` where a table is read besides the Gather of its use, by a graph inside a node too: training
+ * feeds an example's rows of it, so that whoever reads the whole matrix, as tied weights do, would miss the others.
+ */
+function checkReadOnce(graph: GraphProto, uses: readonly EmbeddingUse[]): void {
+  const reads = new Map(uses.map(({ table }) => [table.name, 0]));
+  const count = (name = "") => {
+    const before = reads.get(name);
+    if (before !== undefined) reads.set(name, before + 1);
+  };
+  for (const { name } of graph.output) count(name);
+  for (const node of allNodes(graph.node)) {
+    for (const name of node.input) count(name);
+    for (const inner of subgraphs(node)) for (const { name } of inner.output) count(name);
+  }
+  for (const [name, times] of reads)
+    if (times > 1)
+      throw problem(
+        "trainable-missing",
+        `The embedding table ${JSON.stringify(name.slice(0, 80))} is read in ${times} places; train the head alone.`,
+      );
 }
 
 /** Throws `trainable-missing` unless a table is read by a list of rows for each example, such as its words. */

@@ -1,4 +1,5 @@
 import type { LabelsStep, Tensor } from "@modulehub/core";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseLabels, topLabels } from "./labels.ts";
 
@@ -66,4 +67,55 @@ test.each([
   ["with NUL", bytes("a\0b")],
 ])("a labels file that is %s is an invalid asset", (_, file) => {
   expect(() => parseLabels(file)).toThrow(expect.objectContaining({ code: "asset-invalid" }));
+});
+
+/** Classes in order by sorting all of them: best first, equal ones as they come, NaN last. */
+const sorted = (data: Float32Array): number[] =>
+  [...data.keys()].sort((a, b) => {
+    if (Number.isNaN(data[a]!) !== Number.isNaN(data[b]!)) return Number.isNaN(data[a]!) ? 1 : -1;
+    return data[b]! > data[a]! ? 1 : data[b]! < data[a]! ? -1 : a - b;
+  });
+
+test("the best of any scores are the first of all of them in order, however many are kept", () => {
+  const score = fc.oneof(
+    fc.constantFrom(Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 0, -0, 0.5, 1),
+    fc.float(),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(score, { minLength: 1, maxLength: 60 }),
+      fc.integer({ min: 1, max: 70 }),
+      (row, k) => {
+        const names = row.map((_, index) => `class ${index}`);
+        const tensor = scores([1, row.length], ...row);
+        const top = topLabels({ ...step, topK: k }, names, tensor);
+        const expected = sorted(tensor.data as Float32Array).slice(0, k);
+        expect(top.labels.data).toEqual(expected.map((index) => names[index]));
+        expect([...top.scores.data]).toEqual(expected.map((index) => tensor.data[index]));
+      },
+    ),
+  );
+});
+
+test("for a few of many classes most are looked at about once, not sorted", () => {
+  const classes = 100_000;
+  // Neither in order nor in the opposite one; 7919 and the number of classes have no factor in common.
+  const row = Float32Array.from({ length: classes }, (_, index) => (index * 7919) % classes);
+  let looks = 0;
+  const counted = new Proxy(row, {
+    get(data, key) {
+      if (typeof key === "string" && /^\d+$/.test(key)) looks += 1;
+      if (key === "subarray") return () => counted;
+      const value: unknown = Reflect.get(data, key, data);
+      return typeof value === "function" ? value.bind(data) : value;
+    },
+  });
+  const names = Array.from({ length: classes }, (_, index) => String(row[index]));
+  const top = topLabels({ ...step, topK: 3 }, names, {
+    dtype: "float32",
+    shape: [1, classes],
+    data: counted,
+  });
+  expect(top.labels.data).toEqual(["99999", "99998", "99997"]);
+  expect(looks).toBeLessThan(3 * classes);
 });

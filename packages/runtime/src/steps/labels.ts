@@ -56,7 +56,7 @@ export function topLabels(
   const best = new Float32Array(batch * kept);
   for (let item = 0; item < batch; item++) {
     const row = scores.subarray(item * classes, (item + 1) * classes);
-    for (const [rank, index] of ranked(row).slice(0, kept).entries()) {
+    for (const [rank, index] of ranked(row, kept).entries()) {
       named[item * kept + rank] = labels[index]!;
       best[item * kept + rank] = row[index]!;
     }
@@ -68,18 +68,50 @@ export function topLabels(
   };
 }
 
-/** Indices, best score first; equal scores by index, NaN last. */
-function ranked(scores: Float32Array | Float64Array | Float16Array): number[] {
-  const rank = (index: number) => (Number.isNaN(scores[index]!) ? Number.NEGATIVE_INFINITY : scores[index]!);
-  return Array.from(scores.keys()).sort((a, b) => {
-    const nan = Number(Number.isNaN(scores[a]!)) - Number(Number.isNaN(scores[b]!));
-    if (nan !== 0) return nan;
-    const [first, second] = [rank(a), rank(b)];
-    return first === second ? a - b : second > first ? 1 : -1;
-  });
+type Scores = Float32Array | Float64Array | Float16Array;
+
+/** Indices of the best, best score first; equal scores by index, NaN last. */
+function ranked(scores: Scores, kept: number): Uint32Array {
+  const indices = kept < scores.length ? bestOf(scores, kept) : Uint32Array.from(scores.keys());
+  return indices.sort((a, b) => (isBefore(scores, a, b) ? -1 : 1));
 }
 
-function floats(tensor: Tensor): Float32Array | Float64Array | Float16Array | undefined {
+/** Whether one of two classes comes before the other. */
+function isBefore(scores: Scores, a: number, b: number): boolean {
+  const [first, second] = [scores[a]!, scores[b]!];
+  if (first > second) return true;
+  if (first < second) return false;
+  const nan = Number(Number.isNaN(first)) - Number(Number.isNaN(second));
+  return nan === 0 ? a < b : nan < 0;
+}
+
+/**
+ * Indices of the best, in no order: one pass over the scores with a heap of those kept so far, the last of them on top,
+ * as most classes of many are compared with that one alone.
+ */
+function bestOf(scores: Scores, kept: number): Uint32Array {
+  const heap = Uint32Array.from({ length: kept }, (_, index) => index);
+  const sink = (from: number) => {
+    const index = heap[from]!;
+    let at = from;
+    for (let child = 2 * at + 1; child < kept; child = 2 * at + 1) {
+      if (child + 1 < kept && isBefore(scores, heap[child]!, heap[child + 1]!)) child += 1;
+      if (!isBefore(scores, index, heap[child]!)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = index;
+  };
+  for (let at = (kept >> 1) - 1; at >= 0; at--) sink(at);
+  for (let index = kept; index < scores.length; index++)
+    if (isBefore(scores, index, heap[0]!)) {
+      heap[0] = index;
+      sink(0);
+    }
+  return heap;
+}
+
+function floats(tensor: Tensor): Scores | undefined {
   if (tensor.dtype === "float32" || tensor.dtype === "float64") return tensor.data;
   if (tensor.dtype !== "float16") return undefined;
   const { buffer, byteOffset, length } = tensor.data;

@@ -169,7 +169,7 @@ test("what a version was made of is deleted once the version is gone, and not be
   const graph = "graph full cycle";
   await publish(hub, "acme/cycle", moduleFiles("full cycle"), { visibility: "public" });
   // As if two weeks had passed: the upload keeps nothing any more, and nothing was touched.
-  await expireUploads(hub.deps, new Date(Date.now() + 14 * 24 * HOUR * 1_000));
+  await expireUploads({ ...hub.deps, log }, new Date(Date.now() + 14 * 24 * HOUR * 1_000));
   await prisma.$executeRaw`UPDATE blob SET touched_at = now() - interval '14 days'`;
   const { storageKey } = await prisma.blob.findFirstOrThrow({ where: { digest: digestOf(graph) } });
   expect(await collect()).toMatchObject({ blobs: 0 });

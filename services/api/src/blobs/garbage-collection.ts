@@ -1,12 +1,14 @@
-import type { FastifyBaseLogger } from "fastify";
 import type { Database } from "../database/client.ts";
 import { inTransaction } from "../database/transaction.ts";
 import type { BlobStore, StoredName } from "./blob-store.ts";
+import { takenAway, type WarningLog } from "./take-away.ts";
 
 export interface CollectionDeps {
   database: Database;
   store: BlobStore;
-  log: Pick<FastifyBaseLogger, "warn">;
+  log: WarningLog;
+  /** Ends the collection early; the next one goes on. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What a collection took away. */
@@ -22,12 +24,13 @@ const BATCH = 500;
 
 /**
  * Deletes the bytes that nothing refers to, rows first and bytes second, so that a crash anywhere leaves only
- * what the next collection finishes. `grace` in seconds; it must be longer than any transaction that takes
- * references can be open (`TRANSACTION_TIMEOUT`). May run beside itself: each step is one statement or can be
- * done twice, and storage keys are never used again.
+ * what the next collection finishes. `grace`, in seconds, is how long bytes stay that nobody wants: for downloads that
+ * have begun, for backups that copy the database first, and for clients that come back. It may be anything, 0 too,
+ * without a reference being lost. May run beside itself: each step is one statement or can be done twice, and storage
+ * keys are never used again. Throws the signal's reason once that is given.
  */
 export async function collectGarbage(deps: CollectionDeps, grace: number): Promise<Collected> {
-  await markUnreferenced(deps.database, grace);
+  await markUnreferenced(deps, grace);
   const collected = await finishDeleting(deps);
   const strays = (await deleteStrayBlobs(deps, grace)) + (await discardStrayParts(deps, grace));
   return { ...collected, strays };
@@ -39,8 +42,9 @@ export async function collectGarbage(deps: CollectionDeps, grace: number): Promi
  * later finds the row marked. What somebody is at is left for the next collection. No clock decides whether bytes are
  * kept: `touched_at` only says since when nobody wanted them.
  */
-async function markUnreferenced(database: Database, grace: number): Promise<void> {
+async function markUnreferenced({ database, signal }: CollectionDeps, grace: number): Promise<void> {
   for (let last = 0; ; ) {
+    signal?.throwIfAborted();
     const found = await inTransaction(database, async (tx) => {
       const rows = await tx.$queryRaw<{ id: number }[]>`
         SELECT id FROM blob b
@@ -64,6 +68,7 @@ async function finishDeleting({
   database,
   store,
   log,
+  signal,
 }: CollectionDeps): Promise<{ blobs: number; bytes: bigint }> {
   let [blobs, bytes, last] = [0, 0n, 0];
   for (;;) {
@@ -73,9 +78,10 @@ async function finishDeleting({
       take: BATCH,
     });
     for (const { id, storageKey, size } of marked) {
+      signal?.throwIfAborted();
       last = id;
       // The row stays, for the next collection to try again.
-      if (!(await taken(storageKey, () => store.delete(storageKey), log))) continue;
+      if (!(await takenAway(storageKey, () => store.delete(storageKey), log))) continue;
       const { count } = await database.prisma.blob.deleteMany({ where: { id, state: "deleting" } });
       blobs += count;
       if (count > 0) bytes += size;
@@ -89,9 +95,12 @@ async function finishDeleting({
  * becomes stored in the transaction that makes the blob's row. So uploads are asked first: what is neither on its way
  * then nor a blob afterwards will never be one, whatever the clocks of the hub and its store say of its age.
  */
-async function deleteStrayBlobs({ database, store, log }: CollectionDeps, grace: number): Promise<number> {
+async function deleteStrayBlobs(
+  { database, store, log, signal }: CollectionDeps,
+  grace: number,
+): Promise<number> {
   let count = 0;
-  for await (const keys of oldNames(store, "blobs", grace)) {
+  for await (const keys of oldNames(store, "blobs", grace, signal)) {
     // Bytes that are being verified, or are joined and waiting for it: an upload's id is their key.
     const known = await living(database, keys);
     const rows = await database.prisma.blob.findMany({
@@ -99,39 +108,28 @@ async function deleteStrayBlobs({ database, store, log }: CollectionDeps, grace:
       select: { storageKey: true },
     });
     for (const { storageKey } of rows) known.add(storageKey);
-    for (const key of keys.filter((name) => !known.has(name)))
-      if (await taken(key, () => store.delete(key), log)) count += 1;
+    for (const key of keys.filter((name) => !known.has(name))) {
+      signal?.throwIfAborted();
+      if (await takenAway(key, () => store.delete(key), log)) count += 1;
+    }
   }
   return count;
 }
 
 /** Parts of uploads that have ended, or that no row knows: whoever ended them died before they were gone. */
-async function discardStrayParts({ database, store, log }: CollectionDeps, grace: number): Promise<number> {
+async function discardStrayParts(
+  { database, store, log, signal }: CollectionDeps,
+  grace: number,
+): Promise<number> {
   let count = 0;
-  for await (const ids of oldNames(store, "uploads", grace)) {
+  for await (const ids of oldNames(store, "uploads", grace, signal)) {
     const open = await living(database, ids);
-    for (const id of ids.filter((name) => !open.has(name)))
-      if (await taken(id, () => store.discardUpload(id), log)) count += 1;
+    for (const id of ids.filter((name) => !open.has(name))) {
+      signal?.throwIfAborted();
+      if (await takenAway(id, () => store.discardUpload(id), log)) count += 1;
+    }
   }
   return count;
-}
-
-/**
- * Takes bytes away; whether that could be done. What can't be taken now, from a full disk for one, is left for the next
- * collection and keeps no other from going.
- */
-async function taken(
-  storageKey: string,
-  takeAway: () => Promise<void>,
-  log: CollectionDeps["log"],
-): Promise<boolean> {
-  try {
-    await takeAway();
-    return true;
-  } catch (err) {
-    log.warn({ err, storageKey }, "bytes that nothing refers to could not be deleted");
-    return false;
-  }
 }
 
 /** Those of some names that are uploads which have not ended. */
@@ -148,11 +146,13 @@ async function* oldNames(
   store: BlobStore,
   what: "blobs" | "uploads",
   grace: number,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<string[]> {
   const before = Date.now() - grace * 1_000;
   const isOld = ({ writtenAt }: StoredName) => writtenAt.getTime() < before;
   let cursor: string | undefined;
   do {
+    signal?.throwIfAborted();
     const page = await store.list(what, cursor);
     const names = page.items.filter(isOld).map(({ name }) => name);
     for (let start = 0; start < names.length; start += BATCH) yield names.slice(start, start + BATCH);

@@ -102,12 +102,12 @@ test.each(["postgresql", "embedded"] as const)(
     // Milliseconds in which collections begin: as long as publishing took the last time.
     let span = 200;
     /** What a sweep does; uploads keep nothing alive for longer than they must. */
-    const expire = async ({ deps }: TestHub) => {
+    const expire = async ({ app, deps }: TestHub) => {
       await deps.database.prisma.upload.updateMany({
         where: { state: "stored" },
         data: { expiresAt: new Date(Date.now() - 1_000) },
       });
-      await expireUploads(deps);
+      await expireUploads({ ...deps, log: app.log });
     };
     const collect = ({ deps }: TestHub) => collectGarbage({ ...deps, log: { warn: () => undefined } }, 0);
     const collectSoon = async (hub: TestHub) => {

@@ -47,11 +47,11 @@ export async function openDatabase(
 }
 
 /**
- * The most seconds that a transaction may be open. Garbage collection relies on it: its grace is longer, so that a
- * reference that is being taken is either seen or fresh. Prisma gives up earlier; the server's own limits are for a
- * process that hangs, or stands still, in the middle of one.
+ * The most seconds that a transaction may be open. Prisma gives up earlier; the server's own limits are for a process
+ * that hangs, or stands still, in the middle of one: for as long, others wait for the rows that it has locked, and no
+ * collection takes those away.
  */
-export const TRANSACTION_TIMEOUT = 150;
+const TRANSACTION_TIMEOUT = 150;
 
 /** PostgreSQL 17 has a limit for the whole; before, there is one for the time between two statements. */
 const LIMIT_TRANSACTIONS = `

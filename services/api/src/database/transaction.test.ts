@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { openDatabase } from "./client.ts";
 import { inTransaction } from "./transaction.ts";
@@ -31,4 +33,14 @@ test("one that never gets through is given up, and any other error is told at on
   };
   expect(await attemptsAt("deadlock_detected")).toBe(5);
   expect(await attemptsAt("unique_violation")).toBe(1);
+});
+
+test("every change goes through it, but a move, which is no change of a hub at work", () => {
+  const src = join(import.meta.dirname, "..");
+  const files = globSync("**/*.ts", { cwd: src }).filter(
+    (file) => !/\.test\.ts$|database\/generated/.test(file),
+  );
+  expect(files).toContain(join("jobs", "retention.ts"));
+  const bare = files.filter((file) => readFileSync(join(src, file), "utf8").includes("$transaction("));
+  expect(bare.sort()).toEqual([join("database", "transaction.ts"), join("move", "copy-rows.ts")]);
 });

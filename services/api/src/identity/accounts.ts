@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Database, Queries } from "../database/client.ts";
 import type { Account } from "../database/generated/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { decodeCursor, encodeCursor } from "../registry/cursor.ts";
 import { recordAudit } from "./audit.ts";
 import { ADMIN, type Principal } from "./principal.ts";
@@ -23,7 +24,7 @@ export async function createAccount(
   const fault = accountFault(id);
   if (fault) throw problem("invalid-name", fault);
   try {
-    return await database.prisma.$transaction(async (tx) => {
+    return await inTransaction(database, async (tx) => {
       const row = await tx.account.create({ data: { id, displayName } });
       await recordAudit(tx, principal, { action: "account.write", detail: { account: id, displayName } });
       return answerOf(row);
@@ -68,7 +69,7 @@ export async function changeAccount(
 ): Promise<AccountAnswer> {
   if (id === ADMIN.account && disabled)
     throw problem("invalid-request", "The admin can't be disabled; delete the file admin-token instead.");
-  return database.prisma.$transaction(async (tx) => {
+  return inTransaction(database, async (tx) => {
     const { disabledAt } = await readAccount(tx, id);
     const row = await tx.account.update({
       where: { id },

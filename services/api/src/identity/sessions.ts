@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { problem } from "@modulehub/core";
 import type { Database } from "../database/client.ts";
+import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "./audit.ts";
 import { tokenHash } from "./identity.ts";
 import type { Principal } from "./principal.ts";
@@ -19,7 +20,7 @@ export async function openSession(database: Database, principal: Principal, toke
     throw problem("unauthenticated", "This token belongs to no account; sign in with an account's.");
   const session = `mhs_${randomBytes(32).toString("base64url")}`;
   const id = randomUUID();
-  await database.prisma.$transaction(async (tx) => {
+  await inTransaction(database, async (tx) => {
     await tx.token.create({
       data: {
         id,
@@ -42,7 +43,7 @@ export async function openSession(database: Database, principal: Principal, toke
 export async function closeSession(database: Database, session: string): Promise<void> {
   const row = await database.prisma.token.findUnique({ where: { hash: tokenHash(session) } });
   if (row === null || row.kind !== "session" || row.revokedAt !== null) return;
-  await database.prisma.$transaction(async (tx) => {
+  await inTransaction(database, async (tx) => {
     await tx.token.update({ where: { id: row.id }, data: { revokedAt: new Date() } });
     const actor = { account: row.accountId, tokenId: row.id };
     await recordAudit(tx, actor, { action: "session.write", detail: { session: row.id, closed: true } });

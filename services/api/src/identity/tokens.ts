@@ -121,7 +121,7 @@ export async function listTokens(
  * to the admin, and `forbidden` where a limited token would end one that may more. It may always end itself.
  */
 export async function revokeToken(database: Database, principal: Principal, id: string): Promise<void> {
-  await database.prisma.$transaction(async (tx) => {
+  await inTransaction(database, async (tx) => {
     const row = await readToken(tx, id);
     const isOwn = row?.accountId === principal.account;
     if (row === null || row.revokedAt !== null || !(isOwn || standing(principal) === "admin"))

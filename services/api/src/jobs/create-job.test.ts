@@ -99,3 +99,47 @@ test("a job is for the writers of its publisher alone, in lists and by its id", 
   expect(page.items).toHaveLength(2);
   expect((await listed(writer, `?limit=2&cursor=${page.next}`)).items).toHaveLength(1);
 });
+
+/** Has so many new modules of a name refused by a constraint, as by a clash with what others do meanwhile. */
+async function refuseModules(name: string, times: number, condition: string): Promise<void> {
+  const { prisma } = hub.deps.database;
+  await prisma.$executeRawUnsafe(`CREATE SEQUENCE refusals`);
+  await prisma.$executeRawUnsafe(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.name = '${name}' AND nextval('refusals') <= ${times} THEN
+        RAISE 'clash' USING ERRCODE = '${condition}', CONSTRAINT = 'clash', TABLE = 'module', COLUMN = 'name';
+      END IF;
+      RETURN NEW;
+    END $$`);
+  await prisma.$executeRawUnsafe(
+    `CREATE TRIGGER refuse BEFORE INSERT ON module FOR EACH ROW EXECUTE FUNCTION refuse()`,
+  );
+}
+
+/** Returns how many modules were tried. */
+async function allowModules(): Promise<number> {
+  const { prisma } = hub.deps.database;
+  const [row] = await prisma.$queryRaw<{ last_value: bigint }[]>`SELECT last_value FROM refusals`;
+  await prisma.$executeRaw`DROP TRIGGER refuse ON module`;
+  await prisma.$executeRaw`DROP FUNCTION refuse`;
+  await prisma.$executeRaw`DROP SEQUENCE refusals`;
+  return Number(row?.last_value);
+}
+
+// A database in the process has one connection, and so no races of its own.
+test.each([
+  ["makes its module", "unique_violation"],
+  ["deletes what it refers to", "foreign_key_violation"],
+])("a job that begins while somebody %s looks again, once", async (_what, condition) => {
+  await refuseModules("acme/raced", 1, condition);
+  const asked = await ask<{ id: string }>(
+    hub,
+    "POST",
+    "/v1/jobs",
+    trainRequest({ publish: { module: "acme/raced" } }),
+  );
+  const tries = await allowModules();
+  expect(asked).toMatchObject({ status: 202 });
+  expect(tries).toBe(2);
+  await ask(hub, "DELETE", `/v1/jobs/${asked.body.id}`);
+});

@@ -9,6 +9,7 @@ import {
 } from "@modulehub/core";
 import { blobsOpenTo, takeReferences } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
+import { isForeignKeyViolation, isUniqueViolation } from "../database/query-errors.ts";
 import { inTransaction } from "../database/transaction.ts";
 import { recordAudit } from "../identity/audit.ts";
 import type { Principal } from "../identity/principal.ts";
@@ -129,7 +130,13 @@ async function checkTarget(
     }
     throw new Rehearsed();
   };
-  await inTransaction(database, rehearse).catch((error: unknown) => {
-    if (!(error instanceof Rehearsed)) throw error;
+  const attempt = () =>
+    inTransaction(database, rehearse).catch((error: unknown) => {
+      if (!(error instanceof Rehearsed)) throw error;
+    });
+  await attempt().catch((error: unknown) => {
+    // Someone made the module, one that clashes with it, or deleted it at the same time: look again.
+    if (isUniqueViolation(error) || isForeignKeyViolation(error)) return attempt();
+    throw error;
   });
 }

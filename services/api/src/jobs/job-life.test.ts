@@ -313,6 +313,25 @@ test("a job's data set is kept while the job is remembered, and collected afterw
   expect((await ask(hub, "GET", `/v1/jobs/${job.id}`)).status).toBe(404);
 });
 
+test("jobs are forgotten some at a time until none is left that ended so long ago, their logs with them", async () => {
+  const { prisma } = hub.deps.database;
+  await prisma.job.deleteMany();
+  const job = (index: number, days: number) => ({
+    ...{ id: `old-${index}`, kind: "train", state: "cancelled", publisherId: "acme" },
+    ...{ request: {}, subjects: [], askedBy: {}, endedAt: new Date(Date.now() - days * 86_400_000) },
+  });
+  await prisma.job.createMany({
+    data: [...Array.from({ length: 45 }, (_, index) => job(index, 31)), job(45, 29)],
+  });
+  await prisma.$executeRaw`
+    INSERT INTO job_log (job_id, number, level, message)
+    SELECT id, number, 'info', 'line' FROM job, generate_series(1, 3) number`;
+  expect(await forgetJobs(hub.deps.database, 30 * 86_400)).toBe(45);
+  expect(await prisma.job.findMany({ select: { id: true } })).toEqual([{ id: "old-45" }]);
+  expect(await prisma.jobLog.count()).toBe(3);
+  await prisma.job.deleteMany();
+});
+
 test("Prometheus is told how many jobs there are, and how long they took", async () => {
   const text = await (await fetch(`${hub.url}/metrics`, { headers: hub.admin })).text();
   expect(text).toMatch(/^modulehub_jobs\{kind="train",state="failed"\} 0$/m);

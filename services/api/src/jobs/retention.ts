@@ -2,17 +2,19 @@ import { problem } from "@modulehub/core";
 import { dropReferencesWhere } from "../blobs/references.ts";
 import type { Database, Queries } from "../database/client.ts";
 import { Prisma } from "../database/generated/client.ts";
+import { inTransaction } from "../database/transaction.ts";
 
-/** Jobs forgotten at once. */
-const BATCH = 500;
+/** Jobs forgotten at once: each may have thousands of lines of log, and an embedded database does nothing else meanwhile. */
+const BATCH = 20;
 
 /**
  * Forgets the jobs that ended longer ago than `seconds`, and lets go of their data sets. What they published or
- * evaluated stays. Returns how many.
+ * evaluated stays. Returns how many; throws the signal's reason once that is given.
  */
-export async function forgetJobs(database: Database, seconds: number): Promise<number> {
+export async function forgetJobs(database: Database, seconds: number, signal?: AbortSignal): Promise<number> {
   for (let count = 0; ; ) {
-    const forgotten = await database.prisma.$transaction((tx) => forget(tx, seconds));
+    signal?.throwIfAborted();
+    const forgotten = await inTransaction(database, (tx) => forget(tx, seconds));
     count += forgotten;
     if (forgotten < BATCH) return count;
   }

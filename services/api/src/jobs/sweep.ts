@@ -10,7 +10,7 @@ import { forgetJobs } from "./retention.ts";
 
 /** When what nobody wants any more is taken away, in seconds. */
 export interface SweepTimes {
-  /** How long bytes stay after the last reference was taken or let go; longer than any transaction. */
+  /** How long bytes stay after the last reference was let go: see `collectGarbage`. */
   grace: number;
   /** Between two sweeps. */
   interval: number;
@@ -26,18 +26,36 @@ export interface SweepDeps extends UploadDeps {
   registry: Registry;
 }
 
-/** Sweeps at start and from time to time; among several replicas one does each round. Returns what ends it. */
+/**
+ * Sweeps at start and from time to time; among several replicas one does each round. Returns what ends it, also in the
+ * middle of a round: all of it can be gone on with later.
+ */
 export function startSweeping(deps: SweepDeps, times: SweepTimes): () => Promise<void> {
   const count = countersIn(deps.registry);
+  const stopping = new AbortController();
+  const { signal } = stopping;
   let running: Promise<void> = Promise.resolve();
+  /** Does a part of a round, unless that is to end. One that fails is told of, and keeps no other from being done. */
+  const part = async <T>(name: string, without: T, work: () => Promise<T>): Promise<T> => {
+    if (signal.aborted) return without;
+    try {
+      return await work();
+    } catch (err) {
+      if (err !== signal.reason)
+        deps.log.error({ err, part: name }, "a part of a sweep broke off; the next sweep goes on with it");
+      return without;
+    }
+  };
   const round = async () => {
-    if (!(await claimRound(deps.database, times.interval))) return;
-    const drafts = await expireDrafts(deps.database, deps.events);
-    const uploads = await expireUploads(deps);
-    const jobs = await forgetJobs(deps.database, deps.rememberedSeconds);
-    const collected = await collectGarbage(deps, times.grace);
+    if (signal.aborted || !(await claimRound(deps.database, times.interval))) return;
+    const { database, events, rememberedSeconds } = deps;
+    const drafts = await part("drafts", 0, () => expireDrafts(database, events, new Date(), signal));
+    const uploads = await part("uploads", 0, () => expireUploads({ ...deps, signal }));
+    const jobs = await part("jobs", 0, () => forgetJobs(database, rememberedSeconds, signal));
+    const nothing: Collected = { blobs: 0, bytes: 0n, strays: 0 };
+    const collected = await part("bytes", nothing, () => collectGarbage({ ...deps, signal }, times.grace));
     count(drafts, uploads, collected);
-    const tidied = await tidy(deps.database);
+    const tidied = await part("database", [], () => tidy(database));
     const { blobs, bytes, strays } = collected;
     if (drafts + uploads + jobs + blobs + strays + tidied.length > 0)
       deps.log.info({ drafts, uploads, jobs, blobs, bytes: Number(bytes), strays, tidied }, "swept");
@@ -52,6 +70,7 @@ export function startSweeping(deps: SweepDeps, times: SweepTimes): () => Promise
   sweep();
   return () => {
     clearInterval(timer);
+    stopping.abort();
     return running;
   };
 }

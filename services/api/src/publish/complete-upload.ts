@@ -37,14 +37,18 @@ export async function completeUpload(deps: CompleteDeps, upload: Upload, digest:
   if (upload.digest !== null && upload.digest !== digest)
     throw problem("digest-mismatch", `The upload was opened, or completed, with ${upload.digest}.`);
   if (upload.state === "stored" || upload.state === "verifying") return;
+  // Asked twice at once: the other was first, and may have cleared the parts away.
+  const isCompleted = async () => isCompletedAs(await readUpload(database.prisma, upload.id), digest);
   requireOpen(upload);
   const received = await receivedParts(deps, upload);
-  if (received === "lost") throw lostParts();
+  if (received === "lost") {
+    if (await isCompleted()) return;
+    throw lostParts();
+  }
   const there = new Set(received);
   const missing = partsOf(upload).filter(({ number }) => !there.has(number));
   if (missing.length > 0) {
-    // Asked twice at once: the other was first, and has cleared the parts away.
-    if (await isStoredAs(deps, upload, digest)) return;
+    if (await isCompleted()) return;
     const numbers = missing.slice(0, 20).map(({ number }) => number);
     throw problem("upload-incomplete", `Parts are missing: ${numbers.join(", ")}.`);
   }
@@ -56,10 +60,12 @@ export async function completeUpload(deps: CompleteDeps, upload: Upload, digest:
     });
     if (count === 1) return deps.jobs.sendVerification(tx, upload.id);
     const now = await readUpload(tx, upload.id);
-    if (now.digest !== digest || (now.state !== "verifying" && now.state !== "stored"))
-      throw problem("upload-state", `The upload is ${now.state}.`);
+    if (!isCompletedAs(now, digest)) throw problem("upload-state", `The upload is ${now.state}.`);
   });
 }
+
+const isCompletedAs = (upload: Upload, digest: Digest): boolean =>
+  upload.digest === digest && (upload.state === "verifying" || upload.state === "stored");
 
 /**
  * The job that verifies an upload. What is wrong with the bytes fails the upload; what is wrong with the world throws,

@@ -15,7 +15,9 @@ import {
   type UploadBody,
   uploadBytes,
 } from "../testing/test-hub.ts";
+import { completeUpload as completeRow, verifyUpload } from "./complete-upload.ts";
 import { expireUploads } from "./expiry.ts";
+import { partsOf, partUrls, readUpload } from "./uploads.ts";
 
 /** Uploads whose parts go to an S3 store, past the hub. */
 
@@ -178,7 +180,7 @@ test("an upload that nobody goes on with is aborted at the store", async () => {
   const upload = await open(randomBytes(9 * MIB));
   const waiting = () => [...double.uploads.values()].filter(({ key }) => key.includes(upload.id));
   expect(waiting()).toHaveLength(1);
-  await expireUploads(hub.deps, new Date(Date.now() + 3 * 24 * 3_600_000));
+  await expireUploads({ ...hub.deps, log: hub.app.log }, new Date(Date.now() + 3 * 24 * 3_600_000));
   expect(waiting()).toEqual([]);
 });
 
@@ -214,4 +216,56 @@ test("an upload that its store has lost, killed while it joined it, fails, and t
   const other = await open(randomBytes(6 * MIB));
   await hub.deps.store.discardUpload(other.id);
   expect(await look(other.id)).toMatchObject({ state: "failed", parts: [], received: [] });
+});
+
+/** Requests that read an upload's row, and act on it after another request has changed it. */
+const rowOf = (id: string) => readUpload(hub.deps.database.prisma, id);
+const beginVerifying = (id: string, bytes: Uint8Array) =>
+  hub.deps.database.prisma.upload.update({
+    where: { id },
+    data: { state: "verifying", digest: digestOf(bytes) },
+  });
+const jobs = {
+  sendVerification: () => Promise.reject(new Error("Nothing is left to verify.")),
+};
+
+test("whoever asks where to send parts, while another completes the upload, takes nothing from it", async () => {
+  const bytes = randomBytes(12 * MIB);
+  const { id, ...upload } = await open(bytes);
+  await sendParts(hub, { id, ...upload }, bytes);
+  const stale = await rowOf(id);
+  await beginVerifying(id, bytes);
+  const asked = () => partUrls(hub.deps, stale, partsOf(stale));
+  await expect(asked()).rejects.toMatchObject({ code: "upload-state" });
+  const { log } = hub.app;
+  await verifyUpload({ ...hub.deps, log }, { upload: id, signal: new AbortController().signal, last: true });
+  expect(await look(id)).toMatchObject({ state: "stored" });
+
+  // Of one that was cancelled meanwhile, what came too late is taken away.
+  const other = await open(randomBytes(12 * MIB));
+  const cancelled = await rowOf(other.id);
+  await ask(hub, "DELETE", `/v1/uploads/${other.id}`);
+  const late = { ...cancelled, storeHandle: null };
+  await expect(partUrls(hub.deps, late, partsOf(late))).rejects.toMatchObject({ code: "upload-state" });
+  expect([...double.uploads.values()].filter(({ key }) => key.includes(other.id))).toEqual([]);
+});
+
+test("whoever completes an upload beside another succeeds with it, also when the store has its parts no more", async () => {
+  const bytes = randomBytes(6 * MIB);
+  await uploadBytes(hub, "acme", bytes);
+  // The same bytes again: they are not kept a second time, so that nothing is left of the upload at the store.
+  const again = await open(bytes);
+  await sendParts(hub, again, bytes);
+  const stale = await rowOf(again.id);
+  expect(await completeUpload(hub, again.id, digestOf(bytes))).toMatchObject({ body: { state: "stored" } });
+  await completeRow({ ...hub.deps, jobs }, stale, digestOf(bytes));
+
+  const large = randomBytes(12 * MIB);
+  const upload = await open(large);
+  await sendParts(hub, upload, large);
+  const before = await rowOf(upload.id);
+  await beginVerifying(upload.id, large);
+  await hub.deps.store.discardUpload(upload.id);
+  await completeRow({ ...hub.deps, jobs }, before, digestOf(large));
+  expect(await look(upload.id)).toMatchObject({ state: "verifying" });
 });

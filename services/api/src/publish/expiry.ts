@@ -1,10 +1,11 @@
 import { dropReferencesWhere } from "../blobs/references.ts";
+import { takenAway, type WarningLog } from "../blobs/take-away.ts";
 import type { Database } from "../database/client.ts";
 import { Prisma } from "../database/generated/client.ts";
 import { inTransaction } from "../database/transaction.ts";
 import type { DraftEvents } from "./draft-events.ts";
 import { expireDraft } from "./transitions.ts";
-import { cancelUpload, type UploadDeps } from "./uploads.ts";
+import { endUpload, type UploadDeps } from "./uploads.ts";
 
 /** Rows taken at once. */
 const BATCH = 500;
@@ -14,12 +15,13 @@ const REMEMBERED = 2 * 24 * 3_600;
 
 /**
  * Ends the drafts whose time is up, so that they keep no bytes alive. One that is published again meanwhile stays.
- * Returns how many.
+ * Returns how many; throws the signal's reason once that is given.
  */
 export async function expireDrafts(
   database: Database,
   events: DraftEvents,
   now: Date = new Date(),
+  signal?: AbortSignal,
 ): Promise<number> {
   let [count, last] = [0, ""];
   for (;;) {
@@ -30,6 +32,7 @@ export async function expireDrafts(
       take: BATCH,
     });
     for (const { id } of due) {
+      signal?.throwIfAborted();
       last = id;
       if (!(await expireDraft(database, id, now))) continue;
       count += 1;
@@ -39,23 +42,39 @@ export async function expireDrafts(
   }
 }
 
+export interface ExpiryDeps extends UploadDeps {
+  log: WarningLog;
+  /** Ends it early; the next time goes on. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Cancels the uploads that wait for parts and whose time is up, and lets go of the blobs of those that were
- * completed, unless a draft of the same publisher still waits for them. Returns how many were cancelled.
+ * completed, unless a draft of the same publisher still waits for them. Bytes that the store doesn't take away are
+ * warned of, and go with a collection. Returns how many were cancelled; throws the signal's reason once that is given.
  */
-export async function expireUploads(deps: UploadDeps, now: Date = new Date()): Promise<number> {
-  const { prisma } = deps.database;
+export async function expireUploads(
+  { database, store, log, signal }: ExpiryDeps,
+  now: Date = new Date(),
+): Promise<number> {
+  const { prisma } = database;
   let count = 0;
   for (;;) {
     const due = await prisma.upload.findMany({
       where: { state: { in: ["open", "verifying"] }, expiresAt: { lt: now } },
+      select: { id: true },
       take: BATCH,
     });
-    for (const upload of due) await cancelUpload(deps, upload);
-    count += due.length;
+    for (const { id } of due) {
+      signal?.throwIfAborted();
+      if (!(await endUpload(database, id, "cancelled"))) continue;
+      count += 1;
+      await takenAway(id, () => store.delete(id), log);
+      await takenAway(id, () => store.discardUpload(id), log);
+    }
     if (due.length < BATCH) break;
   }
-  await inTransaction(deps.database, (tx) =>
+  await inTransaction(database, (tx) =>
     dropReferencesWhere(
       tx,
       Prisma.sql`holder_kind = 'upload' AND holder_id IN (

@@ -165,9 +165,9 @@ test("opening an upload of the same bytes again continues the one that is open",
 test("uploads whose time is up are cancelled, and their parts are gone", async () => {
   const upload = await open(5);
   await put(upload.id, 1, Buffer.from("12345"));
-  await expireUploads(hub.deps);
+  await expireUploads({ ...hub.deps, log: hub.app.log });
   expect((await ask(hub, "GET", `/v1/uploads/${upload.id}`)).body).toMatchObject({ state: "open" });
-  await expireUploads(hub.deps, new Date(Date.now() + 3 * 24 * 3_600_000));
+  await expireUploads({ ...hub.deps, log: hub.app.log }, new Date(Date.now() + 3 * 24 * 3_600_000));
   expect((await ask(hub, "GET", `/v1/uploads/${upload.id}`)).body).toMatchObject({ state: "cancelled" });
   expect(await readdir(join(hub.data, "uploads"))).not.toContain(upload.id);
 });

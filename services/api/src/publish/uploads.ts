@@ -118,7 +118,8 @@ const LOOK_AGAIN = 2_000;
 
 /**
  * The numbers of the parts that are there, ascending, from a number on; of an upload that has ended none. One that its
- * store has lost fails, since the store takes no part of it again: that is `lost`.
+ * store has lost fails, since the store takes no part of it again: that is `lost`, also where the upload is no longer
+ * open by then.
  */
 export async function receivedParts(
   { database, store }: UploadDeps,
@@ -134,7 +135,11 @@ export async function receivedParts(
     return received;
   await sleep(LOOK_AGAIN);
   if (await store.parts.knows(inStore(upload))) return received;
-  await endUpload(database, upload.id, "failed", lostParts().toDocument());
+  // One that another completes meanwhile is that one's to end.
+  await database.prisma.upload.updateMany({
+    where: { id: upload.id, state: "open" },
+    data: { state: "failed", problem: storableValue(lostParts().toDocument()) },
+  });
   return "lost";
 }
 
@@ -155,10 +160,7 @@ export async function partUrls(
   const [row] = await database.prisma.$queryRaw<{ store_handle: string }[]>`
     UPDATE upload SET store_handle = coalesce(store_handle, ${handle}), expires_at = ${lifeFromNow()}
     WHERE id = ${upload.id} AND state = 'open' RETURNING store_handle`;
-  if (row === undefined) {
-    await store.discardUpload(upload.id);
-    throw problem("upload-state", "The upload was completed or cancelled meanwhile.");
-  }
+  if (row === undefined) throw await cameTooLate({ database, store }, upload.id);
   return store.parts.urls({ key: upload.id, handle: row.store_handle }, parts);
 }
 
@@ -188,11 +190,17 @@ export async function receivePart(
     where: { id: upload.id, state: "open" },
     data: { expiresAt: lifeFromNow() },
   });
-  if (count === 0) {
-    if ((await readUpload(database.prisma, upload.id)).state !== "verifying")
-      await store.discardUpload(upload.id);
-    throw problem("upload-state", "The upload was completed or cancelled meanwhile.");
-  }
+  if (count === 0) throw await cameTooLate({ database, store }, upload.id);
+}
+
+/**
+ * Takes away what a request has begun for an upload that was not open any more, and tells it so. While one is verified
+ * its parts are about to be joined, and it may be open again after that: nothing is taken from it.
+ */
+async function cameTooLate({ database, store }: UploadDeps, id: string): Promise<ProblemError> {
+  const { state } = await readUpload(database.prisma, id);
+  if (state !== "open" && state !== "verifying") await store.discardUpload(id);
+  return problem("upload-state", "The upload was completed or cancelled meanwhile.");
 }
 
 /** Cancels an upload that has not ended; one that has stays as it is. */

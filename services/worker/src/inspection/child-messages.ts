@@ -23,8 +23,10 @@ const timesSchema = z.object({
   exampleMs: milliseconds,
   /** Trying to batch ends by itself after this; a single run that takes longer is ended from outside. */
   batchingMs: milliseconds,
+  /** All of it from the first word on, however many parts the child says there are. */
+  totalMs: milliseconds,
 });
-/** How long each part of an inspection may take. */
+/** How long the parts of an inspection may take, and all of them together. */
 export type InspectionTimes = z.infer<typeof timesSchema>;
 
 export const INSPECTION_TIMES: InspectionTimes = {
@@ -32,6 +34,8 @@ export const INSPECTION_TIMES: InspectionTimes = {
   loadMs: 60_000,
   exampleMs: 30_000,
   batchingMs: 25_000,
+  // Of the 15 minutes that the API waits for an answer (its worker-client) five are left to fetching and to the line.
+  totalMs: 10 * 60_000,
 };
 
 /** What the child is told, as its argument. */

@@ -1,4 +1,4 @@
-import type { InspectResponse } from "@modulehub/core";
+import type { InspectResponse, VersionFile } from "@modulehub/core";
 import { GraphBuilder } from "@modulehub/onnx";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ModuleCache } from "../modules/module-cache.ts";
@@ -42,6 +42,17 @@ test("a module whose example never ends is rejected, naming what it was doing", 
     problems: [
       { code: "inspection-timeout", status: 422, detail: "It was stopped while running the example." },
     ],
+  });
+});
+
+test("many examples that each end in time don't make an inspection longer than it may be in all", async () => {
+  const examples = Array.from({ length: 32 }, () => ({ inputs: { x: [1_000_000] } }));
+  const module = source.add(testModule(endless(), { ...counted("int64", 1), examples }));
+  const cache = new ModuleCache(place.folder, source, 2 ** 30, () => undefined);
+  const hasty = new Inspector(cache, TEST_LIMITS, 2, { totalMs: 2000 });
+  expect(await hasty.inspect({ digest: module.digest, files: module.files })).toMatchObject({
+    outcome: "rejected",
+    problems: [{ code: "inspection-timeout", detail: expect.stringContaining("It was stopped while ") }],
   });
 });
 
@@ -181,4 +192,26 @@ test("an inspection that nobody waits for any more is ended at once, and the nex
   await expect(given).rejects.toThrow("cancelled");
   await expect(waiting).rejects.toThrow("never wanted");
   expect(performance.now() - began).toBeLessThan(10_000);
+});
+
+test("an inspection that is given up when its files are just in place begins no run", async () => {
+  const stop = new AbortController();
+  class StopsInPlace extends ModuleCache {
+    override withDraft<T>(
+      files: readonly VersionFile[],
+      signal: AbortSignal,
+      work: (folder: string) => Promise<T>,
+    ): Promise<T> {
+      return super.withDraft(files, signal, (folder) => {
+        stop.abort(new Error("cancelled"));
+        return work(folder);
+      });
+    }
+  }
+  const module = source.add(testModule(endless(), counted("int64", 2 ** 48)));
+  const cache = new StopsInPlace(place.folder, source, 2 ** 30, () => undefined);
+  // Its example alone would take longer than this test may.
+  const patient = new Inspector(cache, TEST_LIMITS, 2, { exampleMs: 600_000 });
+  const given = patient.inspect({ digest: module.digest, files: module.files }, stop.signal);
+  await expect(given).rejects.toThrow("cancelled");
 });

@@ -1,5 +1,6 @@
 import { type Dimension, type InputTensor, problem, type Signature } from "@modulehub/core";
 import { slice } from "../scheduler/axis.ts";
+import { checkItemCount } from "../scheduler/work.ts";
 
 /** What of a call is prepared on its own. */
 export interface CallItems {
@@ -10,7 +11,8 @@ export interface CallItems {
 
 /**
  * Texts and images of one call are items on their own: each is prepared alone, so that nothing is padded that the
- * evidence doesn't cover. Tensors stay as they came. Throws `tensor-invalid` where there is no item.
+ * evidence doesn't cover. Tensors stay as they came. Throws `tensor-invalid` where there is no item, `invalid-request`
+ * where there are too many.
  */
 export function itemsOf(signature: Signature, inputs: ReadonlyMap<string, InputTensor>): CallItems {
   const items = hasPreparingSteps(signature) ? splitInputs(signature, inputs) : undefined;
@@ -37,6 +39,7 @@ function splitInputs(
   const [count] = counts;
   if (counts.size !== 1 || count === undefined) return undefined;
   if (count === 0) throw problem("tensor-invalid", "The inputs are empty; give at least one item.");
+  checkItemCount(count);
   return Array.from({ length: count }, (_, index) => {
     const item = new Map<string, InputTensor>();
     for (const [name, tensor] of inputs) item.set(name, rowOf(tensor, index));

@@ -11,7 +11,7 @@ import { ThreadPool } from "./thread-pool.ts";
 let pool: ThreadPool;
 let place: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => {
-  pool = new ThreadPool({ threads: 2, jobMs: 3000, heapMegabytes: 256 });
+  pool = new ThreadPool({ threads: 2, jobMs: 3000, heapMegabytes: 256, waitingBytes: 2 ** 20 });
   place = await temporaryFolder();
 });
 afterEach(async () => {

@@ -2,7 +2,7 @@ import type { InputTensor, Manifest } from "@modulehub/core";
 import { areQuickTexts, type Prepared } from "@modulehub/runtime";
 import { OpenModules } from "./open-modules.ts";
 import type { BodyForm, ReadCall } from "./read-call.ts";
-import type { ThreadPool } from "./thread-pool.ts";
+import type { Patience, ThreadPool } from "./thread-pool.ts";
 
 /** A signature whose inputs are prepared, of a module in a folder. */
 export interface PreparedFor {
@@ -37,8 +37,12 @@ export class Preparation {
     this.#threads = threads;
   }
 
-  /** Each item on its own. Throws what the steps do, and `deadline-exceeded` where they were ended. */
-  async prepare(what: PreparedFor, items: ReadonlyMap<string, InputTensor>[]): Promise<Prepared[]> {
+  /** Each item on its own. Throws what the steps do, and as `ThreadPool.run` does. */
+  async prepare(
+    what: PreparedFor,
+    items: ReadonlyMap<string, InputTensor>[],
+    patience?: Patience,
+  ): Promise<Prepared[]> {
     const { digest, folder, signature } = what;
     if (areShort(items) && this.#isQuick(what)) {
       const module = await this.#modules.get(folder);
@@ -46,7 +50,7 @@ export class Preparation {
       for (const item of items) prepared.push(await module.prepare(signature, item));
       return prepared;
     }
-    return await this.#threads.run(digest, { kind: "prepare", folder, signature, items });
+    return await this.#threads.run(digest, { kind: "prepare", folder, signature, items }, patience);
   }
 
   /**
@@ -57,8 +61,9 @@ export class Preparation {
     { digest, folder, manifest }: Pick<PreparedFor, "digest" | "folder"> & { manifest: Manifest },
     form: BodyForm,
     bytes: Uint8Array<ArrayBuffer>,
+    patience?: Patience,
   ): Promise<ReadCall> {
-    return await this.#threads.run(digest, { kind: "call", bytes, form, manifest, folder });
+    return await this.#threads.run(digest, { kind: "call", bytes, form, manifest, folder }, patience);
   }
 
   #isQuick({ digest, folder, signature }: PreparedFor): boolean {

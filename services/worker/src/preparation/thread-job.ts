@@ -22,3 +22,27 @@ export interface ThreadResults {
 }
 
 export type ThreadAnswer = { ok: true; result: unknown } | { ok: false; problem: ProblemDocument };
+
+/** Bytes of memory that a job holds for its inputs, or nearly so many. */
+export function bytesOf(job: ThreadJob): number {
+  switch (job.kind) {
+    case "json":
+    case "call":
+      return job.bytes.buffer.byteLength;
+    case "quick":
+      return 0;
+    case "prepare": {
+      let bytes = 0;
+      for (const item of job.items) for (const { data } of item.values()) bytes += bytesIn(data);
+      return bytes;
+    }
+  }
+}
+
+function bytesIn(data: InputTensor["data"]): number {
+  if (!Array.isArray(data)) return data.byteLength;
+  let bytes = 0;
+  // Characters take a byte or two.
+  for (const element of data) bytes += typeof element === "string" ? 2 * element.length : element.byteLength;
+  return bytes;
+}

@@ -1,22 +1,28 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseManifest } from "@modulehub/core";
+import { type InputTensor, parseManifest } from "@modulehub/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { moduleFolder } from "../testing/engines.ts";
 import { temporaryFolder } from "../testing/modules.ts";
 import { sentenceTransformer, TOKENIZER, TRANSFORMER } from "../testing/text-modules.ts";
-import { ThreadPool } from "./thread-pool.ts";
+import { Overstayed, type Patience, ThreadPool } from "./thread-pool.ts";
 
 let pool: ThreadPool;
 let place: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => {
-  pool = new ThreadPool({ threads: 2, jobMs: 3000, heapMegabytes: 1024 });
+  pool = new ThreadPool({ threads: 2, jobMs: 3000, heapMegabytes: 1024, waitingBytes: 2 ** 20 });
   place = await temporaryFolder();
 });
 afterEach(async () => {
   await pool.close();
   await place.remove();
 });
+
+/** A tokenizer that takes for ever over many an "a" and something else. */
+const ENDLESS = {
+  ...TOKENIZER,
+  pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated", invert: false },
+};
 
 /** A folder of the sentence transformer with a tokenizer of choice. */
 async function textFolder(name: string, tokenizer: unknown): Promise<string> {
@@ -44,11 +50,7 @@ test("texts are tokenized in a thread", async () => {
 });
 
 test("a tokenizer whose pattern never ends loses its thread, stalls nothing and keeps no other module waiting", async () => {
-  const endless = {
-    ...TOKENIZER,
-    pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated", invert: false },
-  };
-  const bad = await textFolder("bad", endless);
+  const bad = await textFolder("bad", ENDLESS);
   const good = await textFolder("good", TOKENIZER);
   await prepare(good, "warm up");
   let ticks = 0;
@@ -66,11 +68,73 @@ test("a tokenizer whose pattern never ends loses its thread, stalls nothing and 
 });
 
 test("a job that overstays is answered with deadline-exceeded, and the next one has a fresh thread", async () => {
-  const impatient = new ThreadPool({ threads: 1, jobMs: 1, heapMegabytes: 256 });
+  const impatient = new ThreadPool({ threads: 1, jobMs: 1, heapMegabytes: 256, waitingBytes: 2 ** 20 });
   const job = { kind: "json", bytes: Buffer.from("[1]") } as const;
-  await expect(impatient.run("json", job)).rejects.toMatchObject({ code: "deadline-exceeded" });
+  await expect(impatient.run("json", job)).rejects.toMatchObject({
+    code: "deadline-exceeded",
+    cause: expect.any(Overstayed),
+  });
   await impatient.close();
   expect(await pool.run("json", job)).toEqual([1]);
+});
+
+/** A pool whose only thread does nothing but one job, and how to ask it for another with a body of so many bytes. */
+async function busyPool(waitingBytes: number) {
+  const busy = new ThreadPool({ threads: 1, jobMs: 60_000, heapMegabytes: 256, waitingBytes });
+  const folder = await textFolder("endless", ENDLESS);
+  const texts: InputTensor = { dtype: "string", shape: [1], data: [`${"a".repeat(40)}!`] };
+  const items = [new Map([["text", texts]])];
+  const endless = busy.run("endless", { kind: "prepare", folder, signature: "default", items });
+  let ended = false;
+  const end = endless.catch(() => {
+    ended = true;
+  });
+  return {
+    busy,
+    ended: () => ended,
+    ask: (bytes: number, patience?: Patience) =>
+      busy.run("json", { kind: "json", bytes: new Uint8Array(bytes).fill(0x31) }, patience),
+    close: async () => {
+      await busy.close();
+      await end;
+    },
+  };
+}
+
+test("what waits for a thread is taken out when its client has gone or its deadline is over", async () => {
+  const { busy, ask, ended, close } = await busyPool(2 ** 20);
+  const gone = new AbortController();
+  const leaving = ask(10_000, { signal: gone.signal });
+  const late = ask(10_000, { deadline: performance.now() + 50, signal: new AbortController().signal });
+  const staying = ask(10_000, { deadline: performance.now() + 600_000 });
+  expect(busy.waitingBytes).toBeGreaterThan(30_000);
+  gone.abort(new Error("gone"));
+  await expect(leaving).rejects.toThrow("gone");
+  // It only waited: nobody is to blame.
+  await expect(late).rejects.toMatchObject({ code: "deadline-exceeded", cause: undefined });
+  expect(ended()).toBe(false);
+  expect(busy.waitingBytes).toBeLessThan(20_000);
+  await expect(ask(1, { signal: gone.signal })).rejects.toThrow("gone");
+  await expect(ask(1, { deadline: performance.now() })).rejects.toMatchObject({ code: "deadline-exceeded" });
+  const outcome = expect(staying).rejects.toMatchObject({ code: "shutting-down" });
+  await close();
+  await outcome;
+  expect(busy.waitingBytes).toBe(0);
+  await expect(ask(1)).rejects.toMatchObject({ code: "shutting-down" });
+});
+
+test("what waits for a thread holds a bounded amount: more is refused, but for what is in the background", async () => {
+  const { busy, ask, close } = await busyPool(100_000);
+  const gone = new AbortController();
+  const first = ask(80_000, { signal: gone.signal });
+  await expect(ask(80_000)).rejects.toMatchObject({ code: "too-many-requests", status: 429, retryAfter: 1 });
+  const others = [ask(1000), ask(80_000, { priority: "background" })];
+  expect(busy.waitingBytes).toBeGreaterThan(160_000);
+  gone.abort(new Error("gone"));
+  await expect(first).rejects.toThrow("gone");
+  const outcomes = Promise.allSettled(others);
+  await close();
+  for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: "shutting-down" } });
 });
 
 test("a body that would take more memory than a thread may is refused before it is parsed", async () => {

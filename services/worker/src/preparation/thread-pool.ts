@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { ProblemError, problem } from "@modulehub/core";
-import type { ThreadAnswer, ThreadJob, ThreadResults } from "./thread-job.ts";
+import type { Submission } from "../scheduler/scheduler.ts";
+import { bytesOf, type ThreadAnswer, type ThreadJob, type ThreadResults } from "./thread-job.ts";
 
 export interface ThreadPoolOptions {
   threads: number;
@@ -8,7 +9,26 @@ export interface ThreadPoolOptions {
   jobMs: number;
   /** Megabytes of heap of a thread; a job that needs more loses it. */
   heapMegabytes: number;
+  /** Bytes that jobs may hold together while they wait for a thread. */
+  waitingBytes: number;
 }
+
+/**
+ * How long a job may wait for a thread: while its asker is there, and until its deadline. Work in the background is
+ * never refused for want of room.
+ */
+export type Patience = Partial<Pick<Submission, "signal" | "deadline" | "priority">>;
+
+/** The cause of `deadline-exceeded` where a job held a thread for too long; one that only waited has another. */
+export class Overstayed extends Error {
+  override name = "Overstayed";
+}
+
+/** What a job holds beside its inputs, in bytes. */
+const JOB_BYTES = 4096;
+
+/** What a timer can be set to, in milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Megabytes of a thread's heap for what is young. Left to V8 it grows to 48 for a few large texts and stays: after 40
@@ -21,6 +41,10 @@ interface Waiting {
   /** Whose job it is: nobody may hold all threads. */
   key: string;
   job: ThreadJob;
+  /** What it is counted with while it waits. */
+  bytes: number;
+  /** It waits no longer: for its asker and deadline nobody looks any more. */
+  unwatch(): void;
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -38,46 +62,89 @@ interface Thread {
 export class ThreadPool {
   readonly #options: ThreadPoolOptions;
   readonly #threads = new Set<Thread>();
-  #queue: Waiting[] = [];
+  /** In the order in which they came. */
+  readonly #queue = new Set<Waiting>();
+  #waitingBytes = 0;
   #closed = false;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
   }
 
-  /** Does a job. Throws what the job throws, and `deadline-exceeded` or `out-of-memory` where it was ended. */
-  run<J extends ThreadJob>(key: string, job: J): Promise<ThreadResults[J["kind"]]> {
+  /** Bytes that jobs which wait for a thread hold now. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /**
+   * Does a job. Throws what the job throws, and `deadline-exceeded` (caused by `Overstayed`) or `body-too-large` where
+   * it was ended. One that has to wait is refused with `too-many-requests` where those before it hold too much, and
+   * taken out with `deadline-exceeded`, or the signal's reason, when nobody waits for it any more.
+   */
+  run<J extends ThreadJob>(key: string, job: J, patience: Patience = {}): Promise<ThreadResults[J["kind"]]> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({
-        key,
-        job,
+      if (this.#closed) throw problem("shutting-down");
+      const { signal, deadline = Number.POSITIVE_INFINITY, priority } = patience;
+      signal?.throwIfAborted();
+      if (deadline <= performance.now()) throw late();
+      const waiting: Waiting = {
+        ...{ key, job, bytes: 0, unwatch: () => undefined, reject },
         resolve: (result) => resolve(result as ThreadResults[J["kind"]]),
-        reject,
-      });
+      };
+      this.#queue.add(waiting);
       this.#dispatch();
+      if (!this.#queue.has(waiting)) return;
+      waiting.bytes = JOB_BYTES + bytesOf(job);
+      this.#waitingBytes += waiting.bytes;
+      const giveUp = (error: Error) => {
+        this.#takeOut(waiting);
+        reject(error);
+      };
+      if (priority !== "background" && this.#waitingBytes > this.#options.waitingBytes) {
+        giveUp(problem("too-many-requests", "Too much waits to be read.", { retryAfter: 1 }));
+        return;
+      }
+      const leave = () => giveUp(signal?.reason as Error);
+      signal?.addEventListener("abort", leave, { once: true });
+      const left = Math.min(deadline - performance.now(), LONGEST_TIMER_MS);
+      const timer =
+        deadline === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => giveUp(late()), left);
+      waiting.unwatch = () => {
+        signal?.removeEventListener("abort", leave);
+        clearTimeout(timer);
+      };
     });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const waiting of this.#queue.splice(0)) waiting.reject(problem("shutting-down"));
+    for (const waiting of this.#queue) {
+      this.#takeOut(waiting);
+      waiting.reject(problem("shutting-down"));
+    }
     await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()));
   }
 
+  #takeOut(waiting: Waiting): void {
+    if (!this.#queue.delete(waiting)) return;
+    this.#waitingBytes -= waiting.bytes;
+    waiting.unwatch();
+  }
+
   #dispatch(): void {
-    for (;;) {
-      const next = this.#queue.findIndex(
-        ({ key }) => this.#held(key) < Math.max(1, this.#options.threads - 1),
-      );
-      const thread = next < 0 ? undefined : this.#idleThread();
+    for (const waiting of this.#queue) {
+      if (this.#held(waiting.key) >= Math.max(1, this.#options.threads - 1)) continue;
+      const thread = this.#idleThread();
       if (!thread) return;
-      const [waiting] = this.#queue.splice(next, 1);
-      this.#begin(thread, waiting!);
+      this.#takeOut(waiting);
+      this.#begin(thread, waiting);
     }
   }
 
   #held(key: string): number {
-    return [...this.#threads].filter(({ current }) => current?.key === key).length;
+    let held = 0;
+    for (const { current } of this.#threads) if (current?.key === key) held += 1;
+    return held;
   }
 
   #idleThread(): Thread | undefined {
@@ -89,7 +156,8 @@ export class ThreadPool {
   #begin(thread: Thread, waiting: Waiting): void {
     thread.current = waiting;
     thread.overdue = setTimeout(() => {
-      waiting.reject(problem("deadline-exceeded", "Reading the inputs took too long."));
+      const cause = new Overstayed();
+      waiting.reject(problem("deadline-exceeded", "Reading the inputs took too long.", { cause }));
       this.#end(thread);
     }, this.#options.jobMs);
     const { job } = waiting;
@@ -139,3 +207,5 @@ export class ThreadPool {
     this.#dispatch();
   }
 }
+
+const late = () => problem("deadline-exceeded", "The request waited too long to be read in time.");

@@ -1,12 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { problem } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
-import type { ThreadPool } from "../preparation/thread-pool.ts";
+import type { Patience, ThreadPool } from "../preparation/thread-pool.ts";
 import type { BodyIntake } from "./body-intake.ts";
 import { parseJson } from "./infer-body.ts";
 
 /** JSON beyond this is read in a thread: 256 KB take about 2 ms. */
 const THREAD_BYTES = 256 * 1024;
+
+/** The hub itself asks, with few bodies at once and no deadline: it isn't refused because its users ask for much. */
+export const patienceOfHub = (signal: AbortSignal): Patience => ({ signal, priority: "background" });
 
 /** Whether a JSON body takes too long to be read between other requests. */
 export const isLarge = (bytes: Uint8Array): boolean => bytes.byteLength > THREAD_BYTES;
@@ -90,7 +93,7 @@ function joined(chunks: readonly Buffer[], length: number): Buffer<ArrayBuffer> 
   return body;
 }
 
-/** The body as JSON. Throws `invalid-json`. */
-export async function jsonBody(bytes: Uint8Array, threads: ThreadPool): Promise<unknown> {
-  return isLarge(bytes) ? threads.run("json", { kind: "json", bytes }) : parseJson(bytes);
+/** The body as JSON. Throws `invalid-json`, and as `ThreadPool.run` does. */
+export async function jsonBody(bytes: Uint8Array, threads: ThreadPool, patience: Patience): Promise<unknown> {
+  return isLarge(bytes) ? threads.run("json", { kind: "json", bytes }, patience) : parseJson(bytes);
 }

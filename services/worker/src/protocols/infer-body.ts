@@ -1,4 +1,5 @@
 import { type InputTensor, type Manifest, problem, tensorFromJson } from "@modulehub/core";
+import { checkInputNames, checkOutputNames } from "@modulehub/runtime";
 import { z } from "zod";
 import { checkJsonBounds } from "./json-bounds.ts";
 
@@ -42,14 +43,6 @@ export function signatureOf(manifest: Manifest, name: string) {
   return signature;
 }
 
-/** Throws `output-unknown` for a name that the signature lacks. */
-export function checkOutputs(manifest: Manifest, signature: string, outputs: readonly string[] = []): void {
-  const known = signatureOf(manifest, signature).outputs;
-  for (const name of outputs)
-    if (!Object.hasOwn(known, name))
-      throw problem("output-unknown", `The signature gives ${Object.keys(known).slice(0, 20).join(", ")}.`);
-}
-
 /**
  * Reads a native `infer` body against the module's manifest. Throws `invalid-json`, `invalid-request`,
  * `signature-unknown`, `input-unknown`, `input-missing`, `output-unknown`, `tensor-invalid`.
@@ -68,16 +61,11 @@ export function readInferBody(bytes: Uint8Array, manifest: Manifest): InferCall 
       },
     );
   const { signature = "default", outputs } = body.data;
-  const specs = signatureOf(manifest, signature).inputs;
-  checkOutputs(manifest, signature, outputs);
+  const called = signatureOf(manifest, signature);
+  checkOutputNames(called, outputs);
+  checkInputNames(called, Object.keys(body.data.inputs));
   const inputs = new Map<string, InputTensor>();
-  for (const [name, value] of Object.entries(body.data.inputs)) {
-    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
-    if (!spec)
-      throw problem("input-unknown", `The signature takes ${Object.keys(specs).slice(0, 20).join(", ")}.`);
-    inputs.set(name, tensorFromJson(value, spec, `inputs.${name.slice(0, 100)}`));
-  }
-  for (const name of Object.keys(specs))
-    if (!inputs.has(name)) throw problem("input-missing", `The signature's input ${name} is missing.`);
+  for (const [name, value] of Object.entries(body.data.inputs))
+    inputs.set(name, tensorFromJson(value, called.inputs[name]!, `inputs.${name.slice(0, 100)}`));
   return { signature, inputs, outputs };
 }

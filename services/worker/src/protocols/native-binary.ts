@@ -8,7 +8,7 @@ import {
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { checkJsonSize } from "./answer-size.ts";
 import { jsonBody } from "./body.ts";
-import { checkOutputs, signatureOf } from "./infer-body.ts";
+import { signatureOf } from "./infer-body.ts";
 import { openRequest, type ProtocolDeps } from "./request-context.ts";
 
 /** Tensors follow the header as bytes, so it is short. */
@@ -33,19 +33,17 @@ export async function inferBinary(
       "body-too-large",
       `The JSON header may have ${MAX_HEADER_BYTES} bytes; send tensors as bytes.`,
     );
-  const parsed = binaryRequestSchema.safeParse(await jsonBody(bytes.subarray(0, length), deps.threads));
+  const parsed = binaryRequestSchema.safeParse(
+    await jsonBody(bytes.subarray(0, length), deps.threads, submission),
+  );
   if (!parsed.success)
     throw problem("invalid-request", "The header does not fit the Open Inference Protocol's schema.");
   const header = parsed.data;
   return deps.inference.withModule(called.digest, async (lease) => {
     const signature = String(header.parameters?.signature ?? "default");
-    const inputs = inputsFromBinary(
-      header,
-      bytes.subarray(length),
-      signatureOf(lease.manifest, signature).inputs,
-    );
+    const { inputs: specs } = signatureOf(lease.manifest, signature);
+    const inputs = inputsFromBinary(header, bytes.subarray(length), specs);
     const asked = header.outputs?.map(({ name }) => name);
-    checkOutputs(lease.manifest, signature, asked);
     const call = { signature, inputs, outputs: asked };
     const { outputs, truncated } = await deps.inference.infer(lease, call, submission);
     const chosen = new Map(header.outputs?.map(({ name, parameters }) => [name, parameters?.binary_data]));

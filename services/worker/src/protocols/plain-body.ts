@@ -1,5 +1,6 @@
 import { type InputTensor, problem, type TaskRole } from "@modulehub/core";
 import { z } from "zod";
+import { MAX_ITEMS } from "../scheduler/work.ts";
 import { parseJson } from "./infer-body.ts";
 
 /** The inputs of `embed` and `classify`, which need no knowledge of tensors: texts or images. */
@@ -8,17 +9,14 @@ export type PlainInputs = { topK: number | undefined } & (
   | { kind: "image"; items: Uint8Array[] }
 );
 
-/** Items that one request may have. */
-export const MAX_PLAIN_ITEMS = 4096;
-
 const topK = z.coerce.number().int().min(1).max(100_000);
 const picture = z.strictObject({ b64: z.string().min(1) });
 const bodySchema = z.strictObject({
   inputs: z.union([
     z.string(),
-    z.array(z.string()).min(1).max(MAX_PLAIN_ITEMS),
+    z.array(z.string()).min(1).max(MAX_ITEMS),
     picture,
-    z.array(picture).min(1).max(MAX_PLAIN_ITEMS),
+    z.array(picture).min(1).max(MAX_ITEMS),
   ]),
   topK: topK.optional(),
 });
@@ -29,7 +27,7 @@ export function readPlainBody(bytes: Uint8Array): PlainInputs {
   if (!parsed.success)
     throw problem(
       "invalid-request",
-      `The body must be {"inputs": text, list of texts, {"b64"} or list of {"b64"}, "topK"?}, with 1 to ${MAX_PLAIN_ITEMS} inputs.`,
+      `The body must be {"inputs": text, list of texts, {"b64"} or list of {"b64"}, "topK"?}, with 1 to ${MAX_ITEMS} inputs.`,
     );
   const list = Array.isArray(parsed.data.inputs) ? parsed.data.inputs : [parsed.data.inputs];
   const texts = list.filter((item) => typeof item === "string");

@@ -3,8 +3,9 @@ import type { FastifyRequest } from "fastify";
 import type { Inference, InferResult } from "../inference.ts";
 import type { ModuleLease } from "../modules/module-cache.ts";
 import type { Submission } from "../scheduler/scheduler.ts";
+import { MAX_ITEMS } from "../scheduler/work.ts";
 import { isLarge, mediaType } from "./body.ts";
-import { checkedTopK, inputFor, MAX_PLAIN_ITEMS, type PlainInputs, readPlainBody } from "./plain-body.ts";
+import { checkedTopK, inputFor, type PlainInputs, readPlainBody } from "./plain-body.ts";
 import type { Opened } from "./request-context.ts";
 
 const IMAGE_TYPES = new Set(["image/jpeg", "image/png", "image/webp"]);
@@ -56,8 +57,8 @@ async function readMultipart(request: FastifyRequest, body: Buffer<ArrayBuffer>)
     });
   }
   const files = [...form.values()].filter((value) => typeof value !== "string");
-  if (files.length === 0 || files.length > MAX_PLAIN_ITEMS)
-    throw problem("invalid-request", `A form needs 1 to ${MAX_PLAIN_ITEMS} files, each an image.`);
+  if (files.length === 0 || files.length > MAX_ITEMS)
+    throw problem("invalid-request", `A form needs 1 to ${MAX_ITEMS} files, each an image.`);
   const items = await Promise.all(files.map(async (file) => new Uint8Array(await file.arrayBuffer())));
   const field = form.get("topK");
   return { items, kind: "image", topK: field === null ? queryTopK(request) : checkedTopK(field) };

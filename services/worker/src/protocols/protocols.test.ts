@@ -115,10 +115,18 @@ describe("infer in JSON", () => {
 
   test("names like __proto__ are refused wherever a body is read and whichever form it has", async () => {
     const x = Array.from({ length: 40_000 }, (_, index) => [index, 0.5, -index]);
+    const unknownInput = {
+      code: "input-unknown",
+      detail: "The signature has no input __proto__; it has x.",
+    };
+    const unknownOutput = {
+      code: "output-unknown",
+      detail: "The signature has no output __proto__; it has y.",
+    };
     const inThread = `{"inputs":{"x":${JSON.stringify(x)},"__proto__":[[1,2,3]]}}`;
-    expect((await send(inThread)).json()).toMatchObject({ code: "input-unknown" });
+    expect((await send(inThread)).json()).toMatchObject(unknownInput);
     const outputs = '{"inputs":{"x":[[1,2,3]]},"outputs":["__proto__"]}';
-    expect((await send(outputs)).json()).toMatchObject({ code: "output-unknown" });
+    expect((await send(outputs)).json()).toMatchObject(unknownOutput);
     const binary = async (header: object) => {
       const json = Buffer.from(JSON.stringify(header));
       const answer = await worker.app.inject({
@@ -134,7 +142,7 @@ describe("infer in JSON", () => {
       code: "input-unknown",
     });
     const asked = { inputs: [{ ...input, name: "x" }], outputs: [{ name: "__proto__" }] };
-    expect(await binary(asked)).toMatchObject({ code: "output-unknown" });
+    expect(await binary(asked)).toMatchObject(unknownOutput);
   });
 
   test("JSON that is broken, or nested without end, is refused and the worker lives on", async () => {
@@ -268,6 +276,22 @@ describe("infer in binary", () => {
     });
     const body = answer.rawPayload.subarray(length);
     expect([0, 4, 8].map((offset) => body.readFloatLE(offset))).toEqual([3, 5, 7]);
+  });
+
+  test("more rows than one request may have are refused where they would be cut, before they are", async () => {
+    const row = { dtype: "float32" as const, shape: ["batch", 3] };
+    const batching = { default: { inputs: { x: 0 }, outputs: { y: 0 }, pad: {} } };
+    const manifest = { task: "proven", signatures: plainSignature(row, row) };
+    const proven = worker.source.add(testModule(affine(), manifest, {}, batching));
+    const rows = (count: number, { digest }: TestModule) => {
+      const parameters = { binary_data_size: count * 12 };
+      const input = { ...x, shape: [count, 3], parameters };
+      return send({ inputs: [input] }, Buffer.alloc(count * 12), { "modulehub-digest": digest });
+    };
+    expect((await rows(4096, proven)).statusCode).toBe(200);
+    const refused = await rows(4097, proven);
+    expect(refused.json()).toMatchObject({ code: "invalid-request", status: 400 });
+    expect((await rows(4097, numbers)).statusCode).toBe(200);
   });
 
   test("an output can be asked for as numbers", async () => {

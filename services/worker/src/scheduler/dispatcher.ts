@@ -56,6 +56,9 @@ const CROWD_MS = 20;
 /** So long after somebody asked, background work expects the next to ask. */
 const QUIET_MS = 1_000;
 
+/** What a timer can be set to. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** A batch that passes others is at most this part of the largest. */
 const PASSING_PART = 4;
 
@@ -85,6 +88,8 @@ export class Dispatcher {
   /** When somebody last asked, by `performance.now()`. */
   #asked = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  /** When deadlines are looked at again, by `performance.now()`, if nothing else makes us look before. */
+  #expiry: { at: number; timer: NodeJS.Timeout } | undefined;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -119,9 +124,10 @@ export class Dispatcher {
     }
   }
 
-  /** Forgets an item that waits. */
-  drop(job: Job): void {
-    this.#queueOf(job).remove(job, "dropped");
+  /** Forgets those of one submission's items that wait. */
+  drop(jobs: readonly Job[]): void {
+    const [first] = jobs;
+    if (first) this.#queueOf(first).remove(jobs, "dropped");
   }
 
   /** Starts whatever can be started now. */
@@ -133,6 +139,7 @@ export class Dispatcher {
     for (let left = this.#inBackground(); left; left = this.#inBackground()) this.#start(left);
     this.#ask();
     this.#watchQuantum();
+    this.#watchDeadlines();
   }
 
   #queueOf(job: Pick<Job, "submission">): WorkQueue {
@@ -241,7 +248,7 @@ export class Dispatcher {
     const { module, signature } = lane.target;
     const lease = engines.claim(module.digest, signature, mode);
     if (!lease) throw new Error("an engine that could be claimed was not there");
-    for (const job of batch) this.#queueOf(job).remove(job, "served");
+    this.#queueOf(batch[0]!).remove(batch, "served");
     if (role === "background") lease.lower("background");
     if (mode === "wide" && cores > 0 && this.queue.order.waiting > 0) this.#want(module.digest, batch);
     const expectedMs = costs.runMs(lane.costKey, mode, costOf(batch));
@@ -295,7 +302,7 @@ export class Dispatcher {
         if (batch.length === 1) blameItem(this.#deps.quarantine, job, failure);
         failed.add(job);
         // Its request has failed: nobody waits for the rest of it.
-        for (const sibling of [...job.ticket.share.items]) this.drop(sibling);
+        this.drop([...job.ticket.share.items]);
       }
     }
     return failed;
@@ -386,11 +393,11 @@ export class Dispatcher {
         this.#opening.delete(costKey);
         // Extra engines that are open go on without the first.
         if (engines.canClaim(module.digest, signature, "narrow")) return;
-        for (const { lanes } of [this.queue, this.#background])
-          for (const job of lanes.of(costKey)) {
-            this.drop(job);
-            job.reject(asError(error));
-          }
+        for (const queue of [this.queue, this.#background]) {
+          const waiting = queue.lanes.of(costKey);
+          queue.remove(waiting, "dropped");
+          for (const job of waiting) job.reject(asError(error));
+        }
       },
     );
     return opening;
@@ -405,6 +412,22 @@ export class Dispatcher {
     const { taken, nextMs } = this.slots.takeBack((digest) => lanes.othersWait(digest));
     if (taken) queueMicrotask(() => this.wake());
     else if (Number.isFinite(nextMs)) this.#timer = setTimeout(() => this.wake(), nextMs + 1);
+  }
+
+  /**
+   * Looks again when the first deadline of what waits is over, whatever runs or is being opened until then. A look that
+   * was meant for what has begun meanwhile stays: it costs less than putting it off each time.
+   */
+  #watchDeadlines(): void {
+    const at = Math.min(this.queue.lanes.earliest, this.#background.lanes.earliest);
+    if (at === Infinity || (this.#expiry && this.#expiry.at <= at)) return;
+    clearTimeout(this.#expiry?.timer);
+    const look = () => {
+      this.#expiry = undefined;
+      this.wake();
+    };
+    const ms = Math.min(Math.max(0, at - performance.now()) + 1, LONGEST_TIMER_MS);
+    this.#expiry = { at, timer: setTimeout(look, ms).unref() };
   }
 }
 

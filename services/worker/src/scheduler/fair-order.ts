@@ -69,6 +69,11 @@ export class FairOrder<Item extends { readonly workMs: number }> {
     place.parent.parts.set(place.name, place);
   }
 
+  /** Whether an item waits. */
+  has({ share: place }: Ticket<Item>, item: Item): boolean {
+    return place.items.has(item);
+  }
+
   /** Takes an item out: because it is served, or nobody waits for it any more. */
   remove({ share: place }: Ticket<Item>, item: Item, why: "served" | "dropped"): void {
     if (!place.items.delete(item)) return;

@@ -38,6 +38,8 @@ export interface Lane {
   readonly limits: BatchLimits;
   /** In the order in which they came. */
   queue: Job[];
+  /** No deadline of those that wait is earlier; those that have begun meanwhile may have had it. */
+  earliest: number;
 }
 
 /** One item of a request, from when it is let in until its answer is known. */
@@ -71,7 +73,7 @@ export function laneFor(target: Target, feeds: ReadonlyMap<string, Tensor>): Lan
   const kind = batching === "none" ? undefined : kindOf(feeds, batching);
   const costKey = costKeyOf(target);
   const limits = kind === undefined ? SINGLE : limitsOf(target, feeds);
-  return { key: `${costKey} ${kind ?? ""}`, target, costKey, limits, queue: [] };
+  return { key: `${costKey} ${kind ?? ""}`, target, costKey, limits, queue: [], earliest: Infinity };
 }
 
 function limitsOf({ batching }: Target, feeds: ReadonlyMap<string, Tensor>): BatchLimits {

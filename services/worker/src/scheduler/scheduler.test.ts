@@ -127,10 +127,46 @@ test("work that can't begin in time isn't begun", async () => {
   const first = submit([1]);
   await settle();
   const late = submit([2], { deadline: performance.now() + 1 });
+  late.catch(() => undefined);
   await settle();
   fake.finishAll();
   expect(await first).toEqual([2]);
   await expect(late).rejects.toMatchObject({ code: "deadline-exceeded" });
+  expect(fake.batches).toEqual([[1]]);
+});
+
+test("a deadline is kept while a run keeps every core, and behind requests that wait longer", async () => {
+  const { submit, fake, scheduler } = setup();
+  fake.hold();
+  const first = submit([1]);
+  await settle();
+  const patient = submit([2]);
+  const urgent = submit([3, 4], { deadline: performance.now() + 50 });
+  await expect(urgent).rejects.toMatchObject({ code: "deadline-exceeded", status: 504 });
+  const later = submit([5], { deadline: performance.now() + 50 });
+  await expect(later).rejects.toMatchObject({ code: "deadline-exceeded" });
+  expect(scheduler.queued).toBe(1);
+  fake.finishAll();
+  expect(await Promise.all([first, patient])).toEqual([[2], [4]]);
+  expect(fake.batches).toEqual([[1], [2]]);
+});
+
+test("a deadline is kept while the module is being loaded", async () => {
+  const { submit, fake, scheduler } = setup();
+  const loaded = Promise.withResolvers<void>();
+  const load = fake.open.bind(fake);
+  fake.open = async (module) => {
+    await loaded.promise;
+    await load(module);
+  };
+  const patient = submit([1]);
+  const urgent = submit([2], { deadline: performance.now() + 50 });
+  const background = submit([3], { deadline: performance.now() + 60, priority: "background" });
+  for (const late of await Promise.allSettled([urgent, background]))
+    expect(late).toMatchObject({ status: "rejected", reason: { code: "deadline-exceeded" } });
+  expect(scheduler.queued).toBe(1);
+  loaded.resolve();
+  expect(await patient).toEqual([2]);
   expect(fake.batches).toEqual([[1]]);
 });
 

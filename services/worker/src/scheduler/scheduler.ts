@@ -130,10 +130,8 @@ export class Scheduler {
     } finally {
       if (!inBackground) dispatcher.requests -= 1;
       submission.signal.removeEventListener("abort", forget);
-      for (const job of jobs) {
-        job.settled = true;
-        dispatcher.drop(job);
-      }
+      for (const job of jobs) job.settled = true;
+      dispatcher.drop(jobs);
       letGo();
     }
   }

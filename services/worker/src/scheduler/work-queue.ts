@@ -18,11 +18,12 @@ export class WorkQueue {
     this.order.add(job.ticket, job, job.alone ? "first" : "last");
   }
 
-  /** Takes an item out; false where it didn't wait. */
-  remove(job: Job, why: "served" | "dropped"): boolean {
-    const waited = this.lanes.remove(job);
-    if (waited) this.order.remove(job.ticket, job, why);
-    return waited;
+  /** Takes out those that wait. */
+  remove(jobs: readonly Job[], why: "served" | "dropped"): void {
+    const waiting = jobs.filter((job) => this.order.has(job.ticket, job));
+    if (waiting.length === 0) return;
+    this.lanes.remove(waiting);
+    for (const job of waiting) this.order.remove(job.ticket, job, why);
   }
 
   /** Takes out, and refuses, those whose time is over before they began. */

@@ -1,7 +1,7 @@
 import type { Tensor } from "@modulehub/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { cut, join, kindOf, lengthOf, type Proof, split } from "./work.ts";
+import { cut, join, kindOf, lengthOf, MAX_ITEMS, type Proof, split } from "./work.ts";
 
 const proof: Proof = {
   inputs: { ids: 0, scale: "shared" },
@@ -53,6 +53,20 @@ test("a request is cut into rows, and inputs that disagree about their number ar
   ] as const);
   const both: Proof = { inputs: { ids: 0, other: 0 }, outputs: {}, pad: {} };
   expect(cut(odd, both)).toEqual([odd]);
+});
+
+test("a request of more rows than one may have is refused, and run whole only where nothing is proven", () => {
+  const rows = (count: number) =>
+    new Map<string, Tensor>([
+      ["ids", { dtype: "float32", shape: [count, 1], data: new Float32Array(count) }],
+    ]);
+  const plain: Proof = { inputs: { ids: 0 }, outputs: { ids: 0 }, pad: {} };
+  expect(MAX_ITEMS).toBe(4096);
+  expect(cut(rows(4096), plain)).toHaveLength(4096);
+  for (const count of [4097, 4_194_304])
+    expect(() => cut(rows(count), plain)).toThrow(expect.objectContaining({ code: "invalid-request" }));
+  const whole = rows(4097);
+  expect(cut(whole, "none")).toEqual([whole]);
 });
 
 test("fetches without a row for each item show that the proof is wrong", () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Batching, binaryBytes, type Tensor } from "@modulehub/core";
+import { type Batching, binaryBytes, problem, type Tensor } from "@modulehub/core";
 import { concat, pad, slice } from "./axis.ts";
 
 /** What was proven of a signature; `none` where nothing was. */
@@ -10,6 +10,18 @@ export interface Work {
   feeds: ReadonlyMap<string, Tensor>;
   /** Size along the padded axis, words of the longest text, or 1: what a run's time grows with. */
   length: number;
+}
+
+/** Items that one request may have. Each is a job of its own, queued between everyone else's on the worker's thread. */
+export const MAX_ITEMS = 4096;
+
+/** Throws `invalid-request` for more items than one request may have. */
+export function checkItemCount(count: number): void {
+  if (count > MAX_ITEMS)
+    throw problem(
+      "invalid-request",
+      `The inputs are ${count} items; one request may have ${MAX_ITEMS}. Send them in several.`,
+    );
 }
 
 /** Texts beyond this are not looked through on the worker's own thread. */
@@ -30,11 +42,15 @@ export function lengthOf(feeds: ReadonlyMap<string, Tensor>, batching: Batching)
   return length;
 }
 
-/** Feeds of a request cut into its items; as they came where they don't fit the proof. */
+/**
+ * Feeds of a request cut into its items; as they came where they don't fit the proof. Throws `invalid-request` for too
+ * many: run uncut they would be a larger batch than any that was proven.
+ */
 export function cut(feeds: ReadonlyMap<string, Tensor>, batching: Batching): ReadonlyMap<string, Tensor>[] {
   if (batching === "none") return [feeds];
   const count = itemCount(feeds, batching);
   if (count === undefined || count < 2) return [feeds];
+  checkItemCount(count);
   return Array.from({ length: count }, (_, index) => {
     const item = new Map<string, Tensor>();
     for (const [name, tensor] of feeds) {

@@ -10,7 +10,7 @@ import {
 import type { FastifyInstance } from "fastify";
 import type { OpenRequests } from "../open-requests.ts";
 import type { ThreadPool } from "../preparation/thread-pool.ts";
-import { jsonBody, readBody } from "../protocols/body.ts";
+import { jsonBody, patienceOfHub, readBody } from "../protocols/body.ts";
 import { goneSignal } from "../protocols/request-context.ts";
 import type { Jobs } from "./jobs.ts";
 
@@ -24,7 +24,9 @@ export function jobRoute(
   app.post(WORKER_JOB_ROUTE, async (request, reply) => {
     jobs.checkRoom();
     const gone = goneSignal(reply);
-    const parsed = jobAssignmentSchema.safeParse(await jsonBody(await readBody(request, MAX_BYTES), threads));
+    const parsed = jobAssignmentSchema.safeParse(
+      await jsonBody(await readBody(request, MAX_BYTES), threads, patienceOfHub(gone)),
+    );
     if (!parsed.success)
       throw problem("invalid-request", "The body must be a job's assignment.", { cause: parsed.error });
     // A worker that ends does not wait for jobs: others go on with them.
