@@ -74,17 +74,6 @@ export function cutOutputs(model: ModelProto, names: readonly string[]): ModelPr
   return prune({ ...model, graph: { ...graph, output: names.map((name) => declarationOf(graph, name)) } });
 }
 
-/** Adds outputs behind those that are there; names that are outputs already are left alone. */
-export function addOutputs(model: ModelProto, names: readonly string[]): ModelProto {
-  const graph = graphOf(model);
-  for (const name of names) needValue(graph, name);
-  const present = new Set(graph.output.map((value) => value.name));
-  const added = [...new Set(names)]
-    .filter((name) => !present.has(name))
-    .map((name) => declarationOf(graph, name));
-  return { ...model, graph: { ...graph, output: [...graph.output, ...added] } };
-}
-
 /** Drops what no output needs. Inputs that nothing reads go too, unless `keepInputs`. */
 export function prune(model: ModelProto, { keepInputs = false } = {}): ModelProto {
   const graph = graphOf(model);

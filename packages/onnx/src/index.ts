@@ -35,11 +35,9 @@ export {
 } from "./encode.ts";
 export { withExternalData } from "./external-data.ts";
 export { type Finding, findingSentence, firstRefusal } from "./finding.ts";
-export { storeAsFloat16 } from "./float16-storage.ts";
 export type { GraphOptions } from "./graph.ts";
 export { GraphBuilder } from "./graph-builder.ts";
 export {
-  addOutputs,
   cutOutputs,
   type Joint,
   joinModels,

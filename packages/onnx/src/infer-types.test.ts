@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { attributeToProto } from "./attribute.ts";
 import { decodeModel } from "./decode.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { cutOutputs } from "./graph-editor.ts";
@@ -29,4 +30,40 @@ test("values behind an operator without a rule stay open", () => {
     dtype: "float32",
     shape: ["batch", 2],
   });
+});
+
+test("the shape of some axes is known as those, and what an unknown attribute changes stays open", () => {
+  const builder = new GraphBuilder({ opset: 20 });
+  builder.output("y", builder.shape(builder.input("x", "float32", ["batch", 2, 3])));
+  const graph = builder.toModel().graph!;
+  const inferred = (name: string, value: number) =>
+    inferTypes({
+      ...graph,
+      output: [],
+      node: graph.node.map((node) => ({ ...node, attribute: [attributeToProto(name, "int", value)] })),
+    }).get("y");
+  expect(inferred("end", -1)).toEqual({ dtype: "int64", shape: [2], known: ["batch", 2] });
+  expect(inferred("start", 2)).toEqual({ dtype: "int64", shape: [1], known: [3] });
+  expect(inferred("unheard", 1)).toBeUndefined();
+});
+
+test("an attribute outside the table that changes nothing is passed over", () => {
+  const builder = new GraphBuilder({ opset: 20 });
+  const row = builder.constant({ dtype: "float32", shape: [2], data: Float32Array.of(1, 2) });
+  builder.output(
+    "y",
+    builder.batchNormalization(builder.input("x", "float32", ["n", 2]), row, row, row, row),
+  );
+  const graph = builder.toModel().graph!;
+  const inferred = (mode: number) =>
+    inferTypes({
+      ...graph,
+      output: [],
+      node: graph.node.map((node) => ({
+        ...node,
+        attribute: [attributeToProto("training_mode", "int", mode)],
+      })),
+    }).get("y");
+  expect(inferred(0)).toMatchObject({ dtype: "float32", shape: ["n", 2] });
+  expect(inferred(1)).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import { dtypeOfCode } from "@modulehub/core/dtype";
 import { lazyBytes } from "./byte-source.ts";
 import { decodeTexts } from "./encode.ts";
 import { domainOf } from "./graph-walk.ts";
-import type { AttributeValues, Inferred, Operator } from "./operators/operator.ts";
+import type { Attributes, AttributeValues, Inferred, Operator } from "./operators/operator.ts";
 import { OPERATORS } from "./operators/table.ts";
 import type { AttributeProto, GraphProto, NodeProto, TensorProto } from "./schema.ts";
 import { inlineLength, tensorFromProto, tensorShape } from "./tensor-proto.ts";
@@ -15,7 +15,7 @@ const SMALL_TENSOR_BYTES = 1024;
 /**
  * Types of a graph's values, as far as they can be told: what the graph declares, else what the table's
  * shape rules say, node by node. Values behind an operator without a rule, or whose inputs do not fit it,
- * are left out. Expects nodes in topological order; subgraphs are not entered.
+ * or which has an attribute that the rule doesn't know, are left out. Expects nodes in topological order; subgraphs are not entered.
  */
 export function inferTypes(graph: GraphProto): Map<string, Inferred> {
   const types = new Map<string, Inferred>();
@@ -52,12 +52,8 @@ function nodeTypes(node: NodeProto, types: ReadonlyMap<string, Inferred>): Infer
   if (entry.domain !== domainOf(node.domain ?? "")) return [];
   const inputs = node.input.map((name) => (name === "" ? undefined : types.get(name)));
   if (node.input.some((name, index) => name !== "" && !inputs[index])) return [];
-  const attributes = Object.fromEntries(
-    node.attribute.flatMap((attribute) => {
-      const value = attributeValue(attribute);
-      return attribute.name && value !== undefined ? [[attribute.name, value]] : [];
-    }),
-  );
+  const { attributes, unknown } = knownAttributes(node, entry);
+  if (unknown !== undefined) return [];
   try {
     return entry.infer({ inputs, attributes, outputs: node.output.length });
   } catch (error) {
@@ -67,17 +63,35 @@ function nodeTypes(node: NodeProto, types: ReadonlyMap<string, Inferred>): Infer
   }
 }
 
+/**
+ * A node's attributes as its entry in the table has them. `unknown` is the name of one that the entry lacks or that
+ * can't be read: what the node means is then not what the table says.
+ */
+export function knownAttributes(
+  node: NodeProto,
+  entry: Operator,
+): { attributes: Attributes; unknown?: string } {
+  const attributes: Record<string, Attributes[string]> = {};
+  for (const attribute of node.attribute) {
+    const { name = "" } = attribute;
+    const value = attributeValue(attribute);
+    const isKnown = Object.hasOwn(entry.attributes, name) && value !== undefined;
+    if (isKnown) attributes[name] = value;
+    else if (value === undefined || Number(value) !== entry.harmless?.[name])
+      return { attributes, unknown: name };
+  }
+  return { attributes };
+}
+
 /** By `AttributeProto.AttributeType`; undefined for kinds that no rule reads. */
-export function attributeValue(
-  attribute: AttributeProto,
-): AttributeValues[keyof AttributeValues] | undefined {
+function attributeValue(attribute: AttributeProto): AttributeValues[keyof AttributeValues] | undefined {
   switch (attribute.type) {
     case 1:
       return attribute.f ?? 0;
     case 2:
       return attribute.i ?? 0n;
     case 3:
-      return attribute.s && new TextDecoder().decode(lazyBytes(attribute.s));
+      return attribute.s ? new TextDecoder().decode(lazyBytes(attribute.s)) : "";
     case 4:
       return attribute.t && inlineLength(attribute.t) <= SMALL_TENSOR_BYTES
         ? tensorFromProto(attribute.t)

@@ -262,7 +262,8 @@ export const ELEMENTWISE = {
     since: 9,
     inputs: ["x"],
     outputs: 1,
-    attributes: { to: "int!" },
+    /** `saturate` came with opset 19. */
+    attributes: { to: "int!", saturate: "int" },
     infer: (inference) => {
       const { shape, known } = given(inference, 0);
       const dtype = target(inference);

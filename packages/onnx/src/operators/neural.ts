@@ -146,6 +146,26 @@ const globalPool = (gradient?: GradientRule) =>
     },
   });
 
+/** Sizes and scales are those of the axes, which are all unless told. */
+function resized(inference: Inference): Dimension[] {
+  const { shape } = given(inference, 0);
+  const sizes = inference.inputs[3]?.known;
+  const scales = inference.inputs[2]?.known;
+  const { keep_aspect_ratio_policy: policy = "stretch" } = inference.attributes;
+  const sized = (dim: Dimension, at: number): Dimension => {
+    // Another policy makes one scale of all sizes.
+    if (sizes) return policy === "stretch" ? (sizes[at] ?? null) : null;
+    const scale = scales?.[at];
+    if (scale === 1) return dim;
+    return typeof dim === "number" && typeof scale === "number" ? Math.floor(dim * scale) : null;
+  };
+  const axes = intsAttribute(inference, "axes")?.map((axis) => axisOf(axis, shape.length));
+  return shape.map((dim, axis) => {
+    const at = axes ? axes.indexOf(axis) : axis;
+    return at < 0 ? dim : sized(dim, at);
+  });
+}
+
 const first = (inference: Inference): Inferred => {
   const { dtype, shape } = given(inference, 0);
   return { dtype, shape };
@@ -197,6 +217,8 @@ export const NEURAL = {
     inputs: ["x", "scale", "bias", "mean", "variance"],
     outputs: 1,
     attributes: { epsilon: "float", momentum: "float" },
+    // Statistics of the batch itself are not built.
+    harmless: { training_mode: 0, spatial: 1 },
     infer: (inference) => {
       const { shape } = given(inference, 0);
       for (const index of [1, 2, 3, 4]) broadcast([shape[1] ?? null], given(inference, index).shape);
@@ -283,20 +305,14 @@ export const NEURAL = {
       coordinate_transformation_mode: "string",
       nearest_mode: "string",
       antialias: "int",
+      /** It and the policy came with opset 18. */
+      axes: "ints",
       cubic_coeff_a: "float",
+      exclude_outside: "int",
+      extrapolation_value: "float",
+      keep_aspect_ratio_policy: "string",
     },
-    infer: (inference) => {
-      const { dtype, shape } = given(inference, 0);
-      const sizes = inference.inputs[3]?.known;
-      const scales = inference.inputs[2]?.known;
-      const out = shape.map((dim, axis): Dimension => {
-        if (sizes) return sizes[axis] ?? null;
-        const scale = scales?.[axis];
-        if (scale === 1) return dim;
-        return typeof dim === "number" && typeof scale === "number" ? Math.floor(dim * scale) : null;
-      });
-      return [{ dtype, shape: out }];
-    },
+    infer: (inference) => [{ dtype: given(inference, 0).dtype, shape: resized(inference) }],
   }),
   NonMaxSuppression: operator({
     domain: "",

@@ -52,6 +52,8 @@ export interface Operator {
   /** Outputs that a node must have, used or not; one unless told. */
   leastOutputs?: number;
   attributes: Readonly<Record<string, AttributeSpec>>;
+  /** Further attributes, by the value with which they change nothing: exporters write them out. No other is known. */
+  harmless?: Readonly<Record<string, number>>;
   /** Opset in which an input took the place of the attribute of its name; until then it is an attribute. */
   inputSince?: Readonly<Record<string, number>>;
   /** Types of the outputs; throws `graph-invalid` with a sentence where the inputs don't fit. */

@@ -1,3 +1,4 @@
+import { dtypeOfCode } from "@modulehub/core/dtype";
 import { matmulShape } from "./neural.ts";
 import { given, type Inferred, intAttribute, misfit, operator } from "./operator.ts";
 
@@ -7,10 +8,17 @@ export const QUANTIZATION = {
     since: 10,
     inputs: ["x", "scale", "zero?"],
     outputs: 1,
-    attributes: { axis: "int" },
-    infer: (inference) => [
-      { dtype: inference.inputs[2]?.dtype ?? "uint8", shape: given(inference, 0).shape },
-    ],
+    /** `saturate` came with opset 19, `block_size` and `output_dtype` with 21. */
+    attributes: { axis: "int", saturate: "int", block_size: "int", output_dtype: "int" },
+    infer: (inference) => {
+      const zero = inference.inputs[2];
+      const code = intAttribute(inference, "output_dtype", 0);
+      const asked = code === 0 ? (zero?.dtype ?? "uint8") : dtypeOfCode(code);
+      if (!asked) throw misfit(`There is no dtype of the code ${code}.`);
+      if (zero && zero.dtype !== asked)
+        throw misfit(`The zero point is of ${zero.dtype}, the output of ${asked}.`);
+      return [{ dtype: asked, shape: given(inference, 0).shape }];
+    },
   }),
   DequantizeLinear: operator({
     domain: "",

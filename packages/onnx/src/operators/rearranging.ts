@@ -151,10 +151,16 @@ export const REARRANGING = {
     since: 1,
     inputs: ["data"],
     outputs: 1,
-    attributes: {},
+    /** Both came with opset 15. */
+    attributes: { start: "int", end: "int" },
     infer: (inference) => {
       const { shape } = given(inference, 0);
-      return [{ dtype: "int64", shape: [shape.length], known: shape }];
+      // Counted from the end where negative, and clamped to the rank, in ONNX as in JavaScript.
+      const known = shape.slice(
+        intAttribute(inference, "start", 0),
+        intAttribute(inference, "end", shape.length),
+      );
+      return [{ dtype: "int64", shape: [known.length], known }];
     },
   }),
   Size: operator({

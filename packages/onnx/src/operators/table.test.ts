@@ -98,6 +98,17 @@ const CASES: Case[] = [
   ["cumSum", [BSH], (g, x) => g.cumSum(x, g.scalar(1, "int64"))],
   ["topK", [SCORES], (g, x) => g.nodes("TopK", [x, g.ints([3])], { axis: 1 }, 2)],
   ["shape, size", [BSH], (g, x) => [g.shape(x), g.size(x)]],
+  [
+    "shape of some axes",
+    [BSH],
+    (g, x) => [
+      g.shape(x, { start: 1 }),
+      g.shape(x, { start: 0, end: 1 }),
+      g.shape(x, { start: -2, end: -1 }),
+      g.shape(x, { start: -9, end: 9 }),
+      g.shape(x, { start: 2, end: 1 }),
+    ],
+  ],
   ["nonZero", [BSH], (g, x) => g.nonZero(x)],
   [
     "scatterElements",
@@ -235,6 +246,13 @@ const CASES: Case[] = [
     (g, x) => [
       g.resize(x, null, g.constant(float32([4], [1, 1, 2, 0.5])), null, { mode: "nearest" }),
       g.resize(x, null, null, g.ints([2, 3, 4, 4]), { mode: "linear" }),
+      g.resize(x, null, null, g.ints([4, 6]), { mode: "nearest", axes: [3, -2] }),
+      g.resize(x, null, g.constant(float32([1], [0.5])), null, { mode: "nearest", axes: [2] }),
+      g.resize(x, null, null, g.ints([4, 6]), {
+        mode: "nearest",
+        axes: [2, 3],
+        keep_aspect_ratio_policy: "not_larger",
+      }),
     ],
   ],
   [
@@ -337,4 +355,17 @@ test("named sizes pass through reshaping by a shape that the graph computes", ()
     1,
   ]);
   expect(g.reshape(x, g.ints([0, 0, 2, -1])).shape).toEqual(["batch", "sequence", 2, 2]);
+});
+
+test("the codes that quantization gives are of the dtype that is asked for", async () => {
+  const g = new GraphBuilder({ opset: 21 });
+  const x = g.input("x", "float32", [2]);
+  const codes = g.quantizeLinear(x, g.scalar(0.5), null, { output_dtype: 3 });
+  // 3 is int8 in ONNX's TensorProto.DataType.
+  expect(g.output("codes", codes).dtype).toBe("int8");
+  const fetched = await runModel(g.toModel(), { x: float32([2], [-1, 2]) });
+  expect([fetched.codes?.dtype, ...numbers(fetched.codes)]).toEqual(["int8", -2, 4]);
+  expect(() => g.quantizeLinear(x, g.scalar(0.5), bytes(g, "uint8", []), { output_dtype: 3 })).toThrow(
+    /zero point is of uint8/,
+  );
 });

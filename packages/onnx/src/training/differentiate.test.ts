@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { attributeToProto } from "../attribute.ts";
 import { GraphBuilder } from "../graph-builder.ts";
+import type { ModelProto } from "../schema.ts";
 import { float32, numbers, runModel } from "../test-runtime.ts";
 import type { Value } from "../value.ts";
 import { differentiate } from "./differentiate.ts";
@@ -39,6 +41,44 @@ test("nodes of a model that was read have the gradients of those that were writt
   numbers(fetched.dx).forEach((value, at) => {
     expect(value).toBeCloseTo(expected[at]!, 5);
   });
+});
+
+/** The nodes of a graph from "x", [n, 2], to "y", put into another. */
+function lifted(model: ModelProto): GraphBuilder {
+  const g = new GraphBuilder({ opset: 20 });
+  const values = new Map<string, Value>([["x", g.input("x", "float32", ["n", 2])]]);
+  const { node, initializer } = model.graph!;
+  liftNodes(g, node, values, new Map(initializer.map((tensor) => [tensor.name ?? "", tensor])));
+  g.output("y", values.get("y")!);
+  return g;
+}
+
+test("a node keeps its attributes where it is put into another graph", async () => {
+  const read = new GraphBuilder({ opset: 20 });
+  read.output("y", read.shape(read.input("x", "float32", ["n", 2]), { start: 1, end: 2 }));
+  const y = (await runModel(lifted(read.toModel()).toModel(), { x: float32([3, 2], [1, 2, 3, 4, 5, 6]) })).y;
+  expect(numbers(y)).toEqual([2]);
+});
+
+test("an attribute that would be lost is refused by name, one that changes nothing is left out", () => {
+  const read = new GraphBuilder({ opset: 20 });
+  const row = read.constant(float32([2], [1, 2]), "row");
+  read.output("y", read.batchNormalization(read.input("x", "float32", ["n", 2]), row, row, row, row));
+  const model = read.toModel();
+  const [node] = model.graph!.node;
+  const inMode = (mode: number): ModelProto => {
+    const attribute = [attributeToProto("training_mode", "int", mode)];
+    return { ...model, graph: { ...model.graph!, node: [{ ...node!, attribute }] } };
+  };
+  expect(() => lifted(inMode(1))).toThrow(
+    expect.objectContaining({
+      code: "gradient-missing",
+      message: expect.stringMatching(
+        /^BatchNormalization, which makes "y", has an attribute "training_mode"/,
+      ),
+    }),
+  );
+  expect(lifted(inMode(0)).appended()).toMatchObject([{ name: "BatchNormalization", attributes: {} }]);
 });
 
 test("an operator without a rule is refused by name before anything is appended", () => {

@@ -67,9 +67,9 @@ function ruleOf({ name, outputs }: AppendedNode) {
   return gradient;
 }
 
-/** The refusal of an operator, whose node is named by what it makes. */
-export const gradientMissing = (operator: string, output: string) =>
+/** The refusal of an operator, whose node is named by what it makes; what it lacks is a gradient rule unless told. */
+export const gradientMissing = (operator: string, output: string, why = "has no gradient rule") =>
   problem(
     "gradient-missing",
-    `${operator}, which makes ${JSON.stringify(output.slice(0, 80))}, has no gradient rule; train the head alone.`,
+    `${operator}, which makes ${JSON.stringify(output.slice(0, 80))}, ${why}; train the head alone.`,
   );

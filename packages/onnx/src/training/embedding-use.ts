@@ -19,7 +19,10 @@ export interface EmbeddingUse {
 /** What is asked of the graph again and again. */
 interface Lookup {
   initializers: ReadonlyMap<string, TensorProto>;
-  readers(name: string): NodeProto[];
+  /** The nodes of the main graph that read a value. */
+  readers(name: string): readonly NodeProto[];
+  /** The node that makes a value. */
+  maker(name: string): NodeProto | undefined;
   isOutput(name: string): boolean;
 }
 
@@ -28,12 +31,7 @@ interface Lookup {
  * are made float32 and multiplied with a scale a row that is read by the same indices.
  */
 export function embeddingUses(graph: GraphProto): EmbeddingUse[] {
-  const outputs = new Set(graph.output.map(({ name }) => name));
-  const lookup: Lookup = {
-    initializers: new Map(graph.initializer.map((tensor) => [tensor.name ?? "", tensor])),
-    readers: (name) => graph.node.filter(({ input }) => input.includes(name)),
-    isOutput: (name) => outputs.has(name),
-  };
+  const lookup = lookupOf(graph);
   const gathers = graph.node.filter(readsRows).flatMap((node) => {
     const tensor = lookup.initializers.get(node.input[0] ?? "");
     return tensor?.dims.length === 2 ? [{ node, tensor, scaled: scaledBy(lookup, node, tensor) }] : [];
@@ -49,6 +47,26 @@ export function embeddingUses(graph: GraphProto): EmbeddingUse[] {
     if (tensor.dataType !== DTYPES.float32.code || scales.has(tensor)) return [];
     return [useOf(lookup, tensor, { rowsFrom, vectors, read: () => floats(tensor) })];
   });
+}
+
+function lookupOf(graph: GraphProto): Lookup {
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  const readers = new Map<string, NodeProto[]>();
+  const makers = new Map<string, NodeProto>();
+  for (const node of graph.node) {
+    for (const name of new Set(node.input)) {
+      const others = readers.get(name);
+      if (others) others.push(node);
+      else readers.set(name, [node]);
+    }
+    for (const name of node.output) if (name !== "") makers.set(name, node);
+  }
+  return {
+    initializers: new Map(graph.initializer.map((tensor) => [tensor.name ?? "", tensor])),
+    readers: (name) => readers.get(name) ?? [],
+    maker: (name) => makers.get(name),
+    isOutput: (name) => outputs.has(name),
+  };
 }
 
 const isA = (node: NodeProto, opType: string): boolean =>
@@ -82,7 +100,7 @@ function sumOver({ readers, initializers }: Lookup, vectors: string): string | u
 
 /** Gather of codes → Cast → Mul with the Gather of scales by the same indices. */
 function scaledBy(
-  { readers, initializers }: Lookup,
+  { readers, maker, initializers }: Lookup,
   codes: NodeProto,
   tensor: TensorProto,
 ): { vectors: string; scales: TensorProto } | undefined {
@@ -91,14 +109,11 @@ function scaledBy(
   if (!cast || others.length > 0 || !isA(cast, "Cast")) return undefined;
   const [product, ...more] = readers(cast.output[0] ?? "");
   if (!product || more.length > 0 || !isA(product, "Mul")) return undefined;
-  const factor = product.input.find((name) => name !== cast.output[0]) ?? "";
-  for (const [name, scales] of initializers) {
-    const gather = readers(name).find(({ output }) => output[0] === factor);
-    const isScale = scales.dims.length === 2 && scales.dims[1] === 1n;
-    if (gather && isScale && readsRows(gather) && gather.input[1] === codes.input[1])
-      return { vectors: product.output[0] ?? "", scales };
-  }
-  return undefined;
+  const gather = maker(product.input.find((name) => name !== cast.output[0]) ?? "");
+  if (!gather || !readsRows(gather) || gather.input[1] !== codes.input[1]) return undefined;
+  const scales = initializers.get(gather.input[0] ?? "");
+  if (scales?.dims.length !== 2 || scales.dims[1] !== 1n) return undefined;
+  return { vectors: product.output[0] ?? "", scales };
 }
 
 function floats(tensor: TensorProto): Float32Array {

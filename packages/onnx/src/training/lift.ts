@@ -3,8 +3,8 @@ import { problem } from "@modulehub/core/problem";
 import { attributeOf } from "../attribute.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { domainOf, operatorName } from "../graph-walk.ts";
-import { attributeValue } from "../infer-types.ts";
-import type { Attributes, Operator } from "../operators/operator.ts";
+import { knownAttributes } from "../infer-types.ts";
+import type { Operator } from "../operators/operator.ts";
 import { OPERATORS, type OperatorName } from "../operators/table.ts";
 import type { NodeProto, TensorProto } from "../schema.ts";
 import { tensorFromProto } from "../tensor-proto.ts";
@@ -16,8 +16,8 @@ import { gradientMissing } from "./differentiate.ts";
  * `values` says what the names that the nodes read are here, and gets those that they make; initializers are taken over
  * as constants when they are first read. Both graphs must be of one opset.
  *
- * Throws `gradient-missing` for an operator that the table doesn't have, `graph-invalid` where a node reads what isn't
- * there, and `external-data-missing` for weights in other files.
+ * Throws `gradient-missing` for an operator, or an attribute of one, that the table doesn't have, `graph-invalid` where a
+ * node reads what isn't there, and `external-data-missing` for weights in other files.
  */
 export function liftNodes(
   g: GraphBuilder,
@@ -55,7 +55,14 @@ function liftNode(
     return [g.constant(tensorFromProto(stored), `base/${node.output[0] ?? ""}`)];
   if (!isInTable(name) || OPERATORS[name].domain !== domainOf(node.domain))
     throw gradientMissing(operatorName(node), node.output[0] ?? "");
-  return g.nodes(name, node.input.map(take), attributesOf(node), node.output.length);
+  const { attributes, unknown } = knownAttributes(node, OPERATORS[name]);
+  if (unknown !== undefined)
+    throw gradientMissing(
+      operatorName(node),
+      node.output[0] ?? "",
+      `has an attribute ${JSON.stringify(unknown.slice(0, 80))} that training can't keep`,
+    );
+  return g.nodes(name, node.input.map(take), attributes, node.output.length);
 }
 
 /** Whether there is a rule by which gradients go back through a node of a model that was read. */
@@ -66,16 +73,3 @@ export function hasGradientRule({ opType = "", domain }: NodeProto): boolean {
 }
 
 const isInTable = (name: string): name is OperatorName => Object.hasOwn(OPERATORS, name);
-
-function attributesOf(node: NodeProto): Attributes {
-  const entry: Operator | undefined = isInTable(node.opType ?? "")
-    ? OPERATORS[node.opType as OperatorName]
-    : undefined;
-  return Object.fromEntries(
-    node.attribute.flatMap((attribute) => {
-      const value = attributeValue(attribute);
-      const { name } = attribute;
-      return name && entry?.attributes[name] && value !== undefined ? [[name, value]] : [];
-    }),
-  );
-}

@@ -11,6 +11,7 @@ import { residentBytes } from "../engines/resident-memory.ts";
 import { diskFull } from "../modules/disk-full.ts";
 import type { ModuleCache } from "../modules/module-cache.ts";
 import { pathFault } from "../modules/module-folder.ts";
+import { fetchDeadline } from "../modules/source.ts";
 import {
   type ChildMessage,
   type ChildTask,
@@ -21,8 +22,6 @@ import {
 
 /** Time that a child has to begin. */
 const START_MS = 30_000;
-/** Time that fetching a draft's files may take. */
-const FETCH_MS = 15 * 60_000;
 const WATCH_MS = 100;
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 
@@ -79,7 +78,7 @@ export class Inspector {
       return rejected(empty.map(({ path }) => ({ code: "file-empty", detail: `${path} is empty.` })));
     const fault = pathFault(files);
     if (fault) return rejected([{ code: "invalid-path", detail: fault }]);
-    const late = AbortSignal.timeout(FETCH_MS);
+    const late = fetchDeadline();
     const fetching = signal ? AbortSignal.any([signal, late]) : late;
     return this.#modules.withDraft(files, fetching, async (folder) => {
       const task = {

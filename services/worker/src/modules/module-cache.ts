@@ -22,7 +22,7 @@ import { BlobCache } from "./blob-cache.ts";
 import { asDiskFull } from "./disk-full.ts";
 import { assembleFolder, runtimeFiles } from "./module-folder.ts";
 import { SingleFlight } from "./single-flight.ts";
-import type { ModuleSource } from "./source.ts";
+import { fetchDeadline, type ModuleSource } from "./source.ts";
 
 /** A module on disk that stays there until it is released. */
 export interface ModuleLease {
@@ -56,9 +56,6 @@ const DAMAGED = new Set<ProblemCode>([
   "invalid-path",
   "manifest-invalid",
 ]);
-
-/** How long fetching a module's files may take in all. */
-const FETCH_MS = 15 * 60_000;
 
 /**
  * Modules by digest in a folder of bounded size:
@@ -224,7 +221,7 @@ export class ModuleCache {
   async #fetch(digest: Digest, known: Content | undefined): Promise<Entry> {
     // What is being removed may be this very module; whoever began that is told where it failed.
     await this.#collecting.catch(() => undefined);
-    const signal = AbortSignal.timeout(FETCH_MS);
+    const signal = fetchDeadline();
     if (known !== undefined)
       try {
         return await this.#assemble(digest, known, signal);

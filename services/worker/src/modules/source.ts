@@ -25,3 +25,19 @@ export function asBrokenOff(error: unknown): ProblemError {
     cause: error,
   });
 }
+
+/** How long fetching a module's files may take in all, in minutes. */
+const FETCH_MINUTES = 15;
+
+/** Ends fetching that takes too long, with the problem that this is. */
+export function fetchDeadline(): AbortSignal {
+  const controller = new AbortController();
+  const late = () =>
+    controller.abort(
+      problem("store-unavailable", `The files were not here after ${FETCH_MINUTES} minutes.`, {
+        retryAfter: 30,
+      }),
+    );
+  setTimeout(late, FETCH_MINUTES * 60_000).unref();
+  return controller.signal;
+}
