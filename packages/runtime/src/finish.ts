@@ -1,4 +1,4 @@
-import { problem, type Signature, type Tensor } from "@modulehub/core";
+import { type LabelsStep, problem, type Signature, type Tensor } from "@modulehub/core";
 import type { Prepared } from "./module.ts";
 import type { Plan } from "./plan.ts";
 import { topLabels } from "./steps/labels.ts";
@@ -11,6 +11,7 @@ export function finishOutputs(
   prepared: Pick<Prepared, "kept">,
   fetches: ReadonlyMap<string, Tensor>,
   outputs?: readonly string[],
+  topK = Number.POSITIVE_INFINITY,
 ): Map<string, Tensor> {
   checkOutputNames(signature, outputs);
   const named = new Map(prepared.kept);
@@ -24,7 +25,7 @@ export function finishOutputs(
     const made = [`${step.as}.labels`, `${step.as}.scores`];
     const from = named.get(step.from);
     if (!from || !made.some((name) => wanted.includes(name))) continue;
-    const { labels, scores } = topLabels(step, labelsOf(step.labels), from);
+    const { labels, scores } = topLabels(fewer(step, topK), labelsOf(step.labels), from);
     named.set(`${step.as}.labels`, labels);
     named.set(`${step.as}.scores`, scores);
   }
@@ -42,6 +43,10 @@ export function finishOutputs(
     }),
   );
 }
+
+/** The step with no more classes kept than somebody wants. */
+const fewer = (step: LabelsStep, topK: number): LabelsStep =>
+  topK < (step.topK ?? Number.POSITIVE_INFINITY) ? { ...step, topK } : step;
 
 /** Throws `output-unknown` for names that are no outputs of the signature; to be asked before the run. */
 export function checkOutputNames(signature: Signature, outputs: readonly string[] | undefined): void {

@@ -57,12 +57,14 @@ export interface Module {
   compile(signature: string): Promise<CompiledGraph>;
   /**
    * The steps after the run that are no operators of ONNX (labels), and the choice of the signature's outputs.
-   * Throws `output-unknown`, and `manifest-mismatch` where the fetches don't fit what the manifest promises.
+   * Of labels no more than `topK` are kept, where that is given. Throws `output-unknown`, and `manifest-mismatch` where
+   * the fetches don't fit what the manifest promises.
    */
   finish(
     signature: string,
     prepared: Prepared,
     fetches: ReadonlyMap<string, Tensor>,
     outputs?: readonly string[],
+    topK?: number,
   ): Map<string, Tensor>;
 }

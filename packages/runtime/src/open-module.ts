@@ -58,9 +58,9 @@ export async function openModule(folder: string): Promise<Module> {
       const task = taskOf(name);
       return compiled.get(name, () => compileGraph(folder, task));
     },
-    finish(name, prepared, fetches, outputs) {
+    finish(name, prepared, fetches, outputs, topK) {
       const { signature, plan } = named(name);
-      return finishOutputs(signature, plan, labelsOf, prepared, fetches, outputs);
+      return finishOutputs(signature, plan, labelsOf, prepared, fetches, outputs, topK);
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Quarantine } from "./engines/quarantine.ts";
 import type { ModuleCache, ModuleLease } from "./modules/module-cache.ts";
 import { hasPreparingSteps, itemsOf } from "./preparation/items.ts";
 import type { Preparation } from "./preparation/preparation.ts";
-import type { BodyForm, PreparedCall, ReadCall } from "./preparation/read-call.ts";
+import type { BodyForm, PreparedCall } from "./preparation/read-call.ts";
 import { Overstayed } from "./preparation/thread-pool.ts";
 import { type InferCall, signatureOf } from "./protocols/infer-body.ts";
 import { concat, pad } from "./scheduler/axis.ts";
@@ -77,7 +77,7 @@ export class Inference {
           )
         : [await lease.module.prepare(name, inputs)];
     checkOpening?.();
-    return this.#run(lease, { signature: name, outputs, prepared, separate }, submission);
+    return this.#run(lease, { signature: name, outputs, prepared, separate, topK: call.topK }, submission);
   }
 
   /**
@@ -89,13 +89,13 @@ export class Inference {
     form: BodyForm,
     bytes: Uint8Array<ArrayBuffer>,
     submission: Submission,
-  ): Promise<InferResult & Pick<ReadCall, "topK">> {
+  ): Promise<InferResult> {
     this.#checkTurn(lease, submission);
     const { manifest } = lease;
     const call = await this.#blaming(lease, submission, ({ digest, folder }) =>
       this.#parts.preparation.readBody({ digest, folder, manifest }, form, bytes, submission),
     );
-    return { ...(await this.#run(lease, call, submission)), topK: call.topK };
+    return this.#run(lease, call, submission);
   }
 
   /** Others may have come while a request's body did; what is refused should not be prepared before. */
@@ -105,21 +105,21 @@ export class Inference {
   }
 
   async #run(lease: ModuleLease, call: PreparedCall, submission: Submission): Promise<InferResult> {
-    const { signature, prepared, outputs: asked } = call;
+    const { signature, prepared, outputs: asked, topK } = call;
     const target = targetOf(lease, signature);
     const { scheduler } = this.#parts;
     if (call.separate) {
       const items = prepared.map(({ feeds }) => feeds);
       const fetched = await scheduler.submit(target, items, submission);
       const results = prepared.map((item, index) =>
-        lease.module.finish(signature, item, fetched[index]!, asked),
+        lease.module.finish(signature, item, fetched[index]!, asked, topK),
       );
       return { outputs: joinOutputs(results), truncated: prepared.flatMap(renumbered) };
     }
     const [whole] = prepared;
     if (!whole) throw new Error("nothing was prepared");
     const fetched = await scheduler.submit(target, cut(whole.feeds, target.batching), submission);
-    const outputs = lease.module.finish(signature, whole, joinFetches(fetched), asked);
+    const outputs = lease.module.finish(signature, whole, joinFetches(fetched), asked, topK);
     return { outputs, truncated: whole.truncated };
   }
 

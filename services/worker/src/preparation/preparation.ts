@@ -1,7 +1,7 @@
 import type { InputTensor, Manifest } from "@modulehub/core";
 import { areQuickTexts, type Prepared } from "@modulehub/runtime";
 import { OpenModules } from "./open-modules.ts";
-import type { BodyForm, ReadCall } from "./read-call.ts";
+import type { BodyForm, PreparedCall } from "./read-call.ts";
 import type { Patience, ThreadPool } from "./thread-pool.ts";
 
 /** A signature whose inputs are prepared, of a module in a folder. */
@@ -62,7 +62,7 @@ export class Preparation {
     form: BodyForm,
     bytes: Uint8Array<ArrayBuffer>,
     patience?: Patience,
-  ): Promise<ReadCall> {
+  ): Promise<PreparedCall> {
     return await this.#threads.run(digest, { kind: "call", bytes, form, manifest, folder }, patience);
   }
 

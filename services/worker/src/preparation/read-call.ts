@@ -14,10 +14,7 @@ export interface PreparedCall {
   prepared: Prepared[];
   /** Whether each is an item of the batch; otherwise the one of them is the whole call. */
   separate: boolean;
-}
-
-/** A prepared call as a body gave it. */
-export interface ReadCall extends PreparedCall {
+  /** Labels that are wanted of each item; undefined for all that the module keeps. */
   topK: number | undefined;
 }
 
@@ -30,7 +27,7 @@ export async function readCall(
   form: BodyForm,
   manifest: Manifest,
   module: Module,
-): Promise<ReadCall> {
+): Promise<PreparedCall> {
   const { signature, inputs, outputs, topK } = callIn(bytes, form, manifest);
   const { items, separate } = itemsOf(signatureOf(manifest, signature), inputs);
   const prepared: Prepared[] = [];
@@ -38,8 +35,8 @@ export async function readCall(
   return { signature, outputs, prepared, separate, topK };
 }
 
-function callIn(bytes: Uint8Array, form: BodyForm, manifest: Manifest): InferCall & Pick<ReadCall, "topK"> {
-  if (form.kind === "infer") return { ...readInferBody(bytes, manifest), topK: undefined };
+function callIn(bytes: Uint8Array, form: BodyForm, manifest: Manifest): InferCall {
+  if (form.kind === "infer") return readInferBody(bytes, manifest);
   const plain = readPlainBody(bytes);
   const { role, outputs } = form;
   return { signature: role.signature, inputs: inputFor(role, plain), outputs, topK: plain.topK };

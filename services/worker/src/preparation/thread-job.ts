@@ -1,6 +1,6 @@
 import type { InputTensor, Manifest, ProblemDocument } from "@modulehub/core";
 import type { Prepared } from "@modulehub/runtime";
-import type { BodyForm, ReadCall } from "./read-call.ts";
+import type { BodyForm, PreparedCall } from "./read-call.ts";
 
 /** What is done in a thread because it may take long, or for ever. */
 export type ThreadJob =
@@ -16,7 +16,7 @@ export type ThreadJob =
 /** What comes of each kind. */
 export interface ThreadResults {
   json: unknown;
-  call: ReadCall;
+  call: PreparedCall;
   quick: boolean;
   prepare: Prepared[];
 }

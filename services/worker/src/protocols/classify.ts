@@ -15,20 +15,20 @@ export async function classify(
   return deps.inference.withModule(called.digest, async (lease) => {
     const role = classificationOutput(lease.manifest);
     const task = { role, outputs: [role.labels, role.scores] };
-    const { outputs, truncated, topK } = await inferPlain(deps.inference, lease, inputs, task, submission);
+    const { outputs, truncated } = await inferPlain(deps.inference, lease, inputs, task, submission);
     checkJsonSize(outputs.values());
-    const results = ranked(outputs.get(role.labels)!, outputs.get(role.scores)!, topK);
+    const results = ranked(outputs.get(role.labels)!, outputs.get(role.scores)!);
     const { module: model, version } = called;
     return { results, model, version, ...(truncated.length > 0 && { truncated }) };
   });
 }
 
-function ranked(labels: Tensor, scores: Tensor, topK = Infinity): { label: string; score: number }[][] {
+function ranked(labels: Tensor, scores: Tensor): { label: string; score: number }[][] {
   if (labels.dtype !== "string" || scores.dtype !== "float32")
     throw problem("manifest-mismatch", "The labels step gave what are no labels and scores.");
   const [count = 0, width = 0] = labels.shape;
   return Array.from({ length: count }, (_, row) =>
-    Array.from({ length: Math.min(width, topK) }, (_, rank) => ({
+    Array.from({ length: width }, (_, rank) => ({
       label: labels.data[row * width + rank]!,
       score: scores.data[row * width + rank]!,
     })),

@@ -19,6 +19,8 @@ export interface InferCall {
   signature: string;
   inputs: Map<string, InputTensor>;
   outputs: string[] | undefined;
+  /** Labels that are wanted of each item, where not all that the module keeps. */
+  topK?: number | undefined;
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });

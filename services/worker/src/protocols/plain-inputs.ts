@@ -37,12 +37,12 @@ export async function inferPlain(
   given: GivenInputs,
   task: { role: TaskRole; outputs: string[] },
   submission: Submission,
-): Promise<InferResult & { topK: number | undefined }> {
+): Promise<InferResult> {
   if (given.kind === "large")
     return inference.inferBody(lease, { kind: "plain", ...task }, given.bytes, submission);
   const { role, outputs } = task;
-  const call = { signature: role.signature, inputs: inputFor(role, given), outputs };
-  return { ...(await inference.infer(lease, call, submission)), topK: given.topK };
+  const call = { signature: role.signature, inputs: inputFor(role, given), outputs, topK: given.topK };
+  return inference.infer(lease, call, submission);
 }
 
 /** The images of a form, in its order, under whatever names; a field `topK` may be among them. */
