@@ -73,6 +73,8 @@ beforeAll(async () => {
     const { inputs = [] } = body ?? {};
     if (line === "POST /v1/modules/acme/words/versions/2/embed")
       return { embeddings: inputs.map((_, index) => [index, 0.5]), model: "acme/words", version: 2 };
+    if (line === "POST /v1/modules/acme/words/versions/2/classify")
+      return { results: inputs.map((_, index) => [{ label: `l${index}`, score: 0.5 }]) };
     if (line === "POST /v1/modules/acme/photos/versions/1/classify")
       return { results: inputs.map(() => [{ label: "tabby", score: 0.9 }]) };
     if (line === "POST /v1/modules/acme/words/infer") {
@@ -301,6 +303,35 @@ test("classify takes its arguments for files where the module takes images", asy
   const missing = await runBin(["classify", "acme/photos", join(folder, "dog.jpg"), "--url", url]);
   expect(missing.code).toBe(2);
   expect(missing.stderr).toContain("this module takes the names of image files");
+});
+
+test("classify tells of which text its labels are, where there are several, on a line each", async () => {
+  await writeFile(join(folder, "texts.txt"), `first\n${"x".repeat(100)}\n`);
+  const classify = (...items: string[]) => runBin(["classify", "acme/words", ...items, "--url", url]);
+  const { stdout } = await classify(`@${join(folder, "texts.txt")}`);
+  expect(stdout).toBe(`first\n  0.5000  l0\n${"x".repeat(79)}…\n  0.5000  l1\n`);
+  expect((await classify("two\nlines", "and one")).stdout).toBe(
+    "two lines\n  0.5000  l0\nand one\n  0.5000  l1\n",
+  );
+  await writeFile(join(folder, "one.txt"), "only\n");
+  expect((await classify(`@${join(folder, "one.txt")}`)).stdout).toBe("  0.5000  l0\n");
+});
+
+test("a command whose output nobody reads to the end still exits with what it found", async () => {
+  const file = join(folder, "bad.csv");
+  await writeFile(file, "text,label\nall of one class,x\nthis too,x\n");
+  expect((await runBin(["data", "check", file], {}, "", "stdout")).code).toBe(1);
+  await writeFile(file, "text,label\nof one class,x\nof another,y\n");
+  expect((await runBin(["data", "check", file], {}, "", "stdout")).code).toBe(0);
+});
+
+test("a command goes on where nobody reads how it goes on", async () => {
+  const vectors = join(folder, "words.txt");
+  await writeFile(vectors, GLOVE);
+  const args = ["build", "text-embedding", "--vectors", vectors, "--out", join(folder, "module")];
+  const { code, stdout } = await runBin(args, {}, "", "stderr");
+  expect(stdout).toContain("4 words");
+  expect(code).toBe(0);
 });
 
 test("infer takes inputs one by one or all from a file, and says so where they are no JSON", async () => {

@@ -5,10 +5,14 @@ import { EXIT, exitCode } from "./exit-code.ts";
 import { program } from "./program.ts";
 import { settingsSchema } from "./settings.ts";
 
-// A reader that has seen enough (`modulehub … | head`) is no error.
+// A reader that has seen enough (`modulehub … | head`) is no error: the command ends as what it has found says.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(EXIT.ok);
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT.ok);
   throw error;
+});
+// Nobody reads how it goes on; it goes on.
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
 });
 
 const parsed = settingsSchema.safeParse(process.env);

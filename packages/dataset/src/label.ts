@@ -1,5 +1,6 @@
 import type { DataReading } from "@modulehub/core";
 import { type Fault, fault, type RawLabel } from "./row.ts";
+import { shown } from "./shown.ts";
 
 /** The longest name of a class, in characters. */
 const MAX_LABEL = 256;
@@ -16,20 +17,19 @@ export function labelOf(id: string, reading: DataReading, raw: unknown): RawLabe
       if (Array.isArray(raw)) return invalid("has a list of labels; read it with the target labels");
       const name = nameOf(raw);
       return name === undefined
-        ? invalid(`has the label ${shown(raw)}, which is no name`)
+        ? invalid(`has as label ${shown(raw)}, which is no name`)
         : { kind: "class", name };
     }
     case "labels": {
       const list = Array.isArray(raw) ? raw : splitList(raw, reading.labelSeparator);
       const names = list.map(nameOf).filter((name) => name !== undefined);
-      if (names.length !== list.length)
-        return invalid(`has the labels ${shown(raw)}, not all of which are names`);
+      if (names.length !== list.length) return invalid(`has labels that are not all names: ${shown(raw)}`);
       return { kind: "labels", names: [...new Set(names)] };
     }
     case "number": {
       const value = numberOf(raw);
       return value === undefined
-        ? invalid(`has the label ${shown(raw)}, which is no number`)
+        ? invalid(`has as label ${shown(raw)}, which is no number`)
         : { kind: "number", value };
     }
   }
@@ -59,8 +59,3 @@ function numberOf(raw: unknown): number | undefined {
   const value = Number(raw);
   return Number.isFinite(value) ? value : undefined;
 }
-
-const shown = (raw: unknown): string => {
-  const text = JSON.stringify(raw) ?? String(raw);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-};

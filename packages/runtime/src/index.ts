@@ -9,7 +9,6 @@ export { openModule, readManifest } from "./open-module.ts";
 export { planSignature } from "./plan.ts";
 export type { OpenSession, Session, SessionOptions, SessionValue } from "./session-contract.ts";
 export { areQuickTexts } from "./steps/quick-tokenizer.ts";
-export { checkpointFile } from "./training/checkpoint.ts";
 export {
   type ComposedModule,
   type Composition,

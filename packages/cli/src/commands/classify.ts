@@ -4,12 +4,15 @@ import { type Context, print } from "../context.ts";
 import { UsageError } from "../exit-code.ts";
 import { connect, type HubOptions, hubCommand } from "../hub-connection.ts";
 import { itemsOf, requests } from "../items.ts";
+import { cutLine, oneLine } from "../listing/table.ts";
 
 interface ClassifyOptions extends HubOptions {
   topK?: number;
 }
 
 const SHOWN = 5;
+/** Columns of the line that says of which text labels are. */
+const HEADING = 80;
 
 export function classifyCommand(context: Context): Command {
   return hubCommand("classify", "label texts or images, best first")
@@ -26,9 +29,11 @@ export function classifyCommand(context: Context): Command {
         else answer = part;
       }
       if (options.json) return print(context, JSON.stringify(answer));
-      for (const [index, labels] of (answer?.results ?? []).entries()) {
-        if (texts.length > 1)
-          print(context, texts.length === answer?.results.length ? `${texts[index]}` : `${index}`);
+      const results = answer?.results ?? [];
+      const headings =
+        items.kind === "texts" ? items.items.map((text) => cutLine(text, HEADING)) : texts.map(oneLine);
+      for (const [index, labels] of results.entries()) {
+        if (results.length > 1) print(context, headings[index] ?? "");
         for (const { label, score } of labels.slice(0, options.topK ?? SHOWN))
           print(context, `${(typeof score === "number" ? score.toFixed(4) : score).padStart(8)}  ${label}`);
       }

@@ -46,6 +46,9 @@ export function printTable<T>(out: TableStream, columns: readonly Column<T>[], i
 /** What others wrote, without line breaks and whatever else would move a terminal's cursor. */
 export const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, " ").trim();
 
+/** What others wrote, as one line of at most so many columns. */
+export const cutLine = (text: string, width: number): string => fitted(oneLine(text), width).trimEnd();
+
 function fitted(text: string, width: number): string {
   const length = columnsOf(text);
   if (length <= width) return text + " ".repeat(width - length);

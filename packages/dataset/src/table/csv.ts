@@ -1,13 +1,13 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type DataReading, type ProblemError, problem } from "@modulehub/core";
-import { CsvError, parse } from "csv-parse";
+import { type CastingContext, CsvError, parse } from "csv-parse";
 import { readBytes } from "../bytes/read-bytes.ts";
 import { utf8 } from "../content.ts";
 import type { DataLimits, DataSource } from "../example.ts";
 import { fault } from "../row.ts";
 import { ROLES, type Role, type TableColumns, type TableValues, tableColumns } from "./columns.ts";
-import { maxRowBytes } from "./row-size.ts";
+import { MAX_ROW_FIELDS, maxRowBytes } from "./row-size.ts";
 import type { TableRecord } from "./table-record.ts";
 
 /** Where a line has what is read of it. */
@@ -19,8 +19,8 @@ interface CsvColumns {
 
 /**
  * The rows of a CSV (RFC 4180; quotes inside a field without quotes are taken as they are) or of a TSV, whose first
- * line names the columns. Throws `data-column-missing`, `data-row-invalid` for a quote that is never closed, and the
- * codes of `readBytes`.
+ * line names the columns. Throws `data-column-missing`, `data-row-invalid` for a quote that is never closed or a row beyond
+ * `row-size.ts`, and the codes of `readBytes`.
  */
 export async function* csvRecords(
   source: DataSource,
@@ -38,7 +38,9 @@ export async function* csvRecords(
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
+    // Counts one field at a time where fields are bytes: `limitRow` counts those of a row.
     max_record_size: most,
+    cast: limitRow(most),
   });
   const stop = new AbortController();
   const done = pipeline(Readable.from(withoutMark(readBytes(source, limits))), parser, {
@@ -62,6 +64,20 @@ export async function* csvRecords(
     stop.abort();
     await done.catch(() => undefined);
   }
+}
+
+/** Called with each field, so that a row that is too large is given up before it is all in memory. */
+function limitRow(most: number) {
+  let bytes = 0;
+  return <T extends { length: number }>(field: T, { index, records }: CastingContext): T => {
+    if (index === 0) bytes = 0;
+    bytes += field.length;
+    // The line of names is a record too.
+    const before = Math.max(0, records - 1);
+    if (index >= MAX_ROW_FIELDS) throw tooLarge(before, `${MAX_ROW_FIELDS} fields`);
+    if (bytes > most) throw tooLarge(before, `${most} bytes`);
+    return field;
+  };
 }
 
 const MARK = Buffer.from("\ufeff");
@@ -122,18 +138,21 @@ function recordOf(
 
 /** What the parser says of a table as a whole. */
 function unreadable(error: CsvError, row: number, most: number): ProblemError {
-  const where = row === 0 ? "the beginning" : `row ${row}`;
   if (error.code === "CSV_QUOTE_NOT_CLOSED")
-    return problem("data-row-invalid", `A quote that begins after ${where} is never closed.`, {
+    return problem("data-row-invalid", `A quote that begins after ${place(row)} is never closed.`, {
       cause: error,
     });
-  if (error.code === "CSV_MAX_RECORD_SIZE")
-    return problem(
-      "data-row-invalid",
-      `The row after ${where} has more than ${most} bytes. Is a quote never closed?`,
-      { cause: error },
-    );
-  return problem("data-row-invalid", `The table can't be read after ${where}: ${error.message}`, {
+  if (error.code === "CSV_MAX_RECORD_SIZE") return tooLarge(row, `${most} bytes`, error);
+  return problem("data-row-invalid", `The table can't be read after ${place(row)}: ${error.message}`, {
     cause: error,
   });
 }
+
+const tooLarge = (row: number, most: string, cause?: CsvError): ProblemError =>
+  problem(
+    "data-row-invalid",
+    `The row after ${place(row)} has more than ${most}. Is a quote never closed?`,
+    cause && { cause },
+  );
+
+const place = (row: number): string => (row === 0 ? "the beginning" : `row ${row}`);

@@ -150,6 +150,40 @@ test("a quote that is never closed in a large table is given up before it is all
   });
 });
 
+const tooLarge: [string, string, string][] = [
+  [
+    "more fields than any table has",
+    `a,x\n${",".repeat(10_000)}\nb,y\n`,
+    "row after row 1 has more than 10000 fields",
+  ],
+  [
+    "large fields, none of which is too large",
+    `a,x\nb,y\n${`"${"word\n".repeat(2 ** 20)}",`.repeat(4)}x\n`,
+    "row after row 2 has more than 16777216 bytes",
+  ],
+];
+test.each(tooLarge)("a row of %s is given up", async (name, rows, detail) => {
+  const source = await data.file(`${name}.csv`, `text,label\n${rows}`);
+  expect(await refusalOf(source, { format: "csv" })).toEqual({
+    code: "data-row-invalid",
+    detail: `The ${detail}. Is a quote never closed?`,
+  });
+});
+
+test("a large file of nothing but commas is given up before it is all in memory", async () => {
+  const source = await data.file("commas.csv.gz", gzipSync(Buffer.alloc(60 * 2 ** 20, ",")));
+  expect(await refusalOf(source, { format: "csv" })).toEqual({
+    code: "data-row-invalid",
+    detail: "The row after the beginning has more than 10000 fields. Is a quote never closed?",
+  });
+});
+
+test("a row of as many fields as a table may have is read", async () => {
+  const names = Array.from({ length: 9_998 }, (_, index) => `,n${index}`).join("");
+  const csv = `text,label${names}\na,x${",".repeat(9_998)}\nb,y${",".repeat(9_998)}\n`;
+  expect(await told("wide.csv", csv, {})).toEqual(["row 1: a → x", "row 2: b → y"]);
+});
+
 const faults: [string, string | Uint8Array, string, string][] = [
   [
     "a row with too few fields",
@@ -165,7 +199,7 @@ const faults: [string, string | Uint8Array, string, string][] = [
     "data-text-too-long",
     "is longer than 1048576 bytes",
   ],
-  ["a row without a label", "text,\n", "data-label-invalid", 'has the label "", which is no name'],
+  ["a row without a label", "text,\n", "data-label-invalid", 'has as label "", which is no name'],
 ];
 test.each(faults)("%s is told by its row, or left out", async (name, row, code, message) => {
   const content = Buffer.concat(["text,label\na,x\n", row, "b,y\n"].map((each) => Buffer.from(each)));
@@ -191,6 +225,39 @@ test.each(lines)("a line of JSONL with %s is told", async (name, line, code) => 
   const good = '{"text":"a","label":"x"}\n{"text":"b","label":"y"}\n';
   const source = await data.file(`${name}.jsonl`, Buffer.concat([Buffer.from(good), Buffer.from(line)]));
   expect(await refusalOf(source, { format: "jsonl" })).toMatchObject({ code });
+});
+
+const DEEP = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+const LONG = "x".repeat(1_000);
+const untellable: [string, string, object, string][] = [
+  ["a label nested deeper than the stack", `"label":${DEEP}`, {}, "has as label an object, which is no name"],
+  [
+    "labels nested deeper than the stack",
+    `"label":["x",${DEEP}]`,
+    { target: "labels" },
+    "has labels that are not all names: a list",
+  ],
+  [
+    "a number nested deeper than the stack",
+    `"label":[${DEEP}]`,
+    { target: "number" },
+    "has as label a list, which is no number",
+  ],
+  ["a split nested deeper than the stack", `"label":"x","split":${DEEP}`, {}, "has as split an object"],
+  [
+    "a label that is too long",
+    `"label":"${LONG}"`,
+    {},
+    `has as label "${"x".repeat(60)}"…, which is no name`,
+  ],
+];
+test.each(untellable)("%s is told by its row", async (name, members, reading, message) => {
+  const source = await data.file(
+    `${name}.jsonl`,
+    `{"text":"a","label":1,"split":"train"}\n{"text":"b",${members}}\n{"text":"c","label":2,"split":"train"}\n`,
+  );
+  const { report } = await readAll(source, { format: "jsonl", ...reading });
+  expect(report.problems).toMatchObject([{ errors: [{ path: "row 2", message }] }]);
 });
 
 test("a table that is no JSONL at all is told so", async () => {

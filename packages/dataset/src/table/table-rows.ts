@@ -4,6 +4,7 @@ import { imageOf, textOf } from "../content.ts";
 import type { DataLimits, DataSource } from "../example.ts";
 import { labelOf } from "../label.ts";
 import { type Fault, fault, type Row } from "../row.ts";
+import { shown } from "../shown.ts";
 import type { TableColumns, TableValues } from "./columns.ts";
 import { csvRecords } from "./csv.ts";
 import { jsonRecords } from "./jsonl.ts";
@@ -57,7 +58,5 @@ function base64(text: string): Buffer | undefined {
 function splitValue(id: string, value: unknown): Split | Fault | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   const split = typeof value === "string" ? splitOf(value.trim()) : undefined;
-  return (
-    split ?? fault(id, "data-split-invalid", `is in the split ${JSON.stringify(value)?.slice(0, 60) ?? "?"}`)
-  );
+  return split ?? fault(id, "data-split-invalid", `has as split ${shown(value)}`);
 }

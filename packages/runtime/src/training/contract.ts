@@ -59,10 +59,10 @@ export interface TrainingRun {
 
 /**
  * Where checkpoints lie. `write` must be atomic: after a crash `read` gives the last one that was written whole, or the
- * one before. It is called with pieces of one file, in order.
+ * one before. Both work with pieces of one file, in order: tables make checkpoints of more than a buffer holds.
  */
 export interface CheckpointStore {
-  read(): Promise<Uint8Array | undefined>;
+  read(): Promise<AsyncIterable<Uint8Array> | undefined>;
   write(pieces: Iterable<Uint8Array>): Promise<void>;
 }
 

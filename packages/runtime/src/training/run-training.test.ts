@@ -1,13 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { type TrainingSettings, trainingSettingsSchema } from "@modulehub/core";
 import { buildTrainingProgram, modelBytes, RandomSequence } from "@modulehub/onnx";
 import { afterAll, expect, test } from "vitest";
 import { openSessionFromBytes } from "../session.ts";
 import type { Session } from "../session-contract.ts";
-import { checkpointFile } from "./checkpoint.ts";
-import type { ExampleSet, TrainingEvent, TrainingResult, TrainingRun } from "./contract.ts";
+import type { CheckpointStore, ExampleSet, TrainingEvent, TrainingResult, TrainingRun } from "./contract.ts";
 import { predictLogits } from "./evaluate.ts";
 import { denseFeatures } from "./features.ts";
 import { bestOf } from "./labels.ts";
@@ -15,6 +15,19 @@ import { runTraining } from "./run-training.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modulehub-training-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Keeps the last checkpoint. */
+class KeptCheckpoint implements CheckpointStore {
+  bytes: Buffer | undefined;
+
+  async read() {
+    return this.bytes && Readable.from([this.bytes]);
+  }
+
+  async write(pieces: Iterable<Uint8Array>) {
+    this.bytes = Buffer.concat([...pieces]);
+  }
+}
 
 const WIDTH = 4;
 const CLASSES = 3;
@@ -101,8 +114,7 @@ test("a run that was stopped at any step goes on to the bits of one that wasn't"
   const sets = { train: points(40, 1), validation: points(20, 2) };
   const whole = await withRun(SETTINGS, sets, (run) => finish(run));
   for (const stopAt of [1, 2, 5]) {
-    const path = join(folder, `stopped-${stopAt}.checkpoint`);
-    const checkpoint = checkpointFile(path);
+    const checkpoint = new KeptCheckpoint();
     const stop = new AbortController();
     const reason = new Error("stopped");
     let runs = 0;
@@ -136,7 +148,7 @@ test("how many steps one run of the graph makes changes no bit", async () => {
   const sets = { train: points(40, 1) };
   const many = await withRun(SETTINGS, sets, (run) => finish(run));
   // A checkpoint after every step leaves no run with more than one.
-  const checkpoint = checkpointFile(join(folder, "every-step.checkpoint"));
+  const checkpoint = new KeptCheckpoint();
   const single = await withRun({ ...SETTINGS, checkpointEvery: 1 }, { ...sets, checkpoint }, (run) =>
     finish(run),
   );
@@ -144,7 +156,7 @@ test("how many steps one run of the graph makes changes no bit", async () => {
 });
 
 test("a run whose checkpoint is whole ends at once, with the same result", async () => {
-  const sets = { train: points(40, 1), checkpoint: checkpointFile(join(folder, "done.checkpoint")) };
+  const sets = { train: points(40, 1), checkpoint: new KeptCheckpoint() };
   const first = await withRun(SETTINGS, sets, (run) => finish(run));
   const seen: TrainingEvent[] = [];
   expect(await withRun(SETTINGS, sets, (run) => finish(run, (one) => seen.push(one)))).toEqual(first);
@@ -152,22 +164,22 @@ test("a run whose checkpoint is whole ends at once, with the same result", async
 });
 
 test("a damaged checkpoint, and one of other settings, are refused", async () => {
-  const path = join(folder, "damaged.checkpoint");
-  const sets = { train: points(40, 1), checkpoint: checkpointFile(path) };
+  const checkpoint = new KeptCheckpoint();
+  const sets = { train: points(40, 1), checkpoint };
   await withRun(SETTINGS, sets, (run) => finish(run));
-  const bytes = readFileSync(path);
+  const bytes = checkpoint.bytes!;
   await expect(withRun({ ...SETTINGS, batch: 8 }, sets, (run) => finish(run))).rejects.toMatchObject({
     code: "checkpoint-invalid",
   });
   for (const at of [3, 40, bytes.length >> 1, bytes.length - 1]) {
     const damaged = Buffer.from(bytes);
     damaged[at]! ^= 1;
-    writeFileSync(path, damaged);
+    checkpoint.bytes = damaged;
     await expect(withRun(SETTINGS, sets, (run) => finish(run))).rejects.toMatchObject({
       code: "checkpoint-invalid",
     });
   }
-  writeFileSync(path, bytes.subarray(0, bytes.length - 100));
+  checkpoint.bytes = bytes.subarray(0, bytes.length - 100);
   await expect(withRun(SETTINGS, sets, (run) => finish(run))).rejects.toMatchObject({
     code: "checkpoint-invalid",
   });

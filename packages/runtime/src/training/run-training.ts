@@ -3,7 +3,7 @@ import type { TrainingSettings } from "@modulehub/core";
 import { problem } from "@modulehub/core/problem";
 import type { Tensor, TensorOf } from "@modulehub/core/tensor";
 import { dropoutMask, initialParameters, learningRateAt } from "@modulehub/onnx";
-import { checkpointPieces, parseCheckpoint, type RunState } from "./checkpoint.ts";
+import { checkpointPieces, type RunState, readCheckpoint } from "./checkpoint.ts";
 import type { TrainingEvent, TrainingResult, TrainingRun } from "./contract.ts";
 import { evaluateLoss } from "./evaluate.ts";
 import { classWeightFeed, exampleWeightFeed, labelFeed } from "./labels.ts";
@@ -26,7 +26,7 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainingEve
   const trainer = new Trainer(run);
   const stored = await run.checkpoint?.read();
   if (stored) {
-    trainer.restore(parseCheckpoint(stored, trainer.identity));
+    trainer.restore(await readCheckpoint(stored, trainer.identity));
     yield { kind: "resumed", step: trainer.step };
   }
   yield* trainer.train();

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { trainingSettingsSchema } from "@modulehub/core";
 import { buildTrainingProgram, cutAtTables, GraphBuilder, modelBytes, RandomSequence } from "@modulehub/onnx";
 import { expect, test } from "vitest";
@@ -98,7 +99,7 @@ test("a run that trains a table goes on from any checkpoint to the same bits", a
       ...{ program, settings, steps, evaluate, train: set, validation: set },
       tables: new Map([["vectors", start.slice()]]),
       checkpoint: {
-        read: async () => stored,
+        read: async () => stored && Readable.from([stored]),
         write: async (pieces) => void checkpoints.push(Buffer.concat([...pieces])),
       },
     });

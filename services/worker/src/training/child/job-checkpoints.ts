@@ -1,10 +1,12 @@
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CheckpointStore } from "@modulehub/runtime";
 import type { JobArgument } from "../job-messages.ts";
 import type { WorkerPipe } from "./worker-pipe.ts";
 
 const FILE = "checkpoint";
+const PIECE_BYTES = 2 ** 20;
 
 /** Training takes at least so many times what checkpoints take. */
 const COST_SHARE = 20;
@@ -12,6 +14,7 @@ const COST_SHARE = 20;
 /**
  * Checkpoints that the worker sends to the API, where they outlive both. Written at most every `checkpointMs`, for a
  * head may do thousands of steps a second; the training goes on while one is sent, and waits only for the one before.
+ * The file here is not flushed to the disk: a checkpoint counts once the API has it, and the folder goes with the job.
  */
 export class JobCheckpoints implements CheckpointStore {
   readonly #pipe: WorkerPipe;
@@ -27,9 +30,11 @@ export class JobCheckpoints implements CheckpointStore {
     this.#argument = argument;
   }
 
-  async read(): Promise<Uint8Array | undefined> {
+  async read(): Promise<AsyncIterable<Uint8Array> | undefined> {
     const { checkpoint } = this.#argument;
-    return checkpoint === undefined ? undefined : readFile(checkpoint);
+    return checkpoint === undefined
+      ? undefined
+      : createReadStream(checkpoint, { highWaterMark: PIECE_BYTES });
   }
 
   async write(pieces: Iterable<Uint8Array>): Promise<void> {
