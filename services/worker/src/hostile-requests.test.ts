@@ -60,19 +60,19 @@ test("a request that kills the engine, sent again and again by one caller, is he
   const signatures = plainSignature({ dtype: "int64", shape: [1] }, { dtype: "string", shape: ["n"] });
   const module = worker.source.add(testModule(repeating(), { signatures }));
   const codes: string[] = [];
-  for (let times = 0; times < 12 && codes.at(-1) !== "module-quarantined"; times++) {
+  for (let times = 0; times < 40 && codes.at(-1) !== "module-quarantined"; times++) {
     codes.push((await ask(module, [6_000_000], "eve")).json().code);
     const harmless = await ask(module, [2], "bob");
     expect(harmless.json().outputs.y.data).toEqual(["some text", "some text"]);
   }
-  // Whichever is faster: the limit on its memory, at which it aborts, or who watches it.
+  // Whichever is faster: the limit on its memory, at which it aborts, or who watches it, which is not held against it.
   expect(["module-crashed", "out-of-memory"]).toEqual(expect.arrayContaining(codes.slice(0, -1)));
   expect(codes.length).toBeGreaterThan(1);
   expect(codes.at(-1)).toBe("module-quarantined");
   const held = await ask(module, [2], "eve");
   expect(held.json()).toMatchObject({ code: "module-quarantined", status: 503 });
   expect(Number(held.headers["retry-after"])).toBeGreaterThan(0);
-}, 60_000);
+}, 120_000);
 
 test("a request that takes all memory fails, and the next of the same caller is answered", async () => {
   const signatures = plainSignature({ dtype: "int64", shape: [1] }, { dtype: "float32", shape: ["n"] });
