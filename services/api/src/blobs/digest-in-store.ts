@@ -8,10 +8,10 @@ import type { BlobStore } from "./blob-store.ts";
 const SWEEP_AFTER = 4_194_304;
 
 /**
- * Sweeps after which all is swept: each makes old a few kilobytes of what is still needed at that moment. Left to V8 they
- * were 120 MB after 100 GB. Some 60 ms, once in 2 GB.
+ * Sweeps after which all is swept: each makes old some 30 kB of what is still needed at that moment, buffers of chunks
+ * not counted. Left to V8 they were 120 MB after 100 GB. Some 60 ms, once in 512 MB.
  */
-const WHOLE_SWEEP_AFTER = 512;
+const WHOLE_SWEEP_AFTER = 128;
 
 /**
  * Frees the buffers of what has been hashed. They lie outside of JavaScript's heap, which hardly grows by them, so that

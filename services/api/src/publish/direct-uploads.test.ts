@@ -264,8 +264,17 @@ test("whoever completes an upload beside another succeeds with it, also when the
   const upload = await open(large);
   await sendParts(hub, upload, large);
   const before = await rowOf(upload.id);
-  await beginVerifying(upload.id, large);
-  await hub.deps.store.discardUpload(upload.id);
-  await completeRow({ ...hub.deps, jobs }, before, digestOf(large));
+  const { store } = hub.deps;
+  await store.discardUpload(upload.id);
+  // The other completes it at the last moment, so that the hub has not yet found that no job verifies it.
+  let asked = 0;
+  const knows = async () => {
+    asked += 1;
+    if (asked === 2) await beginVerifying(upload.id, large);
+    return false;
+  };
+  const losing = { ...store, parts: { ...store.parts, knows } as typeof store.parts };
+  await completeRow({ ...hub.deps, store: losing, jobs }, before, digestOf(large));
+  expect(asked).toBe(2);
   expect(await look(upload.id)).toMatchObject({ state: "verifying" });
 });
