@@ -12,6 +12,8 @@ const SWEEP_AFTER = 4_194_304;
  * not counted. Left to V8 they were 120 MB after 100 GB. Some 60 ms, once in 512 MB.
  */
 const WHOLE_SWEEP_AFTER = 128;
+/** The first comes sooner: joining thousands of parts has just left its garbage. */
+const FIRST_WHOLE_SWEEP_AFTER = 16;
 
 /**
  * Frees the buffers of what has been hashed. They lie outside of JavaScript's heap, which hardly grows by them, so that
@@ -54,7 +56,7 @@ async function digestOfBytes(
 ): Promise<Digest> {
   const hash = createHash("sha256");
   let sinceSweep = 0;
-  let sweeps = 0;
+  let sweeps = WHOLE_SWEEP_AFTER - FIRST_WHOLE_SWEEP_AFTER;
   for await (const piece of await store.read(key, size)) {
     signal?.throwIfAborted();
     hash.update(piece);
