@@ -73,28 +73,35 @@ export async function carryOptimized(from: string, to: string): Promise<void> {
   }
 }
 
+/** Bytes of what was made of a module's graphs in its folder: compiled and optimised ones. */
+export async function derivedBytes(folder: string): Promise<number> {
+  let sum = 0;
+  for await (const { size } of derivedFiles(folder)) sum += size;
+  return sum;
+}
+
 /** What is being written has a UUID in its name until it is whole. */
 const UNFINISHED = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/;
 /** What is being written was written to less than so many milliseconds ago; else its engine was killed. */
 const ABANDONED_MS = 5 * 60_000;
 
-/**
- * Bytes of what was made of a module's graphs in its folder: compiled and optimised ones. What an engine that was killed
- * left half written is removed. Engines may write there meanwhile.
- */
-export async function derivedBytes(folder: string): Promise<number> {
-  let sum = 0;
+/** Removes from a module's folder what engines that were killed left half written. Others may write there meanwhile. */
+export async function removeAbandoned(folder: string): Promise<void> {
+  for await (const { path, writtenAt } of derivedFiles(folder))
+    if (UNFINISHED.test(basename(path)) && Date.now() - writtenAt > ABANDONED_MS)
+      await rm(path, { force: true });
+}
+
+async function* derivedFiles(
+  folder: string,
+): AsyncGenerator<{ path: string; size: number; writtenAt: number }> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !entry.name.startsWith(COMPILED_PREFIX)) continue;
     const path = join(entry.parentPath, entry.name);
     const found = await stat(path).catch(unlessMissing);
-    // It has its final name by now, or could not be finished.
-    if (found === undefined) continue;
-    if (UNFINISHED.test(entry.name) && Date.now() - found.mtimeMs > ABANDONED_MS)
-      await rm(path, { force: true });
-    else sum += found.size;
+    // What is missing has its final name by now, or could not be finished.
+    if (found !== undefined) yield { path, size: found.size, writtenAt: found.mtimeMs };
   }
-  return sum;
 }
 
 function unlessMissing(error: unknown): undefined {

@@ -17,7 +17,7 @@ import {
   versionContent,
 } from "@modulehub/core";
 import { type Module, openModule } from "@modulehub/runtime";
-import { carryOptimized, derivedBytes } from "@modulehub/runtime/optimized-graph";
+import { carryOptimized, derivedBytes, removeAbandoned } from "@modulehub/runtime/optimized-graph";
 import { BlobCache } from "./blob-cache.ts";
 import { asDiskFull } from "./disk-full.ts";
 import { assembleFolder, runtimeFiles } from "./module-folder.ts";
@@ -304,8 +304,11 @@ export class ModuleCache {
   }
 
   async #collectNow(): Promise<void> {
-    for (const [digest, entry] of this.#entries)
-      entry.derivedBytes = entry.assembled ? await derivedBytes(this.#path(digest)) : 0;
+    for (const [digest, entry] of this.#entries) {
+      if (!entry.assembled) continue;
+      await removeAbandoned(this.#path(digest));
+      entry.derivedBytes = await derivedBytes(this.#path(digest));
+    }
     while (this.bytes > this.#maxBytes) {
       const [unowned] = this.#unowned.keys();
       if (unowned !== undefined) {

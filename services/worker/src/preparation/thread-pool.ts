@@ -27,9 +27,6 @@ export class Overstayed extends Error {
 /** What a job holds beside its inputs, in bytes. */
 const JOB_BYTES = 4096;
 
-/** What a timer can be set to, in milliseconds. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /**
  * Megabytes of a thread's heap for what is young. Left to V8 it grows to 48 for a few large texts and stays: after 40
  * of 200,000 words the worker held 364 MB, with young generations as small as this everywhere 243 MB, and took less
@@ -106,9 +103,10 @@ export class ThreadPool {
       }
       const leave = () => giveUp(signal?.reason as Error);
       signal?.addEventListener("abort", leave, { once: true });
-      const left = Math.min(deadline - performance.now(), LONGEST_TIMER_MS);
       const timer =
-        deadline === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => giveUp(late()), left);
+        deadline === Number.POSITIVE_INFINITY
+          ? undefined
+          : setTimeout(() => giveUp(late()), deadline - performance.now());
       waiting.unwatch = () => {
         signal?.removeEventListener("abort", leave);
         clearTimeout(timer);

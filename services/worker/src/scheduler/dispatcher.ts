@@ -56,9 +56,6 @@ const CROWD_MS = 20;
 /** So long after somebody asked, background work expects the next to ask. */
 const QUIET_MS = 1_000;
 
-/** What a timer can be set to. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /** A batch that passes others is at most this part of the largest. */
 const PASSING_PART = 4;
 
@@ -426,8 +423,7 @@ export class Dispatcher {
       this.#expiry = undefined;
       this.wake();
     };
-    const ms = Math.min(Math.max(0, at - performance.now()) + 1, LONGEST_TIMER_MS);
-    this.#expiry = { at, timer: setTimeout(look, ms).unref() };
+    this.#expiry = { at, timer: setTimeout(look, Math.max(0, at - performance.now()) + 1).unref() };
   }
 }
 
