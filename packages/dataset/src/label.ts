@@ -17,19 +17,19 @@ export function labelOf(id: string, reading: DataReading, raw: unknown): RawLabe
       if (Array.isArray(raw)) return invalid("has a list of labels; read it with the target labels");
       const name = nameOf(raw);
       return name === undefined
-        ? invalid(`has as label ${shown(raw)}, which is no name`)
+        ? invalid(`its label is ${shown(raw)}, which is no name`)
         : { kind: "class", name };
     }
     case "labels": {
       const list = Array.isArray(raw) ? raw : splitList(raw, reading.labelSeparator);
       const names = list.map(nameOf).filter((name) => name !== undefined);
-      if (names.length !== list.length) return invalid(`has labels that are not all names: ${shown(raw)}`);
+      if (names.length !== list.length) return invalid(`its labels are ${shown(raw)}, not all names`);
       return { kind: "labels", names: [...new Set(names)] };
     }
     case "number": {
       const value = numberOf(raw);
       return value === undefined
-        ? invalid(`has as label ${shown(raw)}, which is no number`)
+        ? invalid(`its label is ${shown(raw)}, which is no number`)
         : { kind: "number", value };
     }
   }

@@ -13,16 +13,17 @@ type Counts = DataReport["splits"]["counts"];
  */
 export function* reportText(report: DataReport, use: JobKind = "train"): Generator<string> {
   const { counts } = report.splits;
-  const kind = report.kind === "text" ? "texts" : "images";
+  const one = report.kind === "text" ? "text" : "image";
+  const examples = `${report.examples} ${report.examples === 1 ? one : `${one}s`}`;
   const used = ({ train, validation, test }: Counts): string => {
     if (use === "train") return `${train} + ${validation} + ${test}`;
     return `${use === "evaluate" && counts.test > 0 ? test : train + validation + test}`;
   };
   if (use === "train")
-    yield `${report.examples} ${kind}: ${counts.train} to train on, ${counts.validation} to validate, ${counts.test} to test`;
+    yield `${examples}: ${counts.train} to train on, ${counts.validation} to validate, ${counts.test} to test`;
   else if (use === "evaluate" && counts.test > 0)
-    yield `${report.examples} ${kind}, of which the ${counts.test} of the test split are evaluated`;
-  else yield `${report.examples} ${kind}`;
+    yield `${examples}, of which the ${counts.test} of the test split are evaluated`;
+  else yield examples;
   const { classes, numbers, lengths, duplicates } = report;
   if (classes) {
     const width = Math.min(40, Math.max(0, ...classes.map(({ label }) => label.length)));

@@ -199,7 +199,7 @@ const faults: [string, string | Uint8Array, string, string][] = [
     "data-text-too-long",
     "is longer than 1048576 bytes",
   ],
-  ["a row without a label", "text,\n", "data-label-invalid", 'has as label "", which is no name'],
+  ["a row without a label", "text,\n", "data-label-invalid", 'its label is "", which is no name'],
 ];
 test.each(faults)("%s is told by its row, or left out", async (name, row, code, message) => {
   const content = Buffer.concat(["text,label\na,x\n", row, "b,y\n"].map((each) => Buffer.from(each)));
@@ -230,25 +230,30 @@ test.each(lines)("a line of JSONL with %s is told", async (name, line, code) => 
 const DEEP = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
 const LONG = "x".repeat(1_000);
 const untellable: [string, string, object, string][] = [
-  ["a label nested deeper than the stack", `"label":${DEEP}`, {}, "has as label an object, which is no name"],
+  ["a label nested deeper than the stack", `"label":${DEEP}`, {}, "its label is an object, which is no name"],
   [
     "labels nested deeper than the stack",
     `"label":["x",${DEEP}]`,
     { target: "labels" },
-    "has labels that are not all names: a list",
+    "its labels are a list, not all names",
   ],
   [
     "a number nested deeper than the stack",
     `"label":[${DEEP}]`,
     { target: "number" },
-    "has as label a list, which is no number",
+    "its label is a list, which is no number",
   ],
-  ["a split nested deeper than the stack", `"label":"x","split":${DEEP}`, {}, "has as split an object"],
+  [
+    "a split nested deeper than the stack",
+    `"label":"x","split":${DEEP}`,
+    {},
+    "its split is an object, which is none",
+  ],
   [
     "a label that is too long",
     `"label":"${LONG}"`,
     {},
-    `has as label "${"x".repeat(60)}"…, which is no name`,
+    `its label is "${"x".repeat(60)}"…, which is no name`,
   ],
 ];
 test.each(untellable)("%s is told by its row", async (name, members, reading, message) => {

@@ -58,5 +58,5 @@ function base64(text: string): Buffer | undefined {
 function splitValue(id: string, value: unknown): Split | Fault | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   const split = typeof value === "string" ? splitOf(value.trim()) : undefined;
-  return split ?? fault(id, "data-split-invalid", `has as split ${shown(value)}`);
+  return split ?? fault(id, "data-split-invalid", `its split is ${shown(value)}, which is none`);
 }
