@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { type BenchHub, type Published, startBenchHub } from "./bench-hub.ts";
 import { Load } from "./load/load.ts";
 import { type MiniLm, openMiniLm } from "./minilm.ts";
-import { RawChild } from "./raw/raw.ts";
+import { RawChild, type RawMemory } from "./raw/raw.ts";
 import type { Row } from "./row.ts";
 
 export interface ServingOptions {
@@ -27,8 +27,8 @@ export class Context {
   readonly load = new Load();
   #minilm: Promise<MiniLm> | undefined;
   #served: Promise<{ hub: BenchHub; minilm: Published }> | undefined;
-  #narrow: Promise<RawChild[]> | undefined;
-  #wide: Promise<RawChild> | undefined;
+  readonly #narrow: Partial<Record<RawMemory, Promise<RawChild[]>>> = {};
+  readonly #wide: Partial<Record<RawMemory, Promise<RawChild>>> = {};
 
   constructor(options: ServingOptions) {
     this.options = options;
@@ -51,27 +51,29 @@ export class Context {
   }
 
   /** Raw sessions of one thread, a core each. */
-  narrow(): Promise<RawChild[]> {
-    this.#narrow ??= this.minilm().then(({ compiled, itemsFile }) =>
-      Promise.all(Array.from({ length: CORES }, () => RawChild.start(compiled, itemsFile, 1))),
+  narrow(memory: RawMemory): Promise<RawChild[]> {
+    this.#narrow[memory] ??= this.minilm().then(({ compiled, itemsFile }) =>
+      Promise.all(Array.from({ length: CORES }, () => RawChild.start(compiled, itemsFile, 1, memory))),
     );
-    return this.#narrow;
+    return this.#narrow[memory];
   }
 
   /** A raw session with a thread for every core. */
-  wide(): Promise<RawChild> {
-    this.#wide ??= this.minilm().then(({ compiled, itemsFile }) =>
-      RawChild.start(compiled, itemsFile, CORES),
+  wide(memory: RawMemory): Promise<RawChild> {
+    this.#wide[memory] ??= this.minilm().then(({ compiled, itemsFile }) =>
+      RawChild.start(compiled, itemsFile, CORES, memory),
     );
-    return this.#wide;
+    return this.#wide[memory];
   }
 
   async close(): Promise<void> {
     this.load.close();
     await Promise.all([
       this.#served?.then(({ hub }) => hub.stop()),
-      this.#narrow?.then((children) => Promise.all(children.map((child) => child.stop()))),
-      this.#wide?.then((child) => child.stop()),
+      ...Object.values(this.#narrow).map(async (children) => {
+        for (const child of await children) await child.stop();
+      }),
+      ...Object.values(this.#wide).map(async (child) => (await child).stop()),
     ]);
   }
 

@@ -2,7 +2,7 @@ import { textBody, vectorOf } from "./bench-hub.ts";
 import { type Context, withoutGenerator } from "./context.ts";
 import type { LoadReport, LoadRequest } from "./load/contract.ts";
 import type { MiniLm } from "./minilm.ts";
-import { closedLoop } from "./raw/raw.ts";
+import { closedLoop, type RawMemory } from "./raw/raw.ts";
 
 /** How a server is asked for the vector of a text, and how its answer is read. */
 export interface TextServer {
@@ -60,16 +60,16 @@ export async function textsPerSecond(
   return (order.length / withoutGenerator(report)) * 1000;
 }
 
-/** R32, or the same with another number outstanding: texts a second, every row checked. */
+/** R32: texts a second, every row checked. */
 export async function rawTextsPerSecond(
   context: Context,
   order: readonly number[],
-  outstanding = 32,
+  memory: RawMemory,
 ): Promise<number> {
   const minilm = await context.minilm();
-  const children = await context.narrow();
+  const children = await context.narrow(memory);
   const lengths = minilm.corpus.map(({ tokens }) => tokens);
-  const loop = await closedLoop(children, lengths, order, outstanding);
+  const loop = await closedLoop(children, lengths, order, 32);
   let rows = 0;
   for (const child of children)
     for (const [item, row] of await child.rows()) {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cutAtTables, GraphBuilder, RandomSequence, unsqueeze } from "@modulehub/onnx";
 import { TableFeatures } from "@modulehub/runtime";
-import { ALLOCATION, LARGE_PAGES } from "@modulehub/worker/allocation";
+import { ALLOCATION } from "@modulehub/worker/allocation";
 import { python } from "./python.ts";
 import { train } from "./runs.ts";
 
@@ -84,7 +84,7 @@ export function tableSteps(steps: number, threads: number) {
   writeFileSync(files[0]!, new Uint8Array(data.rows.buffer));
   writeFileSync(files[1]!, new Uint8Array(data.offsets.buffer));
   const child = join(import.meta.dirname, "table-steps-child.ts");
-  const env = { ...process.env, ...ALLOCATION, ...LARGE_PAGES };
+  const env = { ...process.env, ...ALLOCATION };
   return {
     ours: async (): Promise<number> =>
       Number(

@@ -9,10 +9,11 @@ import type { FromRawChild, RawItem, ToRawChild } from "./contract.ts";
  * goes are numbers of items, so that the time is the runtime's own. The baseline of throughput, of latency and of
  * cold starts.
  *
- * Arguments: graph, file of items, threads.
+ * Arguments: graph, file of items, threads, whose settings of memory (`own` or `worker`).
  */
-const [graph, itemsFile, threads] = process.argv.slice(2);
-if (threads === undefined) throw new TypeError("name a graph, a file of items and a number of threads");
+const [graph, itemsFile, threads, memory] = process.argv.slice(2);
+if (memory === undefined)
+  throw new TypeError("name a graph, a file of items, a number of threads and a memory");
 const items: RawItem[] = deserialize(readFileSync(itemsFile!));
 const rows = new Map<number, Float32Array>();
 
@@ -20,6 +21,7 @@ const before = performance.now();
 const session = await openSession(graph!, {
   threads: Number(threads),
   spinMicroseconds: Number(threads) > 1 ? 200 : 0,
+  arena: memory === "own",
 });
 const createMs = performance.now() - before;
 await session.run(items[0]!);

@@ -4,6 +4,12 @@ import { formBatch, TOKEN_LIMITS } from "@modulehub/worker/batch-forming";
 import { BatchSizes } from "@modulehub/worker/batch-sizes";
 import type { FromRawChild, ToRawChild } from "./contract.ts";
 
+/**
+ * Whose settings of memory a raw session has: ONNX Runtime's own, as it comes (its arena, the system's allocator left
+ * alone), or those that the worker gives its engines.
+ */
+export type RawMemory = "own" | "worker";
+
 /** A process with a session of ONNX Runtime; see raw-child.ts. */
 export class RawChild {
   readonly spawnMs: number;
@@ -19,13 +25,21 @@ export class RawChild {
   }
 
   /** Resolves when the session is open and has run one item; `spawnMs` is the time of all that. */
-  static async start(graph: string, itemsFile: string, threads: number): Promise<RawChild> {
+  static async start(
+    graph: string,
+    itemsFile: string,
+    threads: number,
+    memory: RawMemory = "own",
+  ): Promise<RawChild> {
     const began = performance.now();
-    const child = fork(new URL("./raw-child.ts", import.meta.url), [graph, itemsFile, String(threads)], {
-      serialization: "advanced",
-      // As the worker's engines have them.
-      env: { ...process.env, ...ALLOCATION },
-    });
+    const child = fork(
+      new URL("./raw-child.ts", import.meta.url),
+      [graph, itemsFile, String(threads), memory],
+      {
+        serialization: "advanced",
+        env: { ...process.env, ...(memory === "worker" && ALLOCATION) },
+      },
+    );
     const message = await answerOf(child);
     if (message.kind !== "ready") throw new Error("the raw child was not ready");
     return new RawChild(child, performance.now() - began, message.createMs, message.runMs);

@@ -1,4 +1,4 @@
-import { hash, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomUUID, timingSafeEqual } from "node:crypto";
 import {
   BINARY_HEADER,
   inspectRequestSchema,
@@ -138,11 +138,13 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   return app;
 }
 
-/** Compares hashes, so that the time tells nothing about the token. */
+/** Takes as long whatever of the token is wrong, but for its length, which is no secret. */
 function tokenCheck(token: string): (authorization: string | undefined) => boolean {
-  const hashOf = (text: string) => hash("sha256", text, "buffer");
-  const expected = hashOf(`Bearer ${token}`);
-  return (authorization) => timingSafeEqual(hashOf(authorization ?? ""), expected);
+  const expected = Buffer.from(`Bearer ${token}`);
+  return (authorization = "") => {
+    const given = Buffer.from(authorization);
+    return given.byteLength === expected.byteLength && timingSafeEqual(given, expected);
+  };
 }
 
 function asProblem(error: unknown): ProblemError {

@@ -45,19 +45,17 @@ const onPath = (program: string, searchPath: string): string | undefined =>
  * What a run needs is kept for the next one, 32 MB at most: given back after each run (a threshold of 0, and then each
  * larger buffer is mapped anew), it is filled with zeros again, page by page, which took half of all CPU time. Buffers
  * over 8 MB, which only the largest shapes need, are mapped and go back at once (docs/decisions/0020).
+ *
+ * Large buffers are in pages of 2 MB, where the system has them for who asks (`madvise`, as most have it): to find where
+ * each page of 4 KB lies took a twentieth of a run of MiniLM, and half of a step that trains embeddings
+ * (docs/decisions/0022).
  */
 export const ALLOCATION = {
   MALLOC_ARENA_MAX: "1",
   MALLOC_TRIM_THRESHOLD_: String(32 * 1024 * 1024),
   MALLOC_MMAP_THRESHOLD_: String(8 * 1024 * 1024),
+  GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
 };
-
-/**
- * Beside that, large buffers in pages of 2 MB, where the system has them for who asks (`madvise`, as most have it). A step
- * that trains embeddings touches thousands of rows all over a table: to find where each page of 4 KB lies took half of
- * the step, 19.7 ms against 11 (npm run bench -- training --only table-steps).
- */
-export const LARGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
 interface Launchers {
   chrt: string | undefined;
@@ -82,14 +80,14 @@ export function launchers(searchPath: string): Launchers {
  * Starts a TypeScript file of this service as a limited child. `pipe` is its file descriptor 3, a pair of
  * sockets; its last words on stderr are kept for the log. Throws `worker-unavailable`.
  *
- * @param own of this kind of child: flags of Node and V8, settings of memory beside `ALLOCATION`, and whether it only
- * gets what CPU time nobody else wants (Linux's SCHED_IDLE), where the system can do that
+ * @param own of this kind of child: flags of Node and V8, and whether it only gets what CPU time nobody else wants
+ * (Linux's SCHED_IDLE), where the system can do that
  */
 export function startChild(
   entry: URL,
   argument: Record<string, unknown>,
   { memoryBytes, searchPath, codeFolder }: ChildLimits,
-  own: { flags?: readonly string[]; allocation?: Readonly<Record<string, string>>; idle?: boolean } = {},
+  own: { flags?: readonly string[]; idle?: boolean } = {},
 ): { child: ChildProcess; pipe: Duplex; stderr: () => string } {
   const { chrt, setpriv, prlimit } = launchers(searchPath);
   const command = [
@@ -107,7 +105,6 @@ export function startChild(
       PATH: searchPath,
       NODE_COMPILE_CACHE: codeFolder,
       ...ALLOCATION,
-      ...own.allocation,
       ORT_DISABLE_TELEMETRY: "1",
     },
   });

@@ -127,6 +127,7 @@ test.runIf(LINUX)("an engine sees nothing of the worker's environment", async ()
     .filter(Boolean)
     .map((line) => line.split("=")[0]);
   expect(names.sort()).toEqual([
+    "GLIBC_TUNABLES",
     "MALLOC_ARENA_MAX",
     "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_TRIM_THRESHOLD_",

@@ -16,15 +16,12 @@ const readySchema = z.object({
 /** What an engine says when it is ready. */
 export type EngineReady = z.infer<typeof readySchema>;
 
-const answerSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("done"), id: z.int() }),
-  z.object({
-    kind: z.literal("failed"),
-    id: z.int(),
-    code: z.string().refine((code): code is ProblemCode => Object.hasOwn(PROBLEMS, code)),
-    detail: z.string().max(2000),
-  }),
-]);
+/** The answer of what failed. */
+const failureSchema = z.object({
+  kind: z.literal("failed"),
+  code: z.string().refine((code): code is ProblemCode => Object.hasOwn(PROBLEMS, code)),
+  detail: z.string().max(2000),
+});
 
 const infoSchema = z.object({
   feeds: z.array(z.string()),
@@ -162,12 +159,15 @@ export class EngineProcess implements Engine {
   }
 
   #answered(frame: Frame): void {
-    const answer = answerSchema.safeParse(frame.message);
-    if (!answer.success || answer.data.id !== this.#pending?.id) {
-      this.#kill({ kind: "crash", code: null, signal: null, stderr: "it gave an answer to no question" });
-      return;
+    const pending = this.#pending;
+    const { kind, id } = frame.message;
+    const faulty = (stderr: string) => this.#kill({ kind: "crash", code: null, signal: null, stderr });
+    if (!pending || id !== pending.id) faulty("it gave an answer to no question");
+    else if (kind === "done") pending.resolve(frame);
+    else {
+      const failure = failureSchema.safeParse(frame.message);
+      if (failure.success) pending.reject(problem(failure.data.code, failure.data.detail));
+      else faulty("its answer is none");
     }
-    if (answer.data.kind === "failed") this.#pending.reject(problem(answer.data.code, answer.data.detail));
-    else this.#pending.resolve(frame);
   }
 }

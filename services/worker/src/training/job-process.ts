@@ -1,5 +1,5 @@
 import { ProblemError, problem, type Tensor } from "@modulehub/core";
-import { type ChildLimits, LARGE_PAGES, startChild } from "../engines/child-process.ts";
+import { type ChildLimits, startChild } from "../engines/child-process.ts";
 import { type Frame, readFrames, writeFrame } from "../engines/frames.ts";
 import { residentBytes } from "../engines/resident-memory.ts";
 import { diskFull } from "../modules/disk-full.ts";
@@ -39,7 +39,6 @@ export function runJobProcess(
     const entry = new URL("./child/job-child.ts", import.meta.url);
     const { child, pipe, stderr } = startChild(entry, { ...argument }, limits, {
       flags: HEAP,
-      allocation: LARGE_PAGES,
       idle: true,
     });
     let outcome: Extract<JobWord, { kind: "result" | "problem" }> | undefined;
