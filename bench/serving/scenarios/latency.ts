@@ -1,37 +1,40 @@
 import type { Context, Scenario } from "../context.ts";
-import { difference, interleaved } from "../pairs.ts";
+import { difference, medianTimes } from "../pairs.ts";
 import type { RawMemory } from "../raw/raw.ts";
 import { judged, told } from "../row.ts";
 import { median } from "../statistics.ts";
 import { askTexts, firstTexts, modulehubServer, type TextServer } from "../text-load.ts";
 
-/** Median time of one client's requests. */
-export async function p50(context: Context, server: TextServer, order: readonly number[]): Promise<number> {
-  return median((await askTexts(context, server, order, 1)).tookMs);
-}
+/** Milliseconds of one client's requests. */
+export const oneByOne = async (
+  context: Context,
+  server: TextServer,
+  texts: readonly number[],
+): Promise<number[]> => (await askTexts(context, server, texts, 1)).tookMs;
 
-/** Median time of a raw session with all cores, over the same texts. */
-async function rawP50(context: Context, order: readonly number[], memory: RawMemory): Promise<number> {
+/** Milliseconds of the runs of a raw session with all cores, over the same texts. */
+async function rawOneByOne(context: Context, texts: readonly number[], memory: RawMemory): Promise<number[]> {
   const child = await context.wide(memory);
-  const took = await child.singles([...order]);
+  const took = await child.singles([...texts]);
   const minilm = await context.minilm();
   for (const [item, row] of await child.rows()) minilm.check(item, row);
-  return median(took);
+  return took;
 }
 
 /** One client, against the bare call on all cores. */
 export const latency: Scenario = async (context) => {
   const { minilm } = await context.served();
   const order = firstTexts(context.options.quick ? 50 : 300);
-  const direct = () => p50(context, modulehubServer(minilm.direct), order);
-  const gateway = () => p50(context, modulehubServer(minilm.gateway), order);
-  const raw = () => rawP50(context, order, "own");
-  const sameMemory = () => rawP50(context, order, "worker");
+  const sides = {
+    direct: (texts: readonly number[]) => oneByOne(context, modulehubServer(minilm.direct), texts),
+    raw: (texts: readonly number[]) => rawOneByOne(context, texts, "own"),
+    sameMemory: (texts: readonly number[]) => rawOneByOne(context, texts, "worker"),
+    gateway: (texts: readonly number[]) => oneByOne(context, modulehubServer(minilm.gateway), texts),
+  };
   // As in a server that has been up for a minute: its code is compiled as far as it will be.
-  for (let times = 0; times < (context.options.quick ? 1 : 4); times++) await direct();
-  await raw();
-  await sameMemory();
-  const found = await interleaved(context.options.pairs, { direct, raw, sameMemory, gateway });
+  for (let times = 0; times < (context.options.quick ? 1 : 4); times++) await sides.direct(order);
+  for (const side of Object.values(sides)) await side(order);
+  const found = await medianTimes(context.options.pairs, order, sides);
   const unit = " ms";
   return [
     judged(

@@ -1,11 +1,11 @@
 import { namesOf } from "../../options.ts";
 import type { Context, Scenario } from "../context.ts";
-import { difference, interleaved, ratio } from "../pairs.ts";
+import { difference, interleaved, medianTimes, ratio } from "../pairs.ts";
 import { RIVALS, type Rival } from "../rivals/rivals.ts";
 import { judged, type Row, told, unmeasured } from "../row.ts";
 import { median } from "../statistics.ts";
 import { askTexts, firstTexts, modulehubServer, textsPerSecond } from "../text-load.ts";
-import { p50 } from "./latency.ts";
+import { oneByOne } from "./latency.ts";
 
 /** What people would use instead, one after the other, each in turns with the worker; `--rivals` names some of them. */
 export const rivals: Scenario = async (context) => {
@@ -62,9 +62,9 @@ async function against(
       own: () => textsPerSecond(context, own, many, 32),
       other: () => textsPerSecond(context, running.server, many, 32),
     });
-    const alone = await interleaved(pairs, {
-      own: () => p50(context, own, few),
-      other: () => p50(context, running.server, few),
+    const alone = await medianTimes(pairs, few, {
+      own: (texts) => oneByOne(context, own, texts),
+      other: (texts) => oneByOne(context, running.server, texts),
     });
     return {
       throughput: ratio(loaded.own, loaded.other),
