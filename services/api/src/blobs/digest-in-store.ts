@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type Digest, digestOfHex, problem } from "@modulehub/core";
+import { collectGarbage } from "@modulehub/core/collect-garbage";
 import type { BlobStore } from "./blob-store.ts";
 
-/** Bytes read between two sweeps. */
+/** Bytes read between two sweeps of the buffers that have been hashed. */
 const SWEEP_AFTER = 4_194_304;
 
 /**
@@ -14,17 +13,6 @@ const SWEEP_AFTER = 4_194_304;
 const WHOLE_SWEEP_AFTER = 128;
 /** The first comes sooner: joining thousands of parts has just left its garbage. */
 const FIRST_WHOLE_SWEEP_AFTER = 16;
-
-/**
- * Frees the buffers of what has been hashed. They lie outside of JavaScript's heap, which hardly grows by them, so that
- * V8 would let a hundred megabytes of them lie before it looked.
- */
-const sweep = exposedCollector();
-
-function exposedCollector(): NonNullable<typeof globalThis.gc> {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc");
-}
 
 /** Bytes that lie in a store, `size` of them. */
 interface Stored {
@@ -64,7 +52,7 @@ async function digestOfBytes(
     if (sinceSweep < SWEEP_AFTER) continue;
     sinceSweep = 0;
     sweeps += 1;
-    sweep({ type: sweeps % WHOLE_SWEEP_AFTER === 0 ? "major" : "minor" });
+    collectGarbage(sweeps % WHOLE_SWEEP_AFTER === 0 ? "major" : "minor");
   }
   return digestOfHex(hash.digest("hex"));
 }

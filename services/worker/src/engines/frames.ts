@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { BufferSweep } from "@modulehub/core/collect-garbage";
 import { DTYPES, type Dtype } from "@modulehub/core/dtype";
 import { binaryBytes, type Tensor, tensorFromBytes } from "@modulehub/core/tensor";
 
@@ -151,6 +152,9 @@ export function writeFrame(stream: Writable, frame: Frame): void {
   stream.uncork();
 }
 
+/** What frames came in. */
+const chunksOfFrames = new BufferSweep();
+
 /**
  * Calls `onFrame` for every whole frame that arrives; memory is taken as bytes come, not as lengths promise.
  * `onFault` is called once, for a frame that breaks the format, and nothing is read after it.
@@ -174,6 +178,7 @@ export function readFrames(
         const frame = decodeFrame(all.subarray(0, size));
         pending = all.byteLength > size ? [all.subarray(size)] : [];
         held -= size;
+        chunksOfFrames.letGo(size);
         onFrame(frame);
         size = frameSize(pending, held, maxBytes);
       }

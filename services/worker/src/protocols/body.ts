@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { problem } from "@modulehub/core";
+import { BufferSweep } from "@modulehub/core/collect-garbage";
 import type { FastifyRequest } from "fastify";
 import type { Patience, ThreadPool } from "../preparation/thread-pool.ts";
 import type { BodyIntake } from "./body-intake.ts";
@@ -10,6 +11,9 @@ const THREAD_BYTES = 256 * 1024;
 
 /** The hub itself asks, with few bodies at once and no deadline: it isn't refused because its users ask for much. */
 export const patienceOfHub = (signal: AbortSignal): Patience => ({ signal, priority: "background" });
+
+/** What bodies came in, before their chunks were joined. */
+const chunksOfBodies = new BufferSweep();
 
 /** Whether a JSON body takes too long to be read between other requests. */
 export const isLarge = (bytes: Uint8Array): boolean => bytes.byteLength > THREAD_BYTES;
@@ -67,6 +71,7 @@ export async function readBody(
     raw.off("data", take).off("end", ended).off("close", broken);
     intake?.close();
   }
+  chunksOfBodies.letGo(length);
   return joined(chunks, length);
 }
 
