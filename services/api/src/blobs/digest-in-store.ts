@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { collectGarbage } from "@modulehub/buffer-sweep";
 import { type Digest, digestOfHex, problem } from "@modulehub/core";
-import { collectGarbage } from "@modulehub/core/collect-garbage";
 import type { BlobStore } from "./blob-store.ts";
 
 /** Bytes read between two sweeps of the buffers that have been hashed. */

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import { BufferSweep } from "@modulehub/core/collect-garbage";
+import { BufferSweep } from "@modulehub/buffer-sweep";
 import { DTYPES, type Dtype } from "@modulehub/core/dtype";
 import { binaryBytes, type Tensor, tensorFromBytes } from "@modulehub/core/tensor";
 

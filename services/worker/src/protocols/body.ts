@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import { BufferSweep } from "@modulehub/buffer-sweep";
 import { problem } from "@modulehub/core";
-import { BufferSweep } from "@modulehub/core/collect-garbage";
 import type { FastifyRequest } from "fastify";
 import type { Patience, ThreadPool } from "../preparation/thread-pool.ts";
 import type { BodyIntake } from "./body-intake.ts";

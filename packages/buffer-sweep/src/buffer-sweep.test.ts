@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
-import { BufferSweep, collectGarbage } from "./collect-garbage.ts";
+import { BufferSweep, collectGarbage } from "./buffer-sweep.ts";
 
 const MEGABYTE = 1024 * 1024;
 const held = () => process.memoryUsage().arrayBuffers;
