@@ -72,18 +72,8 @@ export const imageTensor: Scenario = async (context) => {
         keepAnswers: true,
       });
       for (const [at, code] of report.status.entries()) checkImage(code, report.answers[at]!, expected);
-      console.log("direct", pct(report.tookMs));
       return median(report.tookMs);
     };
-    const pct = (t: number[]) => {
-      const x = t.toSorted((a, b) => a - b);
-      return (
-        [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99].map((q) => x[Math.floor(q * x.length)]!.toFixed(1)).join(" ") +
-        " mean " +
-        (t.reduce((a, b) => a + b, 0) / t.length).toFixed(2)
-      );
-    };
-    console.log("raw", pct(await raw.singles(Array.from({ length: requests }, () => 0))));
     const bare = async () => median(await raw.singles(Array.from({ length: requests }, () => 0)));
     await direct();
     const found = await interleaved(context.options.pairs, { direct, bare });

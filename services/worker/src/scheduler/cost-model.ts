@@ -10,6 +10,9 @@ const FIRST_GUESS = { runMs: 1, unitMs: 0.01 };
 /** Lengths are extrapolated by this many standard deviations of those seen. */
 const FARTHEST = 20;
 
+/** Runs whose sizes differ by less than this part of their mean say little about others; then size × rate does. */
+const DOUBTFUL = 0.3;
+
 /** Runs after which estimates are trusted: the first ones share the machine with engines that are being started. */
 const ENOUGH = 30;
 
@@ -144,12 +147,17 @@ const mix = (old: number | undefined, value: number, weight: number): number =>
 
 /** A run's milliseconds on the line through those seen. */
 function onLine(seen: Moments, cost: number): number {
-  const spread = Math.sqrt(Math.max(0, seen.xx - seen.x * seen.x));
+  const variance = Math.max(0, seen.xx - seen.x * seen.x);
+  // Where nearly all are as long as each other, their noise would tell the slope. Half of what is short then looked as
+  // long as they are.
+  const doubt = (DOUBTFUL * seen.x) ** 2;
+  const proportional = seen.x > 0 ? seen.y / seen.x : 0;
+  const slope =
+    doubt > 0 ? (seen.xy - seen.x * seen.y + doubt * proportional) / (variance + doubt) : proportional;
+  const unitMs = Math.max(0, slope);
   const beyond = cost - seen.x;
-  if (spread < 1e-3) return Math.max(0, seen.y + FIRST_GUESS.unitMs * beyond);
-  // Runs of one and two words say nothing about one of 50,000: the line is followed as far as it is known.
-  const known = Math.min(beyond, FARTHEST * spread);
-  const unitMs = Math.max(0, (seen.xy - seen.x * seen.y) / spread ** 2);
+  // Runs of one and two words say nothing about one of 50,000: upwards the line is followed as far as it is known.
+  const known = Math.min(beyond, FARTHEST * Math.sqrt(variance));
   return Math.max(0, seen.y + unitMs * known + FIRST_GUESS.unitMs * (beyond - known));
 }
 
