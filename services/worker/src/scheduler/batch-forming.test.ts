@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formBatch, SINGLE, TOKEN_LIMITS } from "./batch-forming.ts";
+import { formBatch, SINGLE, TENSOR_LIMITS, TOKEN_LIMITS, WORD_LIMITS } from "./batch-forming.ts";
 
 const formed = (lengths: number[], limits = TOKEN_LIMITS, first = 0) => {
   const queue = lengths.map((length) => ({ length }));
@@ -15,6 +15,19 @@ test("whose turn it is always runs, with its nearest in length", () => {
 test("an outlier runs alone", () => {
   expect(formed([400, 10, 12, 11])).toEqual([0]);
   expect(formed([5000, 5000])).toEqual([0]);
+});
+
+test("padding is taken on only where it costs less than a run of its own", () => {
+  // 80 for 74 and one run against 74 and two runs. With 29 it would be 13.75 % of padding, within the limit.
+  expect(formed([40, 34])).toEqual([0, 1]);
+  expect(formed([40, 29])).toEqual([0]);
+  // Two that are near are better by themselves than with a third that makes both longer.
+  expect(formed([100, 99, 118])).toEqual([0, 1]);
+});
+
+test("words and tensors run together as far as they may", () => {
+  expect(formed([8, 2, 5, 3], WORD_LIMITS)).toHaveLength(4);
+  expect(formed(Array(20).fill(1), TENSOR_LIMITS)).toHaveLength(16);
 });
 
 test("what isn't proven to batch runs alone", () => {

@@ -10,7 +10,7 @@ const FIRST = 2;
 const TRY_EVERY = 12;
 
 /** Another size is taken for the best when it gives so many times as much. */
-const BETTER = 1.03;
+const BETTER = 1.015;
 
 /** Batches of a size after which its rate is believed, and how much the newest counts from then on. */
 const ENOUGH = 8;
