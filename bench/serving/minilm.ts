@@ -13,6 +13,9 @@ const ROOT = join(import.meta.dirname, "../..");
 const MODEL = join(ROOT, ".cache/models/all-minilm-l6-v2");
 /** Numbers in a text's vector. */
 export const WIDTH = 384;
+/** Layers, and numbers inside of each layer's feed-forward part. */
+const LAYERS = 6;
+const INNER = 1536;
 /** What pooling and normalising in another order of sums may differ by: contracts of serving, "Equality". */
 const TOLERANCE = 1e-6;
 
@@ -65,6 +68,13 @@ export async function openMiniLm(): Promise<MiniLm> {
       checkRow(expected.subarray(text * WIDTH, (text + 1) * WIDTH), answer, tolerance, text),
   };
 }
+
+/**
+ * Floating-point operations of the products of matrices that a text of so many tokens takes: in each layer four
+ * projections, two to and from the inner width, and attention's two.
+ */
+export const productOperations = (tokens: number): number =>
+  LAYERS * (2 * tokens * (4 * WIDTH ** 2 + 2 * WIDTH * INNER) + 4 * tokens ** 2 * WIDTH);
 
 async function prepare(
   folder: string,

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BenchHub, startBenchHub } from "../bench-hub.ts";
-import type { Scenario } from "../context.ts";
+import type { Context, Scenario } from "../context.ts";
 import type { CorpusText } from "../corpus.ts";
-import { interleaved, ratio } from "../pairs.ts";
-import { judged, type Row, told } from "../row.ts";
-import { firstTexts, modulehubServer, textsPerSecond } from "../text-load.ts";
+import { ratio } from "../pairs.ts";
+import { judged, shown, told } from "../row.ts";
+import { firstTexts, modulehubServer, type TextServer, textsPerSecond } from "../text-load.ts";
 
 /** Which texts of the corpus, in order of asking. */
 const LENGTHS: Record<string, (corpus: readonly CorpusText[]) => number[]> = {
@@ -28,54 +28,86 @@ const TOKENS = 12_000;
 
 /** Thirty-two of the longest take longer than requests may wait by default: here none is refused. */
 const PATIENT = { MODULEHUB_QUEUE_SECONDS: "60" };
+const UNBATCHED = { ...PATIENT, MODULEHUB_BATCHING: "off" };
 
-/** Any mix of lengths and clients, against the same worker with batching off. */
+/** `offToo` is as `off`: what those differ by is processes and the machine, not batching. */
+const SETTINGS = { on: PATIENT, off: UNBATCHED, offToo: UNBATCHED };
+type Side = keyof typeof SETTINGS;
+const SIDES = Object.keys(SETTINGS) as Side[];
+
+interface Mix {
+  name: string;
+  order: number[];
+  clients: number;
+  /** Texts a second, one a pair. */
+  found: Record<Side, number[]>;
+}
+
+/**
+ * Any mix of lengths and clients against a worker with batching off, and such a worker against another. Each pair has
+ * workers of its own, for one process differs from the next by some percent as long as it lives.
+ */
 export const mixes: Scenario = async (context) => {
-  const { corpus, folder } = await context.minilm();
+  const { corpus } = await context.minilm();
   const { pairs, quick } = context.options;
-  const batching = await startBenchHub(PATIENT);
-  const single = await startBenchHub({ ...PATIENT, MODULEHUB_BATCHING: "off" });
+  const all = Object.entries(LENGTHS).flatMap(([name, choose]) =>
+    (quick ? [1, 32] : CLIENTS).map(
+      (clients): Mix => ({
+        name: `${name}, ${clients} client${clients > 1 ? "s" : ""}`,
+        order: repeated(choose(corpus), corpus, quick ? TOKENS / 6 : TOKENS),
+        clients,
+        found: { on: [], off: [], offToo: [] },
+      }),
+    ),
+  );
+  for (let pair = 0; pair < pairs; pair++) await measurePair(context, all, pair);
+  const ratios = all.map(({ name, found }) => ({
+    name,
+    batching: ratio(found.on, found.off),
+    noise: ratio(found.offToo, found.off),
+  }));
+  return [
+    judged(
+      "any mix of lengths and clients ÷ batching off, the least",
+      "leastMixOverUnbatched",
+      Math.min(...ratios.map(({ batching }) => batching)),
+      { atLeast: 0.97 },
+    ),
+    told(
+      "  batching off ÷ batching off in another process, the least",
+      "leastMixNoise",
+      Math.min(...ratios.map(({ noise }) => noise)),
+    ),
+    ...ratios.map(({ name, batching, noise }) =>
+      told(`  ${name}`, `mix ${name}`, batching, "", `off ÷ off ${shown(noise)}`),
+    ),
+  ];
+};
+
+/** Each mix by each of three new workers, which take turns in going first. */
+async function measurePair(context: Context, all: readonly Mix[], pair: number): Promise<void> {
+  const hubs: BenchHub[] = [];
   try {
-    const served = await Promise.all([batching, single].map((hub) => hub.publish(folder, "bench/minilm")));
-    const servers = { on: modulehubServer(served[0]!.direct), off: modulehubServer(served[1]!.direct) };
+    const servers = {} as Record<Side, TextServer>;
+    for (const side of SIDES) {
+      const hub = await startBenchHub(SETTINGS[side]);
+      hubs.push(hub);
+      const { direct } = await hub.publish((await context.minilm()).folder, "bench/minilm");
+      servers[side] = modulehubServer(direct);
+    }
     // As in servers that have been up for a minute: code is compiled, graphs are optimised, engines are there.
     for (const server of Object.values(servers))
       for (const clients of [32, 1]) await textsPerSecond(context, server, firstTexts(200), clients);
-    await Promise.all([batching, single].map(optimized));
-    const rows: Row[] = [];
-    for (const [name, choose] of Object.entries(LENGTHS))
-      for (const clients of quick ? [1, 32] : CLIENTS) {
-        const order = repeated(choose(corpus), corpus, quick ? TOKENS / 6 : TOKENS);
-        const found = await interleaved(pairs, {
-          on: () => textsPerSecond(context, servers.on, order, clients),
-          off: () => textsPerSecond(context, servers.off, order, clients),
-        });
-        rows.push(
-          told(
-            `  ${name}, ${clients} client${clients > 1 ? "s" : ""}`,
-            `mix ${name} ${clients}`,
-            ratio(found.on, found.off),
-          ),
-        );
+    await Promise.all(hubs.map(optimized));
+    for (const [at, { order, clients, found }] of all.entries())
+      for (const turn of SIDES.keys()) {
+        const side = SIDES[(turn + at + pair) % SIDES.length]!;
+        found[side].push(await textsPerSecond(context, servers[side], order, clients));
       }
-    const least = Math.min(...rows.flatMap(({ figures }) => Object.values(figures)));
-    const evidence = (await batching.metrics()).sum("modulehub_worker_batch_items_count");
-    return [
-      judged(
-        "any mix of lengths and clients ÷ batching off, the least",
-        "leastMixOverUnbatched",
-        least,
-        {
-          atLeast: 0.97,
-        },
-        { note: `${evidence} batches so far` },
-      ),
-      ...rows,
-    ];
   } finally {
-    await Promise.all([batching.stop(), single.stop()]);
+    await Promise.all(hubs.map((hub) => hub.stop()));
   }
-};
+}
 
 /** Resolves when a worker has optimised its module's graph, which takes cores for a second or two. */
 async function optimized(hub: BenchHub): Promise<void> {

@@ -1,5 +1,6 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { setPriority } from "node:os";
+import { basename } from "node:path";
 
 /** Sets the niceness of a process and, on Linux, where each thread has its own, of all its threads. */
 export function setNiceness(pid: number, nice: number): boolean {
@@ -10,6 +11,11 @@ export function setNiceness(pid: number, nice: number): boolean {
     // It has ended, or this process isn't allowed to lower a niceness.
     return false;
   }
+}
+
+/** Raises the niceness of the thread that calls this, where each has its own: on Linux. */
+export function setThreadNiceness(nice: number): void {
+  if (process.platform === "linux") setPriority(Number(basename(readlinkSync("/proc/thread-self"))), nice);
 }
 
 const threadsOf = (pid: number): number[] =>

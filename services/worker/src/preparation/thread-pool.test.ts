@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type InputTensor, parseManifest } from "@modulehub/core";
@@ -40,6 +41,17 @@ const prepare = (folder: string, text: string) =>
     signature: "default",
     items: [new Map([["text", { dtype: "string", shape: [1], data: [text] }]])],
   });
+
+test.runIf(process.platform === "linux")("threads leave the main thread its turn", async () => {
+  const nicenesses = () =>
+    // proc(5): niceness is the 19th field of stat, the 17th after the name in brackets.
+    readdirSync("/proc/self/task").map((id) =>
+      Number(readFileSync(`/proc/self/task/${id}/stat`, "utf8").split(") ")[1]?.split(" ")[16]),
+    );
+  const usual = nicenesses().filter((nice) => nice === 5).length;
+  await pool.run("json", { kind: "json", bytes: Buffer.from("[1]") });
+  expect(nicenesses().filter((nice) => nice === 5)).toHaveLength(usual + 1);
+});
 
 test("texts are tokenized in a thread", async () => {
   const [prepared] = await prepare(await textFolder("good", TOKENIZER), "the cat sat");

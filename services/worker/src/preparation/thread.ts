@@ -1,12 +1,21 @@
 import { parentPort } from "node:worker_threads";
 import { ProblemError, problem } from "@modulehub/core";
+import { setThreadNiceness } from "../engines/niceness.ts";
 import { parseJson } from "../protocols/infer-body.ts";
 import { OpenModules } from "./open-modules.ts";
 import { readCall } from "./read-call.ts";
 import type { ThreadAnswer, ThreadJob } from "./thread-job.ts";
 
+/**
+ * Behind the worker's main thread, which every request needs: one text of 200,000 words takes a core for a while. Before
+ * narrow engines (niceness 10), which wait for what is prepared.
+ */
+const NICENESS = 5;
+
 /** The main file of a preparing thread: one job after the other. The pool ends it where a job overstays. */
 const modules = new OpenModules();
+
+setThreadNiceness(NICENESS);
 
 parentPort?.on("message", (job: ThreadJob) => void answer(job));
 
