@@ -116,8 +116,9 @@ export class Dispatcher {
       this.#queueOf(job).add(job);
       if (isBackground(job)) continue;
       this.#asked = performance.now();
-      const coreMs = costs.coreMs(job.lane.costKey, job.length);
-      if (busy && this.#short.isShort(coreMs)) this.#short.came(job.workMs);
+      const { costKey } = job.lane;
+      if (busy && this.#short.isShort(costs.coreMs(costKey, job.length)))
+        this.#short.came(costs.runMs(costKey, "wide", job.length) * this.slots.cores);
     }
   }
 

@@ -30,9 +30,9 @@ export class ShortWork {
     return this.#creditMs > 0;
   }
 
-  /** Short work has come, whether it will pass or not. */
-  came(workMs: number): void {
-    this.#creditMs = Math.max(-MOST_MS, this.#creditMs - workMs);
+  /** Short work has come, whether it will pass or not, that would take all cores together so many milliseconds. */
+  came(coreMs: number): void {
+    this.#creditMs = Math.max(-MOST_MS, this.#creditMs - coreMs);
   }
 
   /** A run on cores of its own has ended. */
