@@ -27,6 +27,8 @@ test("padding is taken on only where it costs less than a run of its own", () =>
 
 test("words and tensors run together as far as they may", () => {
   expect(formed([8, 2, 5, 3], WORD_LIMITS)).toHaveLength(4);
+  // Not with the long one, though that is more words.
+  expect(formed([5, 2000, 5, 5, 5, 5, 5], WORD_LIMITS).sort()).toEqual([0, 2, 3, 4, 5, 6]);
   expect(formed(Array(20).fill(1), TENSOR_LIMITS)).toHaveLength(16);
 });
 
