@@ -105,10 +105,7 @@ async function start(settings: Settings): Promise<void> {
     tracing: await openTracing("modulehub-api", settings.OTEL_EXPORTER_OTLP_ENDPOINT),
   });
 
-  let stopping = false;
-  const stop = async () => {
-    if (stopping) return;
-    stopping = true;
+  const close = async () => {
     setTimeout(() => {
       process.stderr.write(`The API did not end within ${LAST / 1000} s, and is ended now.\n`);
       process.exit(1);
@@ -120,12 +117,22 @@ async function start(settings: Settings): Promise<void> {
     closeStore();
     await database.close();
     lock?.release();
+  };
+  let closing: Promise<void> | undefined;
+  const stop = async () => {
+    closing ??= close();
+    await closing;
     process.exit(0);
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
-  // Started by `modulehub serve`: when that is gone, nobody would stop this process.
-  process.once("disconnect", stop);
+  // Started by `modulehub serve`: when that is gone, nobody would stop this process. Nor would anybody notice that Node
+  // hangs in its own exit, as it sometimes does (https://github.com/nodejs/node/issues/54918).
+  process.once("disconnect", async () => {
+    closing ??= close();
+    await closing;
+    process.kill(process.pid, "SIGKILL");
+  });
 
   const address = await app.listen({ host: settings.MODULEHUB_HOST, port: settings.MODULEHUB_PORT });
   url ??= address;

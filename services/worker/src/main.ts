@@ -152,10 +152,7 @@ async function main(): Promise<void> {
   if (!residentMemory.known) log.warn("there is neither /proc nor ps: engines' memory is not limited here");
   else if (!prlimit) log.warn("prlimit is missing: engines' memory is only watched, twice a second");
   if (!setpriv) log.warn("setpriv is missing: engines end when their pipe closes, not at once");
-  let ending = false;
-  const end = async () => {
-    if (ending) return;
-    ending = true;
+  const close = async () => {
     setTimeout(() => {
       log.fatal(`the worker did not end within ${LAST / 1000} s, and is ended now`);
       process.exit(1);
@@ -163,11 +160,21 @@ async function main(): Promise<void> {
     await worker.close();
     await source.close();
     await jobFiles.close();
+  };
+  let closing: Promise<void> | undefined;
+  const stop = async () => {
+    closing ??= close();
+    await closing;
     process.exit(0);
   };
-  process.once("SIGTERM", () => void end());
-  process.once("SIGINT", () => void end());
-  process.once("disconnect", () => void end());
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+  // Nobody is left who would notice that Node hangs in its own exit (https://github.com/nodejs/node/issues/54918).
+  process.once("disconnect", async () => {
+    closing ??= close();
+    await closing;
+    process.kill(process.pid, "SIGKILL");
+  });
   const url = await worker.app.listen({
     host: settings.MODULEHUB_WORKER_HOST,
     port: settings.MODULEHUB_WORKER_PORT,
