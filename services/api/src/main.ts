@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
+import { endInOrder } from "@modulehub/service-end";
 import { readSettings, SettingsError } from "@modulehub/settings";
 import { openTracing } from "@modulehub/tracing";
 import { buildApp } from "./app.ts";
@@ -105,33 +106,18 @@ async function start(settings: Settings): Promise<void> {
     tracing: await openTracing("modulehub-api", settings.OTEL_EXPORTER_OTLP_ENDPOINT),
   });
 
-  const close = async () => {
-    setTimeout(() => {
-      process.stderr.write(`The API did not end within ${LAST / 1000} s, and is ended now.\n`);
-      process.exit(1);
-    }, LAST).unref();
-    const force = setTimeout(() => app.server.closeAllConnections(), DRAIN);
-    await app.close();
-    clearTimeout(force);
-    await worker.close();
-    closeStore();
-    await database.close();
-    lock?.release();
-  };
-  let closing: Promise<void> | undefined;
-  const stop = async () => {
-    closing ??= close();
-    await closing;
-    process.exit(0);
-  };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
-  // Started by `modulehub serve`: when that is gone, nobody would stop this process. Nor would anybody notice that Node
-  // hangs in its own exit, as it sometimes does (https://github.com/nodejs/node/issues/54918).
-  process.once("disconnect", async () => {
-    closing ??= close();
-    await closing;
-    process.kill(process.pid, "SIGKILL");
+  endInOrder({
+    async close() {
+      const force = setTimeout(() => app.server.closeAllConnections(), DRAIN);
+      await app.close();
+      clearTimeout(force);
+      await worker.close();
+      closeStore();
+      await database.close();
+      lock?.release();
+    },
+    lastMs: LAST,
+    late: () => void process.stderr.write(`The API did not end within ${LAST / 1000} s, and is ended now.\n`),
   });
 
   const address = await app.listen({ host: settings.MODULEHUB_HOST, port: settings.MODULEHUB_PORT });

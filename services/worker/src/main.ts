@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, resolve } from "node:path";
+import { endInOrder } from "@modulehub/service-end";
 import { readSettings, SettingsError } from "@modulehub/settings";
 import { openTracing } from "@modulehub/tracing";
 import { z } from "zod";
@@ -152,28 +153,14 @@ async function main(): Promise<void> {
   if (!residentMemory.known) log.warn("there is neither /proc nor ps: engines' memory is not limited here");
   else if (!prlimit) log.warn("prlimit is missing: engines' memory is only watched, twice a second");
   if (!setpriv) log.warn("setpriv is missing: engines end when their pipe closes, not at once");
-  const close = async () => {
-    setTimeout(() => {
-      log.fatal(`the worker did not end within ${LAST / 1000} s, and is ended now`);
-      process.exit(1);
-    }, LAST).unref();
-    await worker.close();
-    await source.close();
-    await jobFiles.close();
-  };
-  let closing: Promise<void> | undefined;
-  const stop = async () => {
-    closing ??= close();
-    await closing;
-    process.exit(0);
-  };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
-  // Nobody is left who would notice that Node hangs in its own exit (https://github.com/nodejs/node/issues/54918).
-  process.once("disconnect", async () => {
-    closing ??= close();
-    await closing;
-    process.kill(process.pid, "SIGKILL");
+  endInOrder({
+    async close() {
+      await worker.close();
+      await source.close();
+      await jobFiles.close();
+    },
+    lastMs: LAST,
+    late: () => log.fatal(`the worker did not end within ${LAST / 1000} s, and is ended now`),
   });
   const url = await worker.app.listen({
     host: settings.MODULEHUB_WORKER_HOST,
