@@ -14,8 +14,15 @@ export function setNiceness(pid: number, nice: number): boolean {
 }
 
 /** Raises the niceness of the thread that calls this, where each has its own: on Linux. */
-export function setThreadNiceness(nice: number): void {
-  if (process.platform === "linux") setPriority(Number(basename(readlinkSync("/proc/thread-self"))), nice);
+export function setThreadNiceness(nice: number): boolean {
+  if (process.platform !== "linux") return false;
+  try {
+    setPriority(Number(basename(readlinkSync("/proc/thread-self"))), nice);
+    return true;
+  } catch {
+    // There is no /proc: the thread has its turn with the others.
+    return false;
+  }
 }
 
 const threadsOf = (pid: number): number[] =>
