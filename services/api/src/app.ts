@@ -170,7 +170,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   documentationRoutes(app, deps);
   const jobSettings = deps.jobSettings ?? JOB_SETTINGS;
   const jobs = createJobQueue(deps.database, app.log, deps.retries, jobSettings);
-  await uploadRoutes(app, { ...deps, jobs });
+  await uploadRoutes(app, { ...deps, log: app.log, jobs });
   internalRoutes(app, deps);
   await jobFileRoutes(app, deps);
   lineageRoutes(app, deps);

@@ -3,6 +3,7 @@ import { type Digest, problem } from "@modulehub/core";
 import type { BlobStore } from "./blob-store.ts";
 import { digestInStore } from "./digest-in-store.ts";
 import { beginUpload, sendPart } from "./send-part.ts";
+import { takenAway, type WarningLog } from "./take-away.ts";
 
 /** The most bytes of one part, as S3 has it. */
 const LARGEST_PART = 5 * 1_073_741_824;
@@ -13,7 +14,7 @@ const LARGEST_PART = 5 * 1_073_741_824;
  * its caller compares. Throws `size-mismatch`, `body-too-large`, `store-unavailable`.
  */
 export async function storeStream(
-  store: BlobStore,
+  { store, log }: { store: BlobStore; log: WarningLog },
   { key, size, digest }: { key: string; size: number; digest: Digest },
   body: Readable,
 ): Promise<Digest> {
@@ -27,6 +28,6 @@ export async function storeStream(
     const told = await store.assemble(upload, parts);
     return told ?? (await digestInStore(store, { key, size }, digest));
   } finally {
-    await store.discardUpload(key);
+    await takenAway(key, () => store.discardUpload(key), log);
   }
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { type Digest, ProblemError, problem } from "@modulehub/core";
-import type { FastifyBaseLogger } from "fastify";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { storedBlob, takeReferences } from "../blobs/references.ts";
 import { storeStream } from "../blobs/store-stream.ts";
+import { takenAway, type WarningLog } from "../blobs/take-away.ts";
 import type { Database, Queries } from "../database/client.ts";
 import { isUniqueViolation } from "../database/query-errors.ts";
 import { inTransaction } from "../database/transaction.ts";
@@ -20,7 +20,7 @@ const PASSING = 6 * 3_600_000;
 interface FileDeps {
   database: Database;
   store: BlobStore;
-  log: Pick<FastifyBaseLogger, "warn">;
+  log: WarningLog;
 }
 
 /**
@@ -33,7 +33,7 @@ export async function receiveJobFile(
   file: { digest: Digest; size: number },
   body: Readable,
 ): Promise<void> {
-  const { database, store } = deps;
+  const { database, store, log } = deps;
   // An earlier try may have sent them: nothing is read then.
   if ((await hold(database, attempt, file, undefined)) !== undefined) {
     body.resume();
@@ -42,7 +42,7 @@ export async function receiveJobFile(
   // A collection knows from it that these bytes are on their way; should this process die, the next try ends it.
   const key = await beginPassing(database, attempt, file.size);
   try {
-    if ((await storeStream(store, { key, ...file }, body)) !== file.digest) throw problem("digest-mismatch");
+    if ((await storeStream(deps, { key, ...file }, body)) !== file.digest) throw problem("digest-mismatch");
   } catch (error) {
     await giveUp(deps, key);
     throw error;
@@ -58,7 +58,7 @@ export async function receiveJobFile(
       if (error instanceof ProblemError) await giveUp(deps, key);
       throw error;
     });
-  if (used !== key) await store.delete(key);
+  if (used !== key) await takenAway(key, () => store.delete(key), log);
 }
 
 /** The row of an upload whose bytes pass the hub: without a digest, so that no client goes on with it. Its key. */

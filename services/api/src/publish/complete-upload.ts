@@ -1,6 +1,5 @@
 import { type Digest, ProblemError, problem } from "@modulehub/core";
 import type { FastifyBaseLogger } from "fastify";
-import type { BlobStore } from "../blobs/blob-store.ts";
 import { digestInStore } from "../blobs/digest-in-store.ts";
 import { takeReferences } from "../blobs/references.ts";
 import type { Queries } from "../database/client.ts";
@@ -10,6 +9,8 @@ import { storableValue } from "../database/storable.ts";
 import { inTransaction } from "../database/transaction.ts";
 import type { VerificationJob } from "../jobs/job-queue.ts";
 import {
+  discardBytes,
+  discardParts,
   endUpload,
   inStore,
   lifeFromNow,
@@ -121,7 +122,10 @@ async function settleUpload(
       told ?? (await digestInStore(store, { key: upload.id, size: Number(upload.size) }, digest, signal));
     if (actual !== digest) {
       const mismatch = problem("digest-mismatch", `The bytes have the digest ${actual}; open a new upload.`);
-      if (await endUpload(database, upload.id, "failed", mismatch.toDocument())) await clear(store, upload);
+      if (await endUpload(database, upload.id, "failed", mismatch.toDocument())) {
+        await discardBytes(deps, upload.id);
+        await discardParts(deps, upload.id);
+      }
       throw mismatch;
     }
   } catch (error) {
@@ -136,8 +140,8 @@ async function settleUpload(
     // On an error other than a refusal the row may be there all the same, so the bytes stay: garbage at worst.
     throw error;
   });
-  if (outcome === "needless" || outcome === "ended") await store.delete(upload.id);
-  await store.discardUpload(upload.id);
+  if (outcome === "needless" || outcome === "ended") await discardBytes(deps, upload.id);
+  await discardParts(deps, upload.id);
   if (outcome === "ended")
     throw problem("upload-state", `The upload is ${(await readUpload(database.prisma, upload.id)).state}.`);
 }
@@ -170,9 +174,4 @@ async function recordBlob(tx: Queries, upload: Upload, digest: Digest): Promise<
   });
   await takeReferences(tx, holder, [blob.id]);
   return "kept";
-}
-
-async function clear(store: BlobStore, upload: Upload): Promise<void> {
-  await store.delete(upload.id);
-  await store.discardUpload(upload.id);
 }

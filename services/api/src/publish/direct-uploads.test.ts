@@ -46,6 +46,7 @@ const open = async (bytes: Uint8Array) => {
   return (await ask<UploadBody>(hub, "POST", "/v1/uploads", body)).body;
 };
 const look = async (id: string) => (await ask<UploadBody>(hub, "GET", `/v1/uploads/${id}`)).body;
+const deps = () => ({ ...hub.deps, log: hub.app.log });
 const asked = (operation: S3Operation) =>
   double.requests.filter((request) => request.operation === operation);
 const objects = () => [...double.objects.keys()];
@@ -180,8 +181,26 @@ test("an upload that nobody goes on with is aborted at the store", async () => {
   const upload = await open(randomBytes(9 * MIB));
   const waiting = () => [...double.uploads.values()].filter(({ key }) => key.includes(upload.id));
   expect(waiting()).toHaveLength(1);
-  await expireUploads({ ...hub.deps, log: hub.app.log }, new Date(Date.now() + 3 * 24 * 3_600_000));
+  await expireUploads(deps(), new Date(Date.now() + 3 * 24 * 3_600_000));
   expect(waiting()).toEqual([]);
+});
+
+test("what a store can't take away, its disk being full, keeps no upload from ending as it does", async () => {
+  const [bytes, others] = [randomBytes(100), randomBytes(100)];
+  const uploads = [await open(bytes), await open(others), await open(randomBytes(100))] as const;
+  for (const upload of uploads) await sendParts(hub, upload, bytes);
+  down("ListUploads", "AbortMultipartUpload", "DeleteObject");
+  const [kept, wrong, unwanted] = uploads;
+  const known = hub.log.length;
+  expect(await completeUpload(hub, kept.id, digestOf(bytes))).toMatchObject({ body: { state: "stored" } });
+  await uploadBytes(hub, "acme", bytes);
+  const mismatch = await completeUpload(hub, wrong.id, digestOf(others));
+  expect(mismatch).toMatchObject({ status: 422, body: { code: "digest-mismatch" } });
+  expect(await look(wrong.id)).toMatchObject({ state: "failed", problem: { code: "digest-mismatch" } });
+  const cancelled = await ask(hub, "DELETE", `/v1/uploads/${unwanted.id}`);
+  expect(cancelled).toMatchObject({ status: 200, body: { state: "cancelled" } });
+  const warned = hub.log.slice(known).filter((line) => line.includes('"level":40'));
+  for (const { id } of uploads) expect(warned.join()).toContain(id);
 });
 
 test("a store that has lost a file is an error that names it, and the others are served", async () => {
@@ -235,10 +254,9 @@ test("whoever asks where to send parts, while another completes the upload, take
   await sendParts(hub, { id, ...upload }, bytes);
   const stale = await rowOf(id);
   await beginVerifying(id, bytes);
-  const asked = () => partUrls(hub.deps, stale, partsOf(stale));
+  const asked = () => partUrls(deps(), stale, partsOf(stale));
   await expect(asked()).rejects.toMatchObject({ code: "upload-state" });
-  const { log } = hub.app;
-  await verifyUpload({ ...hub.deps, log }, { upload: id, signal: new AbortController().signal, last: true });
+  await verifyUpload(deps(), { upload: id, signal: new AbortController().signal, last: true });
   expect(await look(id)).toMatchObject({ state: "stored" });
 
   // Of one that was cancelled meanwhile, what came too late is taken away.
@@ -246,7 +264,7 @@ test("whoever asks where to send parts, while another completes the upload, take
   const cancelled = await rowOf(other.id);
   await ask(hub, "DELETE", `/v1/uploads/${other.id}`);
   const late = { ...cancelled, storeHandle: null };
-  await expect(partUrls(hub.deps, late, partsOf(late))).rejects.toMatchObject({ code: "upload-state" });
+  await expect(partUrls(deps(), late, partsOf(late))).rejects.toMatchObject({ code: "upload-state" });
   expect([...double.uploads.values()].filter(({ key }) => key.includes(other.id))).toEqual([]);
 });
 
@@ -258,7 +276,7 @@ test("whoever completes an upload beside another succeeds with it, also when the
   await sendParts(hub, again, bytes);
   const stale = await rowOf(again.id);
   expect(await completeUpload(hub, again.id, digestOf(bytes))).toMatchObject({ body: { state: "stored" } });
-  await completeRow({ ...hub.deps, jobs }, stale, digestOf(bytes));
+  await completeRow({ ...deps(), jobs }, stale, digestOf(bytes));
 
   const large = randomBytes(12 * MIB);
   const upload = await open(large);
@@ -274,7 +292,7 @@ test("whoever completes an upload beside another succeeds with it, also when the
     return false;
   };
   const losing = { ...store, parts: { ...store.parts, knows } as typeof store.parts };
-  await completeRow({ ...hub.deps, store: losing, jobs }, before, digestOf(large));
+  await completeRow({ ...deps(), store: losing, jobs }, before, digestOf(large));
   expect(asked).toBe(2);
   expect(await look(upload.id)).toMatchObject({ state: "verifying" });
 });

@@ -1,11 +1,10 @@
 import { dropReferencesWhere } from "../blobs/references.ts";
-import { takenAway, type WarningLog } from "../blobs/take-away.ts";
 import type { Database } from "../database/client.ts";
 import { Prisma } from "../database/generated/client.ts";
 import { inTransaction } from "../database/transaction.ts";
 import type { DraftEvents } from "./draft-events.ts";
 import { expireDraft } from "./transitions.ts";
-import { endUpload, type UploadDeps } from "./uploads.ts";
+import { discardBytes, discardParts, endUpload, type UploadDeps } from "./uploads.ts";
 
 /** Rows taken at once. */
 const BATCH = 500;
@@ -43,7 +42,6 @@ export async function expireDrafts(
 }
 
 export interface ExpiryDeps extends UploadDeps {
-  log: WarningLog;
   /** Ends it early; the next time goes on. */
   signal?: AbortSignal | undefined;
 }
@@ -53,10 +51,8 @@ export interface ExpiryDeps extends UploadDeps {
  * completed, unless a draft of the same publisher still waits for them. Bytes that the store doesn't take away are
  * warned of, and go with a collection. Returns how many were cancelled; throws the signal's reason once that is given.
  */
-export async function expireUploads(
-  { database, store, log, signal }: ExpiryDeps,
-  now: Date = new Date(),
-): Promise<number> {
+export async function expireUploads(deps: ExpiryDeps, now: Date = new Date()): Promise<number> {
+  const { database, signal } = deps;
   const { prisma } = database;
   let count = 0;
   for (;;) {
@@ -69,8 +65,8 @@ export async function expireUploads(
       signal?.throwIfAborted();
       if (!(await endUpload(database, id, "cancelled"))) continue;
       count += 1;
-      await takenAway(id, () => store.delete(id), log);
-      await takenAway(id, () => store.discardUpload(id), log);
+      await discardBytes(deps, id);
+      await discardParts(deps, id);
     }
     if (due.length < BATCH) break;
   }

@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Action, type Digest, type ProblemDocument, type ProblemError, problem } from "@modulehub/core";
 import type { BlobStore, Part, StoreUpload } from "../blobs/blob-store.ts";
+import { takenAway, type WarningLog } from "../blobs/take-away.ts";
 import type { Database, Queries } from "../database/client.ts";
 import type { Upload } from "../database/generated/client.ts";
 import { isForeignKeyViolation } from "../database/query-errors.ts";
@@ -25,6 +26,7 @@ const SOON = 3_600_000;
 export interface UploadDeps {
   database: Database;
   store: BlobStore;
+  log: WarningLog;
   /** The least size of parts, in bytes. Default `PART_SIZE`. */
   partSize?: number;
 }
@@ -150,17 +152,18 @@ export const lostParts = (): ProblemError =>
  * Where to send some parts of an open upload; undefined where that is the hub. The upload has its whole time again.
  */
 export async function partUrls(
-  { database, store }: UploadDeps,
+  deps: UploadDeps,
   upload: Upload,
   parts: readonly Part[],
 ): Promise<string[] | undefined> {
+  const { database, store } = deps;
   if (store.parts.way === "hub" || parts.length === 0) return undefined;
   const handle = upload.storeHandle ?? (await store.parts.begin(upload.id));
   // Another that began it at the same time may have been first.
   const [row] = await database.prisma.$queryRaw<{ store_handle: string }[]>`
     UPDATE upload SET store_handle = coalesce(store_handle, ${handle}), expires_at = ${lifeFromNow()}
     WHERE id = ${upload.id} AND state = 'open' RETURNING store_handle`;
-  if (row === undefined) throw await cameTooLate({ database, store }, upload.id);
+  if (row === undefined) throw await cameTooLate(deps, upload.id);
   return store.parts.urls({ key: upload.id, handle: row.store_handle }, parts);
 }
 
@@ -177,11 +180,12 @@ export function partSizeOf(upload: Upload, number: number): number {
  * again. Throws `upload-state`, also where parts go to the store directly.
  */
 export async function receivePart(
-  { database, store }: UploadDeps,
+  deps: UploadDeps,
   upload: Upload,
   number: number,
   body: Readable,
 ): Promise<void> {
+  const { database, store } = deps;
   requireOpen(upload);
   if (store.parts.way !== "hub")
     throw problem("upload-state", "Parts of this hub go to the addresses that the upload's answer holds.");
@@ -190,24 +194,35 @@ export async function receivePart(
     where: { id: upload.id, state: "open" },
     data: { expiresAt: lifeFromNow() },
   });
-  if (count === 0) throw await cameTooLate({ database, store }, upload.id);
+  if (count === 0) throw await cameTooLate(deps, upload.id);
 }
 
 /**
  * Takes away what a request has begun for an upload that was not open any more, and tells it so. While one is verified
  * its parts are about to be joined, and it may be open again after that: nothing is taken from it.
  */
-async function cameTooLate({ database, store }: UploadDeps, id: string): Promise<ProblemError> {
-  const { state } = await readUpload(database.prisma, id);
-  if (state !== "open" && state !== "verifying") await store.discardUpload(id);
+async function cameTooLate(deps: UploadDeps, id: string): Promise<ProblemError> {
+  const { state } = await readUpload(deps.database.prisma, id);
+  if (state !== "open" && state !== "verifying") await discardParts(deps, id);
   return problem("upload-state", "The upload was completed or cancelled meanwhile.");
 }
 
 /** Cancels an upload that has not ended; one that has stays as it is. */
-export async function cancelUpload({ database, store }: UploadDeps, upload: Upload): Promise<void> {
-  if (await endUpload(database, upload.id, "cancelled")) await store.delete(upload.id);
-  await store.discardUpload(upload.id);
+export async function cancelUpload(deps: UploadDeps, upload: Upload): Promise<void> {
+  if (await endUpload(deps.database, upload.id, "cancelled")) await discardBytes(deps, upload.id);
+  await discardParts(deps, upload.id);
 }
+
+/**
+ * Takes away the bytes under an upload's key, which are no blob's. The upload has ended whether the store can do that
+ * or not; what it can't goes with a collection.
+ */
+export const discardBytes = ({ store, log }: UploadDeps, id: string): Promise<boolean> =>
+  takenAway(id, () => store.delete(id), log);
+
+/** The same for the parts that are left of an upload that has ended. */
+export const discardParts = ({ store, log }: UploadDeps, id: string): Promise<boolean> =>
+  takenAway(id, () => store.discardUpload(id), log);
 
 /** Ends an upload without a blob; returns whether it was this that ended it. */
 export async function endUpload(
