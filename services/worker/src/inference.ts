@@ -50,9 +50,13 @@ export class Inference {
     this.#parts.scheduler.checkRoom(digest, submission);
   }
 
-  /** The module that a request names, kept on disk until `work` is done. */
-  async withModule<T>(digest: Digest, work: (lease: ModuleLease) => Promise<T>): Promise<T> {
-    const lease = await this.#parts.modules.lease(digest);
+  /** The module that a request names, kept on disk until `work` is done. Throws as `ModuleCache.lease` does. */
+  async withModule<T>(
+    digest: Digest,
+    submission: Submission,
+    work: (lease: ModuleLease) => Promise<T>,
+  ): Promise<T> {
+    const lease = await this.#parts.modules.lease(digest, submission);
     try {
       return await work(lease);
     } finally {

@@ -90,6 +90,31 @@ test("a download that breaks off leaves nothing behind, and the next try succeed
   expect((await cache.lease(module.digest)).bytes).toBeGreaterThan(100_000);
 });
 
+test("who has no patience with a hub that hangs stops waiting, and what comes is there for those who ask next", async () => {
+  const { cache, source } = await setup();
+  const module = source.add(moduleOf(100, 7));
+  const goOn = Promise.withResolvers<void>();
+  source.tamper = (_digest, bytes) =>
+    Readable.from(
+      (async function* () {
+        await goOn.promise;
+        yield bytes;
+      })(),
+    );
+  const staying = cache.lease(module.digest);
+  const late = cache.lease(module.digest, { deadline: performance.now() + 50 });
+  await expect(late).rejects.toMatchObject({ code: "deadline-exceeded" });
+  const gone = new AbortController();
+  const left = cache.lease(module.digest, { signal: gone.signal });
+  gone.abort(new Error("gone"));
+  await expect(left).rejects.toThrow("gone");
+  await expect(cache.lease(module.digest, { signal: gone.signal })).rejects.toThrow("gone");
+  goOn.resolve();
+  await staying;
+  await cache.lease(module.digest, { deadline: performance.now() + 10_000 });
+  expect(source.asked).toHaveLength(4);
+});
+
 test("a version that names files which aren't its own is refused", async () => {
   const { cache, source } = await setup();
   const module = source.add(moduleOf(100, 7));

@@ -18,6 +18,7 @@ import {
 } from "@modulehub/core";
 import { type Module, openModule } from "@modulehub/runtime";
 import { carryOptimized, derivedBytes, removeAbandoned } from "@modulehub/runtime/optimized-graph";
+import { awaitWithin, type Patience } from "../patience.ts";
 import { BlobCache } from "./blob-cache.ts";
 import { asDiskFull } from "./disk-full.ts";
 import { assembleFolder, runtimeFiles } from "./module-folder.ts";
@@ -47,6 +48,8 @@ interface Entry {
   /** Whether its folder is there; what an earlier run left is put together again from verified blobs. */
   assembled: boolean;
 }
+
+const notHere = () => problem("deadline-exceeded", "The module could not be fetched in time.");
 
 /** What a list of files that isn't the version's leads to. */
 const DAMAGED = new Set<ProblemCode>([
@@ -113,15 +116,20 @@ export class ModuleCache {
   }
 
   /**
-   * A module, fetched where it isn't here; everyone who waits for the same shares one fetch. Throws
-   * `version-not-found`, `store-unavailable` (also where the disk is full), `digest-mismatch` where its files are not what the digest says.
+   * A module, fetched where it isn't here; everyone who waits for the same shares one fetch, which goes on for those who
+   * ask next when whoever waited has lost patience. Throws `version-not-found`, `store-unavailable` (also where the disk
+   * is full), `digest-mismatch` where its files are not what the digest says, and as `awaitWithin` does.
    */
-  async lease(digest: Digest): Promise<ModuleLease> {
+  async lease(digest: Digest, patience: Patience = {}): Promise<ModuleLease> {
     for (;;) {
       const known = this.#entries.get(digest);
       const entry = known?.assembled
         ? known
-        : await this.#flights.run(digest, () => this.#fetch(digest, known?.content));
+        : await awaitWithin(
+            this.#flights.run(digest, () => this.#fetch(digest, known?.content)),
+            patience,
+            notHere,
+          );
       // It may have been collected between its arrival and now.
       if (this.#entries.get(digest) !== entry) continue;
       return await this.#hold(digest, entry);

@@ -1,8 +1,9 @@
 import type { InputTensor, Manifest } from "@modulehub/core";
 import { areQuickTexts, type Prepared } from "@modulehub/runtime";
+import type { Patience } from "../patience.ts";
 import { OpenModules } from "./open-modules.ts";
 import type { BodyForm, PreparedCall } from "./read-call.ts";
-import type { Patience, ThreadPool } from "./thread-pool.ts";
+import type { ThreadPool } from "./thread-pool.ts";
 
 /** A signature whose inputs are prepared, of a module in a folder. */
 export interface PreparedFor {

@@ -3,10 +3,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type InputTensor, parseManifest } from "@modulehub/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Patience } from "../patience.ts";
 import { moduleFolder } from "../testing/engines.ts";
 import { temporaryFolder } from "../testing/modules.ts";
 import { sentenceTransformer, TOKENIZER, TRANSFORMER } from "../testing/text-modules.ts";
-import { Overstayed, type Patience, ThreadPool } from "./thread-pool.ts";
+import { Overstayed, ThreadPool } from "./thread-pool.ts";
 
 let pool: ThreadPool;
 let place: Awaited<ReturnType<typeof temporaryFolder>>;

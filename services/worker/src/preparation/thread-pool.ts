@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { ProblemError, problem } from "@modulehub/core";
-import type { Submission } from "../scheduler/scheduler.ts";
+import type { Patience } from "../patience.ts";
 import { bytesOf, type ThreadAnswer, type ThreadJob, type ThreadResults } from "./thread-job.ts";
 
 export interface ThreadPoolOptions {
@@ -12,12 +12,6 @@ export interface ThreadPoolOptions {
   /** Bytes that jobs may hold together while they wait for a thread. */
   waitingBytes: number;
 }
-
-/**
- * How long a job may wait for a thread: while its asker is there, and until its deadline. Work in the background is
- * never refused for want of room.
- */
-export type Patience = Partial<Pick<Submission, "signal" | "deadline" | "priority">>;
 
 /** The cause of `deadline-exceeded` where a job held a thread for too long; one that only waited has another. */
 export class Overstayed extends Error {
@@ -75,8 +69,8 @@ export class ThreadPool {
 
   /**
    * Does a job. Throws what the job throws, and `deadline-exceeded` (caused by `Overstayed`) or `body-too-large` where
-   * it was ended. One that has to wait is refused with `too-many-requests` where those before it hold too much, and
-   * taken out with `deadline-exceeded`, or the signal's reason, when nobody waits for it any more.
+   * it was ended. One that has to wait is refused with `too-many-requests` where those before it hold too much (never
+   * in the background), and taken out with `deadline-exceeded`, or the signal's reason, when nobody waits for it any more.
    */
   run<J extends ThreadJob>(key: string, job: J, patience: Patience = {}): Promise<ThreadResults[J["kind"]]> {
     return new Promise((resolve, reject) => {

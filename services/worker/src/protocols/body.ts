@@ -2,7 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { BufferSweep } from "@modulehub/buffer-sweep";
 import { problem } from "@modulehub/core";
 import type { FastifyRequest } from "fastify";
-import type { Patience, ThreadPool } from "../preparation/thread-pool.ts";
+import type { Patience } from "../patience.ts";
+import type { ThreadPool } from "../preparation/thread-pool.ts";
 import type { BodyIntake } from "./body-intake.ts";
 import { parseJson } from "./infer-body.ts";
 

@@ -12,7 +12,7 @@ export async function classify(
 ): Promise<object> {
   const { called, submission, body } = openRequest(deps, request, reply);
   const inputs = await readPlainInputs(request, body);
-  return deps.inference.withModule(called.digest, async (lease) => {
+  return deps.inference.withModule(called.digest, submission, async (lease) => {
     const role = classificationOutput(lease.manifest);
     const task = { role, outputs: [role.labels, role.scores] };
     const { outputs, truncated } = await inferPlain(deps.inference, lease, inputs, task, submission);

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createConnection } from "node:net";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endless } from "../testing/graphs.ts";
 import { plainSignature, type TestModule, testModule } from "../testing/modules.ts";
@@ -62,6 +63,32 @@ test("a client that disconnects is forgotten while it waits, and who stays is an
 
   expect((await looping).json()).toMatchObject({ code: "deadline-exceeded" });
   expect((await staying).json()).toMatchObject({ outputs: { y: { data: [2] } } });
+});
+
+test("while the hub hangs, a request for a module that isn't here is answered at its deadline", async () => {
+  const counter = { dtype: "int64" as const, shape: [1] };
+  const signatures = plainSignature(counter, counter);
+  const other = worker.source.add(testModule(endless(), { task: "absent", signatures }));
+  const goOn = Promise.withResolvers<void>();
+  worker.source.tamper = (_digest, bytes) =>
+    Readable.from(
+      (async function* () {
+        await goOn.promise;
+        yield bytes;
+      })(),
+    );
+  const headers = { ...worker.headers(other), "content-type": "application/json" };
+  for (const route of ["/v1/infer", "/v1/embed", "/v1/classify"]) {
+    const answer = await worker.app.inject({
+      method: "POST",
+      url: route,
+      headers: { ...headers, "modulehub-timeout-ms": "200" },
+      payload: route === "/v1/infer" ? ONE : JSON.stringify({ inputs: "text" }),
+    });
+    expect(answer.json()).toMatchObject({ code: "deadline-exceeded", status: 504 });
+  }
+  goOn.resolve();
+  expect((await worker.post("/v1/infer", other, { inputs: { x: [1] } })).statusCode).toBe(200);
 });
 
 test("clients that leave in the middle of a run, or of their body, cost the others nothing", async () => {

@@ -13,7 +13,7 @@ export async function embed(
 ): Promise<string> {
   const { called, submission, body } = openRequest(deps, request, reply);
   const inputs = await readPlainInputs(request, body);
-  return deps.inference.withModule(called.digest, async (lease) => {
+  return deps.inference.withModule(called.digest, submission, async (lease) => {
     const role = embeddingOutput(lease.manifest);
     const task = { role, outputs: [role.output] };
     const { outputs, truncated } = await inferPlain(deps.inference, lease, inputs, task, submission);

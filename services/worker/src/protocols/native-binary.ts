@@ -39,7 +39,7 @@ export async function inferBinary(
   if (!parsed.success)
     throw problem("invalid-request", "The header does not fit the Open Inference Protocol's schema.");
   const header = parsed.data;
-  return deps.inference.withModule(called.digest, async (lease) => {
+  return deps.inference.withModule(called.digest, submission, async (lease) => {
     const signature = String(header.parameters?.signature ?? "default");
     const { inputs: specs } = signatureOf(lease.manifest, signature);
     const inputs = inputsFromBinary(header, bytes.subarray(length), specs);

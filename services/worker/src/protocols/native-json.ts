@@ -14,7 +14,7 @@ export async function inferJson(
 ): Promise<string> {
   const { called, submission, body } = openRequest(deps, request, reply);
   const bytes = await body();
-  return deps.inference.withModule(called.digest, async (lease) => {
+  return deps.inference.withModule(called.digest, submission, async (lease) => {
     const { outputs, truncated } = isLarge(bytes)
       ? await deps.inference.inferBody(lease, { kind: "infer" }, bytes, submission)
       : await deps.inference.infer(lease, readInferBody(bytes, lease.manifest), submission);

@@ -92,7 +92,7 @@ export class Jobs {
     const folder = join(this.#parts.folder, randomUUID());
     try {
       await mkdir(folder);
-      await this.#withModules(assignment.task, async (modules) => {
+      await this.#withModules(assignment.task, signal, async (modules) => {
         const { dataSet } = assignment.task;
         say({ message: "progress", progress: { stage: "fetching", done: 0, total: dataSet.size } });
         await this.#parts.modules.withBlob(dataSet, signal, async (data) => {
@@ -165,10 +165,15 @@ export class Jobs {
   }
 
   /** The task's modules, kept on disk until `work` is done. */
-  async #withModules(task: JobTask, work: (leases: ModuleLease[]) => Promise<void>): Promise<void> {
+  async #withModules(
+    task: JobTask,
+    signal: AbortSignal,
+    work: (leases: ModuleLease[]) => Promise<void>,
+  ): Promise<void> {
     const leases: ModuleLease[] = [];
     try {
-      for (const { digest } of versionsOf(task)) leases.push(await this.#parts.modules.lease(digest));
+      for (const { digest } of versionsOf(task))
+        leases.push(await this.#parts.modules.lease(digest, { signal }));
       await work(leases);
     } finally {
       for (const lease of leases) lease.release();
