@@ -7,6 +7,9 @@ import { PART_SIZE } from "./publish/uploads.ts";
 /** Less would take bytes from under downloads that have just begun, in seconds. */
 const LEAST_GRACE = 300;
 
+/** The longest that anything is kept by a setting: a hundred years, in seconds. */
+const CENTURY = 3_155_760_000;
+
 /** The longest that a timer of Node's can wait, in whole seconds: of more than 2^31 − 1 ms it makes 1 ms. */
 const LONGEST_TIMER = 2_147_483;
 
@@ -74,6 +77,7 @@ export const settingsSchema = z.object({
     .number()
     .int()
     .min(LEAST_GRACE)
+    .max(CENTURY)
     .default(SWEEP_TIMES.grace)
     .describe("Seconds that bytes stay which nothing refers to any more."),
   MODULEHUB_GC_INTERVAL: z.coerce
@@ -106,6 +110,7 @@ export const settingsSchema = z.object({
     .number()
     .int()
     .min(60)
+    .max(CENTURY)
     .default(JOB_SETTINGS.rememberedSeconds)
     .describe("Seconds that a job is told of after its end, and its data set kept."),
   OTEL_EXPORTER_OTLP_ENDPOINT: z

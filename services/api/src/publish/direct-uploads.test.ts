@@ -177,6 +177,24 @@ test("an upload that is cancelled while it is verified leaves nothing", async ()
     .toEqual([]);
 });
 
+test("an upload that ends while it is looked at is told of as it ended", async () => {
+  const upload = await open(randomBytes(9 * MIB));
+  let cancelled: Promise<unknown> = Promise.resolve();
+  double.fault = (operation, attempt) => {
+    if (operation !== "ListParts" || attempt > 0) return "none";
+    const { prisma } = hub.deps.database;
+    // What Prisma gives begins when it is awaited.
+    cancelled = Promise.resolve(
+      prisma.upload.update({ where: { id: upload.id }, data: { state: "cancelled" } }),
+    );
+    return { status: 503, code: "SlowDown" };
+  };
+  const seen = await ask(hub, "GET", `/v1/uploads/${upload.id}`);
+  await cancelled;
+  expect(asked("ListParts").length).toBeGreaterThan(1);
+  expect(seen).toMatchObject({ status: 200, body: { state: "cancelled", parts: [], received: [] } });
+});
+
 test("an upload that nobody goes on with is aborted at the store", async () => {
   const upload = await open(randomBytes(9 * MIB));
   const waiting = () => [...double.uploads.values()].filter(({ key }) => key.includes(upload.id));

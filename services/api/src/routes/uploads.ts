@@ -159,7 +159,18 @@ export async function uploadRoutes(app: App, deps: UploadRouteDeps): Promise<voi
     return findUpload(database.prisma, request.principal, action, request.params.id);
   }
 
+  /** An upload that ends while it is looked at is told of as it ended. */
   async function describe(found: Upload, from = 1) {
+    try {
+      return await describeRow(found, from);
+    } catch (error) {
+      const now = await readUpload(database.prisma, found.id);
+      if (now.state === found.state) throw error;
+      return describeRow(now, from);
+    }
+  }
+
+  async function describeRow(found: Upload, from: number) {
     const seen = await receivedParts(deps, found, from);
     const row = seen === "lost" ? await readUpload(database.prisma, found.id) : found;
     const received = seen === "lost" ? [] : seen;
