@@ -7,8 +7,8 @@ afterEach(() => {
   for (const each of engines.splice(0)) each.finishAll();
 });
 
-function setup(options: { narrow?: number; cores?: number } = {}) {
-  const fake = new FakeEngines({ narrow: options.narrow ?? 2, runMs: 5 });
+function setup(options: { narrow?: number; cores?: number; runMs?: (digest: string) => number } = {}) {
+  const fake = new FakeEngines({ narrow: options.narrow ?? 2, runMs: options.runMs ?? (() => 5) });
   engines.push(fake);
   const { submit, scheduler } = schedulerOn(fake, { cores: options.cores ?? 2 });
   const quietly: typeof submit = (...asked) => {
@@ -30,9 +30,9 @@ async function warm({ submit }: ReturnType<typeof setup>, module?: string): Prom
 }
 
 /** Starts the two extra engines, by more work than one may keep waiting. */
-async function loaded(parts: ReturnType<typeof setup>): Promise<void> {
-  await warm(parts);
-  await parts.submit(range(20), { batching: "none" });
+async function loaded(parts: ReturnType<typeof setup>, module?: string): Promise<void> {
+  await warm(parts, module);
+  await parts.submit(range(20), { batching: "none", ...(module && { module }) });
   await sleep(25);
   expect(parts.fake.grown).toBe(2);
   parts.fake.runs.length = 0;
@@ -66,6 +66,50 @@ test("what waits is shared out to the cores that are free", async () => {
   void submit(range(24));
   await settle();
   expect(fake.runs.map(({ values }) => values.length)).toEqual([12, 12]);
+});
+
+/** A module whose runs of 100 ms hold both cores, beside one whose runs take 5 on all of them. */
+async function longBesideShort() {
+  const parts = setup({ runMs: (digest) => (digest === "long" ? 100 : 5) });
+  const { fake, submit } = parts;
+  await loaded(parts, "long");
+  await warm(parts, "short");
+  fake.runs.length = 0;
+  fake.holdRunsOf("long");
+  void submit([1, 2], { module: "long", batching: "none" });
+  await settle();
+  expect(fake.runs.map(({ mode }) => mode)).toEqual(["narrow", "narrow"]);
+  const passing = () => fake.runs.filter(({ digest }) => digest === "short");
+  return {
+    fake,
+    passing,
+    ask: (values: number[], caller?: string) =>
+      submit(values, { module: "short", ...(caller && { caller }) }),
+  };
+}
+
+test("short work passes the long runs that hold all cores, in the engine that has them all", async () => {
+  const { passing, ask } = await longBesideShort();
+  expect(await ask([7])).toEqual([14]);
+  expect(passing()).toMatchObject([{ mode: "wide", values: [7] }]);
+});
+
+test("many short items of a request pass together, and count as the few runs that they are", async () => {
+  const { passing, ask } = await longBesideShort();
+  // Four a run on both cores: 16 runs, 160 ms of one core. One by one they would be more than is ever saved up.
+  expect(await ask(range(64))).toEqual(range(64).map((value) => 2 * value));
+  expect(passing().map(({ values }) => values.length)).toEqual(Array(16).fill(4));
+});
+
+test("where short work is much, it waits for its turn among the rest", async () => {
+  const { fake, passing, ask } = await longBesideShort();
+  // Each takes 10 ms of one core, together more than the 500 that may be saved up.
+  const answers = range(80).map((value) => ask([value], `caller ${value}`));
+  await sleep(100);
+  const passed = passing().length;
+  fake.finishAll();
+  expect(await Promise.all(answers)).toEqual(range(80).map((value) => [2 * value]));
+  expect(passed).toBe(1);
 });
 
 test("when the load has gone a request runs on every core again", async () => {

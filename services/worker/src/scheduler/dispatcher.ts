@@ -110,16 +110,30 @@ export class Dispatcher {
 
   /** Lets items wait; `wake` runs them. */
   add(jobs: readonly Job[]): void {
-    const { costs } = this.#deps;
-    const busy = this.slots.free <= 0;
-    for (const job of jobs) {
-      this.#queueOf(job).add(job);
-      if (isBackground(job)) continue;
-      this.#asked = performance.now();
-      const { costKey } = job.lane;
-      if (busy && this.#short.isShort(costs.coreMs(costKey, job.length)))
-        this.#short.came(costs.runMs(costKey, "wide", job.length) * this.slots.cores);
-    }
+    for (const job of jobs) this.#queueOf(job).add(job);
+    const waitedFor = jobs.filter((job) => !isBackground(job));
+    if (waitedFor.length === 0) return;
+    this.#asked = performance.now();
+    if (this.slots.free > 0) return;
+    const short = Map.groupBy(
+      waitedFor.filter((job) => this.#isShort(job)),
+      ({ lane }) => lane,
+    );
+    for (const [lane, items] of short) this.#short.came(this.#passingMs(lane, items));
+  }
+
+  #isShort({ lane, length }: Job): boolean {
+    return this.#short.isShort(this.#deps.costs.coreMs(lane.costKey, length));
+  }
+
+  /** Milliseconds of one core that items of a lane take where they pass: in runs on all cores, of several where they may. */
+  #passingMs({ costKey, limits }: Lane, items: readonly Job[]): number {
+    const { maxItems, maxCost } = passingLimits(limits);
+    let length = 0;
+    for (const item of items) length += item.length;
+    const least = maxItems < 2 ? items.length : Math.max(items.length / maxItems, length / maxCost);
+    const runs = Math.min(items.length, Math.ceil(least));
+    return runs * this.#deps.costs.runMs(costKey, "wide", length / runs) * this.slots.cores;
   }
 
   /** Forgets those of one submission's items that wait. */
@@ -181,24 +195,23 @@ export class Dispatcher {
 
   /** Short work that may pass the batches which hold all cores. */
   #passing(): Plan | undefined {
-    const { engines, costs } = this.#deps;
+    const { engines } = this.#deps;
     const { order } = this.queue;
     if (order.waiting === 0 || this.slots.free > 0 || this.slots.count("passing") > 0 || !this.#short.mayPass)
       return undefined;
-    const passes = ({ lane, length }: Job) => this.#short.isShort(costs.coreMs(lane.costKey, length));
     const job = order.next(
       (each) =>
-        passes(each) && engines.canClaim(each.lane.target.module.digest, each.lane.target.signature, "wide"),
+        this.#isShort(each) &&
+        engines.canClaim(each.lane.target.module.digest, each.lane.target.signature, "wide"),
     );
     if (!job) return undefined;
-    const { limits } = job.lane;
-    const small = { ...limits, maxCost: limits.maxCost / PASSING_PART };
-    return {
-      mode: "wide",
-      role: "passing",
-      cores: 0,
-      batch: formed(job, job.lane.queue.filter(passes), small),
-    };
+    const { queue, limits } = job.lane;
+    const batch = formed(
+      job,
+      queue.filter((each) => this.#isShort(each)),
+      passingLimits(limits),
+    );
+    return { mode: "wide", role: "passing", cores: 0, batch };
   }
 
   /** The next batch of background work, where all other work leaves room for it. It takes no core from that. */
@@ -427,6 +440,11 @@ export class Dispatcher {
     this.#expiry = { at, timer: setTimeout(look, Math.max(0, at - performance.now()) + 1).unref() };
   }
 }
+
+const passingLimits = (limits: BatchLimits): BatchLimits => ({
+  ...limits,
+  maxCost: limits.maxCost / PASSING_PART,
+});
 
 /** A batch around a job from those that wait in its lane. */
 const formed = (job: Job, queue: readonly Job[], limits: BatchLimits): Job[] =>

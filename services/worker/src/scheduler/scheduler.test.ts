@@ -193,7 +193,7 @@ test("an engine that dies of loading is tried once more, then everyone who waits
 });
 
 test("what would wait too long is refused, and what the others get meanwhile isn't", async () => {
-  const fake = new FakeEngines({ runMs: 2 });
+  const fake = new FakeEngines({ runMs: () => 2 });
   engines.push(fake);
   const { submit, scheduler } = schedulerOn(fake, { longestWaitMs: 100 });
   const many = Array.from({ length: 500 }, (_, index) => index);

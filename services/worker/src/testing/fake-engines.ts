@@ -35,14 +35,19 @@ export class FakeEngines implements EngineSource {
   readonly #free = new Map<string, number>();
   readonly #open = new Set<string>();
   #waiting: (() => void)[] = [];
-  #held = false;
+  /** Whose runs: everybody's, nobody's, or one module's. */
+  #held: boolean | string = false;
   #failure: (() => Error) | undefined;
 
-  readonly #runMs: number;
+  readonly #runMs: (digest: string) => number;
 
-  /** @param options `narrow`: extra engines that a module may have; `runMs`: what a run takes, in milliseconds */
-  constructor(options: { die?: (values: number[]) => Error | undefined; narrow?: number; runMs?: number }) {
-    this.#runMs = options.runMs ?? 0;
+  /** @param options `narrow`: extra engines that modules may have; `runMs`: what a module's run takes, in milliseconds */
+  constructor(options: {
+    die?: (values: number[]) => Error | undefined;
+    narrow?: number;
+    runMs?: (digest: string) => number;
+  }) {
+    this.#runMs = options.runMs ?? (() => 0);
     this.#die = options.die ?? (() => undefined);
     this.#narrow = options.narrow ?? 0;
   }
@@ -65,6 +70,11 @@ export class FakeEngines implements EngineSource {
       if (left > 0) this.holds.set(digest, left);
       else this.holds.delete(digest);
     };
+  }
+
+  /** As `hold()`, for a module's runs alone. */
+  holdRunsOf(digest: string): void {
+    this.#held = digest;
   }
 
   /** Ends every run that is held, and holds none from now on. */
@@ -116,11 +126,12 @@ export class FakeEngines implements EngineSource {
         const values = Array.from(feeds.get("x")!.data as Float32Array);
         current = { values, mode, digest, lowered, finish: ended.resolve };
         this.runs.push(current);
-        if (this.#held) {
+        if (this.#held === true || this.#held === digest) {
           this.#waiting.push(ended.resolve);
           await ended.promise;
         }
-        if (this.#runMs > 0) await new Promise((resolve) => setTimeout(resolve, this.#runMs));
+        const runMs = this.#runMs(digest);
+        if (runMs > 0) await new Promise((resolve) => setTimeout(resolve, runMs));
         const death = this.#die(values);
         if (death) throw death;
         const doubled = Float32Array.from(values, (value) => 2 * value);
