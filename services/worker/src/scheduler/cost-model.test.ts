@@ -48,6 +48,19 @@ test("an item's work is what runs of late took of the machine, their padding and
   expect(costs.workMs("a", 4, "alone")).toBeGreaterThan(3);
 });
 
+test("until runs of several have been seen, what one takes counts as shared by a few, whatever its size", () => {
+  for (const length of [1, 200]) {
+    const costs = new CostModel();
+    // Alone on both cores of an idle machine, each as long as the one before.
+    for (let times = 0; times < 30; times++)
+      costs.learn("a", { mode: "wide", cost: length, longest: length, length, milliseconds: 30, cores: 2 });
+    expect(costs.workMs("a", length, "alone")).toBeCloseTo(60, 6);
+    // A quarter of 60, but for the hundredth of a millisecond that a unit is thought to take of its own.
+    expect(costs.workMs("a", length, "with mates")).toBeCloseTo(15 + 0.75 * 2 * 0.01 * length, 6);
+    expect(costs.workMs("a", length / 10, "with mates")).toBeGreaterThan(0);
+  }
+});
+
 test("runs on an idle machine don't make work beside others look cheap", () => {
   const costs = new CostModel();
   for (let times = 0; times < 40; times++) {

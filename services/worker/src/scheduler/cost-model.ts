@@ -92,8 +92,9 @@ export class CostModel {
       if (!seen || (mode === "wide" && known.unitMs !== undefined && known.runs.narrow)) continue;
       // Until runs of several have been seen, what a run takes however short it is counts as shared by a few.
       const few = mates === "with mates" && known.unitMs === undefined;
-      const shared = few ? Math.max(0, onLine(seen, 0)) * (1 - 1 / FEW_MATES) : 0;
-      ms = Math.min(ms, (onLine(seen, length) - shared) * known.cores[mode]);
+      const run = onLine(seen, length);
+      const shared = few ? Math.min(run, fixedMs(seen)) * (1 - 1 / FEW_MATES) : 0;
+      ms = Math.min(ms, (run - shared) * known.cores[mode]);
     }
     return ms;
   }
@@ -147,10 +148,10 @@ const mix = (old: number | undefined, value: number, weight: number): number =>
 
 /** A run's milliseconds on the line through those seen. */
 function onLine(seen: Moments, cost: number): number {
-  const variance = Math.max(0, seen.xx - seen.x * seen.x);
+  const variance = varianceOf(seen);
   // Where nearly all are as long as each other, their noise would tell the slope. Half of what is short then looked as
   // long as they are.
-  const doubt = (DOUBTFUL * seen.x) ** 2;
+  const doubt = doubtOf(seen);
   const proportional = seen.x > 0 ? seen.y / seen.x : 0;
   const slope =
     doubt > 0 ? (seen.xy - seen.x * seen.y + doubt * proportional) / (variance + doubt) : proportional;
@@ -160,6 +161,15 @@ function onLine(seen: Moments, cost: number): number {
   const known = Math.min(beyond, FARTHEST * Math.sqrt(variance));
   return Math.max(0, seen.y + unitMs * known + FIRST_GUESS.unitMs * (beyond - known));
 }
+
+/** What a run is thought to take however short it is: nearly all of it, where all were as long as each other. */
+const fixedMs = (seen: Moments): number =>
+  varianceOf(seen) < doubtOf(seen) ? Math.max(0, seen.y - FIRST_GUESS.unitMs * seen.x) : onLine(seen, 0);
+
+const varianceOf = ({ x, xx }: Moments): number => Math.max(0, xx - x * x);
+
+/** The variance below which sizes say little about others. */
+const doubtOf = ({ x }: Moments): number => (DOUBTFUL * x) ** 2;
 
 const within = (value: number, expected: number | undefined): number =>
   expected === undefined || expected <= 0
