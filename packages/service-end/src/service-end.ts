@@ -5,6 +5,8 @@ export interface ServiceEnd {
   lastMs: number;
   /** Tells that it took longer; the process then ends with 1. */
   late(): void;
+  /** Tells what `close` threw; the process then ends with 1. */
+  failed(error: unknown): void;
 }
 
 /**
@@ -12,20 +14,32 @@ export interface ServiceEnd {
  * then. Nor would anybody notice that Node hangs in its own exit, as it sometimes does
  * (https://github.com/nodejs/node/issues/54918): so its last act is then a SIGKILL to itself.
  */
-export function endInOrder({ close, lastMs, late }: ServiceEnd): void {
-  let closing: Promise<void> | undefined;
-  const closed = () => {
-    if (!closing) {
-      setTimeout(() => {
-        late();
-        process.exit(1);
-      }, lastMs).unref();
-      closing = close();
-    }
-    return closing;
+export function endInOrder({ close, lastMs, late, failed }: ServiceEnd): void {
+  let isClosing = false;
+  let isAlone = false;
+  const end = (code: number): void => {
+    if (isAlone) process.kill(process.pid, "SIGKILL");
+    process.exit(code);
   };
-  const stop = () => void closed().then(() => process.exit(0));
+  const stop = () => {
+    if (isClosing) return;
+    isClosing = true;
+    setTimeout(() => {
+      late();
+      end(1);
+    }, lastMs).unref();
+    close().then(
+      () => end(0),
+      (error: unknown) => {
+        failed(error);
+        end(1);
+      },
+    );
+  };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
-  process.once("disconnect", () => void closed().then(() => process.kill(process.pid, "SIGKILL")));
+  process.once("disconnect", () => {
+    isAlone = true;
+    stop();
+  });
 }

@@ -118,6 +118,7 @@ async function start(settings: Settings): Promise<void> {
     },
     lastMs: LAST,
     late: () => void process.stderr.write(`The API did not end within ${LAST / 1000} s, and is ended now.\n`),
+    failed: (error) => app.log.fatal({ err: error }, "the API could not close in order, and is ended now"),
   });
 
   const address = await app.listen({ host: settings.MODULEHUB_HOST, port: settings.MODULEHUB_PORT });

@@ -161,6 +161,7 @@ async function main(): Promise<void> {
     },
     lastMs: LAST,
     late: () => log.fatal(`the worker did not end within ${LAST / 1000} s, and is ended now`),
+    failed: (err) => log.fatal({ err }, "the worker could not close in order, and is ended now"),
   });
   const url = await worker.app.listen({
     host: settings.MODULEHUB_WORKER_HOST,
