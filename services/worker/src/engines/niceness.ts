@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { basename } from "node:path";
 
 /** Sets the niceness of a process and, on Linux, where each thread has its own, of all its threads. */
@@ -13,11 +13,12 @@ export function setNiceness(pid: number, nice: number): boolean {
   }
 }
 
-/** Raises the niceness of the thread that calls this, where each has its own: on Linux. */
+/** Raises the niceness of the thread that calls this, where it is lower and each has its own: on Linux. */
 export function setThreadNiceness(nice: number): boolean {
   if (process.platform !== "linux") return false;
   try {
-    setPriority(Number(basename(readlinkSync("/proc/thread-self"))), nice);
+    const thread = Number(basename(readlinkSync("/proc/thread-self")));
+    if (getPriority(thread) < nice) setPriority(thread, nice);
     return true;
   } catch {
     // There is no /proc: the thread has its turn with the others.

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { type InputTensor, parseManifest } from "@modulehub/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -49,9 +50,14 @@ test.runIf(process.platform === "linux")("threads leave the main thread its turn
     readdirSync("/proc/self/task").map((id) =>
       Number(readFileSync(`/proc/self/task/${id}/stat`, "utf8").split(") ")[1]?.split(" ")[16]),
     );
-  const usual = nicenesses().filter((nice) => nice === 5).length;
+  // More where the tests themselves run with more.
+  const expected = Math.max(5, getPriority());
+  const usual = nicenesses();
   await pool.run("json", { kind: "json", bytes: Buffer.from("[1]") });
-  expect(nicenesses().filter((nice) => nice === 5)).toHaveLength(usual + 1);
+  const now = nicenesses();
+  const count = (list: number[]) => list.filter((nice) => nice === expected).length;
+  expect(now.length).toBeGreaterThan(usual.length);
+  expect(count(now)).toBeGreaterThan(count(usual));
 });
 
 test("texts are tokenized in a thread", async () => {
