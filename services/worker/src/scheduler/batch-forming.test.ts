@@ -26,8 +26,10 @@ test("padding is taken on only where it costs less than a run of its own", () =>
 });
 
 test("words and tensors run together as far as they may", () => {
-  expect(formed([8, 2, 5, 3], WORD_LIMITS)).toHaveLength(4);
-  // Not with the long one, though that is more words.
+  // A run costs as much as 2,000 words: 300 for 180 and one run, against 80 for 80, 100 for 100 and two runs.
+  expect(formed([40, 40, 100], WORD_LIMITS)).toEqual([0, 1, 2]);
+  expect(formed([40, 40, 100], { ...WORD_LIMITS, fixedCost: 10 })).toEqual([0, 1]);
+  // More than three quarters of it would be padding.
   expect(formed([5, 2000, 5, 5, 5, 5, 5], WORD_LIMITS).sort()).toEqual([0, 2, 3, 4, 5, 6]);
   expect(formed(Array(20).fill(1), TENSOR_LIMITS)).toHaveLength(16);
 });
