@@ -66,8 +66,9 @@ export async function uploadRoutes(app: App, deps: UploadRouteDeps): Promise<voi
     async (request, reply) => {
       const open = async () => describe(await openUpload(deps, request.principal, request.body));
       const opened = await open();
-      // One that was to be continued, and that its store has lost.
-      return reply.code(201).send(opened.state === "failed" ? await open() : opened);
+      // One that was to be continued, and that its store has lost, or somebody cancelled meanwhile.
+      const isOver = opened.state === "failed" || opened.state === "cancelled";
+      return reply.code(201).send(isOver ? await open() : opened);
     },
   );
 
