@@ -118,6 +118,26 @@ test("every error of a server that is down may be tried again, and says when", a
   await double.start();
 }, 60_000);
 
+test("an upload whose parts are taken away one by one, for they are joined, is not incomplete", async () => {
+  double.keepsEmptied = true;
+  const bytes = randomBytes(100);
+  const upload = await beginUpload(store);
+  const parts = [{ number: 1, size: 100 }];
+  await sendPart(store, upload, parts[0]!, bytes);
+  await store.assemble(upload, parts);
+  expect(double.uploads.size).toBe(1);
+  expect(await store.received(upload, parts)).toBe("assembled");
+  await store.assemble(upload, parts);
+  expect((await readWhole(await store.read(upload.key, 100))).equals(bytes)).toBe(true);
+  // Others are as incomplete as before.
+  const other = await beginUpload(store);
+  expect(await store.received(other, parts)).toEqual([]);
+  await expect(store.assemble(other, parts)).rejects.toMatchObject({
+    code: "upload-incomplete",
+    message: expect.stringContaining("1"),
+  });
+});
+
 test("an address is good for its part of its upload only, and for its time", async () => {
   connect({ partUrlLife: 1 });
   await addressContract(store, async () => {

@@ -10,7 +10,7 @@ import {
   HeadObjectCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
-import { problem } from "@modulehub/core";
+import { ProblemError, problem } from "@modulehub/core";
 import type { BlobStore, ByteRange, Part, StoreUpload } from "./blob-store.ts";
 import type { S3Connection } from "./s3-client.ts";
 import { atStore, isInvalidPart, isMissing, isNoSuchUpload, lostBytes, storeError } from "./s3-errors.ts";
@@ -115,7 +115,10 @@ export function s3Store(connection: S3Connection): BlobStore {
     received: (upload, parts) =>
       atStore(async () => {
         try {
-          return (await partsThere(upload, parts)).map(({ number }) => number);
+          const there = await partsThere(upload, parts);
+          // Parts that were joined may be taken away one by one, before the upload is known no more.
+          if (there.length < parts.length && (await sizeOf(upload.key)) !== undefined) return "assembled";
+          return there.map(({ number }) => number);
         } catch (error) {
           if (!isNoSuchUpload(error)) throw error;
           return (await sizeOf(upload.key)) === undefined ? [] : "assembled";
@@ -191,11 +194,12 @@ export function s3Store(connection: S3Connection): BlobStore {
         { requestTimeout: connection.answerWithin + size / JOINED_PER_MS },
       );
     } catch (error) {
-      if (isInvalidPart(error)) throw incomplete([], error);
-      if (!isNoSuchUpload(error)) throw error;
-      // It was joined already: by an answer that was lost, or by another that was asked to.
+      const isIncomplete = error instanceof ProblemError && error.code === "upload-incomplete";
+      if (!isIncomplete && !isInvalidPart(error) && !isNoSuchUpload(error)) throw error;
+      // It may have been joined already: by an answer that was lost, or by another that was asked to. Its parts then go
+      // one by one, before the upload is known no more.
       const stored = await sizeOf(upload.key);
-      if (stored === undefined) throw incomplete([], error);
+      if (stored === undefined) throw isIncomplete ? error : incomplete([], error);
       if (stored !== size) throw lostBytes(upload.key, error);
     }
   }

@@ -69,6 +69,8 @@ export class S3Double {
   fault: (operation: S3Operation, attempt: number, key: string) => S3Fault = () => "none";
   /** Milliseconds until what was written is listed, and what was deleted no longer is. */
   listsLate = 0;
+  /** Whether an upload that was joined is known for a while, without its parts: SeaweedFS takes them away first. */
+  keepsEmptied = false;
   /** Milliseconds that its clock is ahead of everybody's. */
   clockAhead = 0;
   readonly objects = new Map<string, DoubleObject>();
@@ -251,7 +253,8 @@ export class S3Double {
         const parts = named.map((number) => upload.parts.get(number));
         if (parts.some((part, index) => part === undefined || part.tag !== tags[index]))
           return { status: 400, code: "InvalidPart" };
-        this.uploads.delete(id);
+        if (this.keepsEmptied) upload.parts.clear();
+        else this.uploads.delete(id);
         const bytes = joined(parts.filter((part) => part !== undefined));
         this.objects.set(key, { bytes, metadata: upload.metadata, at: new Date(this.#now()) });
         return xml("CompleteMultipartUploadResult", `<ETag>${bytes.tag}</ETag>`);
